@@ -1,0 +1,200 @@
+"""factories.yaml: the factories, their equipment and sensors, and how their collectors write files."""
+
+from collections.abc import Mapping as AbstractMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from fems import yamlfile
+from fems.errors import ConfigError
+
+Feed = Literal["meter", "steam_trap"]
+FEEDS: tuple[Feed, ...] = ("meter", "steam_trap")
+
+GRAIN_MINUTES = {"1min": 1, "5min": 5, "10min": 10, "15min": 15, "30min": 30, "1h": 60}
+Grain = Literal["1min", "5min", "10min", "15min", "30min", "1h"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"{name!r} is no IANA time zone (such as Asia/Seoul)") from error
+    return name
+
+
+class FileMapping(_Strict):
+    """How one kind of collector writes its files, and what that means in the project's own words."""
+
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="our column -> the file's header; a column not named here is found by the definition book's aliases",
+    )
+    constants: dict[Literal["sensor_id", "factory_id"], str] = Field(
+        default_factory=dict, description="IDs that the file does not carry"
+    )
+    layout: Literal["long", "wide"] = Field("long", description="long: a row a sensor; wide: a column a sensor")
+    wide: dict[str, str] = Field(
+        default_factory=dict, description="wide layout only: the file's header -> SENSOR/COLUMN"
+    )
+    ignore: tuple[str, ...] = Field((), description="headers that are known and not used")
+    time_format: str | None = Field(None, description="strptime format; ISO 8601 if not given")
+    timezone: str | None = Field(None, description="of the written times; the factory's if not given")
+    time_marks: Literal["start", "end"] = Field("start", description="which end of the interval the time marks")
+    midnight: Literal["next_day", "same_day"] = Field(
+        "next_day",
+        description="same_day: a day's last row is labelled 00:00 of that same day and belongs to the midnight after it",
+    )
+    delimiter: str = Field(",", min_length=1, max_length=1)
+    encodings: tuple[str, ...] = Field(("utf-8-sig", "cp949"), min_length=1, description="tried in this order")
+    cumulative: dict[str, float] = Field(
+        default_factory=dict,
+        description="columns that are a running register -> the value at which it rolls over to 0",
+    )
+
+    _zone = field_validator("timezone")(lambda name: _known_zone(name) if name else name)
+
+    @model_validator(mode="after")
+    def _wide_is_complete(self) -> "FileMapping":
+        if (self.layout == "wide") != bool(self.wide):
+            raise ValueError("layout: wide and the table `wide:` go together")
+        for header, target in self.wide.items():
+            if target.count("/") != 1:
+                raise ValueError(f"wide.{header}: write SENSOR/COLUMN, not {target!r}")
+        if any(modulus <= 0 for modulus in self.cumulative.values()):
+            raise ValueError("cumulative: the roll-over value must be above 0")
+        return self
+
+
+class Equipment(_Strict):
+    """A machine with one meter."""
+
+    name: str
+    kind: Literal["compressor", "furnace", "boiler", "press", "pump", "chiller", "conveyor", "mixer", "line"]
+    sensor: str = Field(description="its meter's sensor ID")
+    rated_kw: float | None = Field(None, gt=0, description="nameplate power; sets the hard limits of its meter")
+
+
+class SteamTrap(_Strict):
+    """A steam trap with a thermal sensor; the key is the sensor ID."""
+
+    name: str
+    set_point_c: float = Field(gt=0, description="temperature of a trap that works, degrees Celsius")
+
+
+class Factory(_Strict):
+    """One factory: its clock, its sensors and the mappings of its files."""
+
+    name: str
+    name_ko: str
+    grain: dict[Feed, Grain] = Field(description="native interval of each feed")
+    mapping: dict[Feed, str] = Field(description="feed -> a name under `mappings`")
+    equipment: dict[str, Equipment] = Field(min_length=1)
+    steam_traps: dict[str, SteamTrap] = Field(default_factory=dict)
+    timezone: str = "Asia/Seoul"
+    country: str = Field("KR", description="ISO 3166 code: whose public holidays it keeps")
+    shifts: Literal["continuous", "two_shift", "day_shift"] = "two_shift"
+    holidays_off: bool = Field(True, description="whether it stops on public holidays")
+    simulated: bool = Field(True, description="whether `fems simulate` makes its files")
+
+    _zone = field_validator("timezone")(_known_zone)
+
+    @model_validator(mode="after")
+    def _feeds_agree(self) -> "Factory":
+        if "meter" not in self.mapping:
+            raise ValueError("mapping: the feed `meter` is missing")
+        if set(self.mapping) != set(self.grain):
+            raise ValueError("grain and mapping must name the same feeds")
+        sensors = [e.sensor for e in self.equipment.values()]
+        if len(set(sensors)) != len(sensors):
+            raise ValueError("equipment: one sensor stands on two machines")
+        if self.steam_traps and "steam_trap" not in self.mapping:
+            raise ValueError("steam_traps need a mapping and a grain for the feed `steam_trap`")
+        return self
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """A sensor as the stages need it."""
+
+    sensor_id: str
+    feed: Feed
+    equipment_id: str | None
+    rated_kw: float | None
+
+
+class Plant(_Strict):
+    """The whole registry."""
+
+    mappings: dict[str, FileMapping]
+    factories: dict[str, Factory] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _mappings_exist(self) -> "Plant":
+        for factory_id, factory in self.factories.items():
+            for feed, name in factory.mapping.items():
+                if name not in self.mappings:
+                    raise ValueError(f"factory {factory_id}: mapping {name!r} of feed {feed} is not under `mappings`")
+        return self
+
+    def factory(self, factory_id: str) -> Factory:
+        """Return a factory.
+
+        Raises:
+            ConfigError: it is not registered.
+        """
+        try:
+            return self.factories[factory_id]
+        except KeyError as error:
+            known = ", ".join(self.factories)
+            raise ConfigError(f"factory {factory_id!r} is not in factories.yaml (it has {known})") from error
+
+    def mapping(self, factory_id: str, feed: Feed) -> FileMapping:
+        """Return how the collectors of a factory's feed write their files.
+
+        Raises:
+            ConfigError: the factory or its feed is not registered.
+        """
+        factory = self.factory(factory_id)
+        if feed not in factory.mapping:
+            raise ConfigError(f"factory {factory_id} has no feed {feed!r} in factories.yaml")
+        return self.mappings[factory.mapping[feed]]
+
+    def feeds(self, factory_id: str) -> tuple[Feed, ...]:
+        """Return the feeds that a factory has, in the project's order."""
+        return tuple(feed for feed in FEEDS if feed in self.factory(factory_id).mapping)
+
+    def sensors(self, factory_id: str, feed: Feed) -> list[Sensor]:
+        """Return a feed's sensors in the order of the registry."""
+        factory = self.factory(factory_id)
+        if feed == "steam_trap":
+            return [Sensor(sensor_id, feed, None, None) for sensor_id in factory.steam_traps]
+        return [Sensor(e.sensor, feed, key, e.rated_kw) for key, e in factory.equipment.items()]
+
+    def grain_minutes(self, factory_id: str, feed: Feed) -> int:
+        """Return the native interval of a feed in minutes."""
+        return GRAIN_MINUTES[self.factory(factory_id).grain[feed]]
+
+    def with_grains(self, grains: AbstractMapping[str, Grain]) -> "Plant":
+        """Return the same plant with another native meter grain in some factories."""
+        changed = {
+            key: self.factory(key).model_copy(update={"grain": {**self.factory(key).grain, "meter": grain}})
+            for key, grain in grains.items()
+        }
+        return self.model_copy(update={"factories": {**self.factories, **changed}})
+
+
+def load_plant(path: Path) -> Plant:
+    """Read factories.yaml.
+
+    Raises:
+        ConfigError: it is missing or wrong; names the line.
+    """
+    return yamlfile.load(path, Plant)

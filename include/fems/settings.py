@@ -1,0 +1,53 @@
+"""One settings object, read from the environment (prefix FEMS_) when asked for, never at import."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from fems.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Settings(BaseSettings):
+    """Where the services and the configuration are.
+
+    Every field is set by the environment variable FEMS_<NAME>, for instance FEMS_S3_ENDPOINT.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="FEMS_", extra="ignore", frozen=True)
+
+    s3_endpoint: str = Field("http://127.0.0.1:9000", description="MinIO, or any store that speaks plain S3")
+    s3_access_key: SecretStr = SecretStr("")
+    s3_secret_key: SecretStr = SecretStr("")
+    s3_bucket: str = "fems"
+    mlflow_uri: str = "http://127.0.0.1:5000"
+    config_dir: Path = Path(__file__).resolve().parents[1] / "config"
+    expectations_dir: Path = ROOT / "expectations"
+
+    @property
+    def factories_file(self) -> Path:
+        """The registry of the plant."""
+        return self.config_dir / "factories.yaml"
+
+    @property
+    def definitions_dir(self) -> Path:
+        """The definition book, a file a feed."""
+        return self.config_dir / "definitions"
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """Return the settings of this process.
+
+    Raises:
+        ConfigError: an environment variable has a value that cannot be used.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "FEMS_" + str(first["loc"][0]).upper()
+        raise ConfigError(f"environment variable {name}: {first['msg']}") from error

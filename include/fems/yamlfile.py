@@ -1,0 +1,74 @@
+"""YAML files read into typed models, with the line number in every error."""
+
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from fems.errors import ConfigError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """A loader that refuses a key written twice: YAML would silently keep the last."""
+
+
+def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict:
+    seen: set = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node)
+        if key in seen:
+            raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands twice", problem_mark=key_node.start_mark)
+        seen.add(key)
+    loader.flatten_mapping(node)
+    return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
+
+
+_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def line_of(root: yaml.Node, path: tuple[int | str, ...]) -> int:
+    """Return the 1-based line of the deepest node of `path` that the document has."""
+    node, line = root, root.start_mark.line
+    for part in path:
+        found = None
+        if isinstance(node, yaml.MappingNode):
+            found = next(((k, v) for k, v in node.value if str(k.value) == str(part)), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            found = (node.value[part], node.value[part])
+        if found is None:
+            continue  # pydantic also names union branches, which the document does not have
+        line, node = found[0].start_mark.line, found[1]
+    return line + 1
+
+
+def load(path: Path, model: type[M]) -> M:
+    """Read a YAML file into `model`.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or breaks the model; names the file and the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text") from error
+    try:
+        root = yaml.compose(text, Loader=_UniqueKeys)
+        data = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader with unique keys
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{path}:{line}: {error.problem}") from error
+    if root is None:
+        raise ConfigError(f"{path}:1: the file is empty")
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "top level"
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        message = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{path}:{line_of(root, first['loc'])}: {where}: {message}{more}") from error
