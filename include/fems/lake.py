@@ -1,0 +1,323 @@
+"""The object store: the only module that talks to MinIO, and the keys under which everything lies.
+
+`Lake` is what the flows use. It stands on a `Store`: MinIO, or a folder with the same keys for work without services.
+"""
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fems.errors import AccessDenied, ConfigError, DataError, ServiceUnavailable
+from fems.plant import Feed
+from fems.settings import Settings
+
+_RAW_KEY = re.compile(r"^raw/(?P<feed>[^/]+)/factory=(?P<factory>[^/]+)/date=(?P<date>\d{4}-\d{2}-\d{2})/(?P<name>.+)$")
+_DENIED = {"AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId"}
+
+
+@dataclass(frozen=True, order=True)
+class StoredObject:
+    """An object as a listing tells it."""
+
+    key: str
+    etag: str
+    size: int
+
+
+@dataclass(frozen=True, order=True)
+class RawObject:
+    """A raw object: what it is called, what is in it (its ETag), and the factory's day it stands for."""
+
+    key: str
+    etag: str
+    size: int
+    day: date
+
+    @property
+    def name(self) -> str:
+        """What the collector called the file."""
+        return self.key.rsplit("/", 1)[1]
+
+
+class Store(Protocol):
+    """What a lake needs of an object store."""
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Yield every object under a prefix, ordered by key."""
+
+    def get(self, key: str) -> bytes:
+        """Return an object's bytes; KeyError if there is none."""
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write an object whole."""
+
+    def delete(self, key: str) -> None:
+        """Remove an object; nothing happens if there is none."""
+
+
+class FolderStore:
+    """A folder that holds the same keys as the bucket would."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Yield every file under a prefix; the ETag is the MD5 of its bytes, as for a plain S3 put."""
+        base = self.root / prefix
+        for path in sorted(base.rglob("*"), key=lambda p: p.as_posix()):
+            if path.is_file() and not path.name.endswith(".part"):
+                data = path.read_bytes()
+                etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+                yield StoredObject(path.relative_to(self.root).as_posix(), etag, len(data))
+
+    def get(self, key: str) -> bytes:
+        """Return a file's bytes; KeyError if there is none."""
+        try:
+            return (self.root / key).read_bytes()
+        except FileNotFoundError as error:
+            raise KeyError(key) from error
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write a file aside and move it into place."""
+        path = self.root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(path.name + ".part")
+        aside.write_bytes(data)
+        aside.replace(path)
+
+    def delete(self, key: str) -> None:
+        """Remove a file; nothing happens if there is none."""
+        (self.root / key).unlink(missing_ok=True)
+
+
+class MinioStore:
+    """A bucket of MinIO, or of any store that speaks plain S3."""
+
+    def __init__(self, endpoint: str, access_key: str, secret_key: str, bucket: str) -> None:
+        import urllib3
+        from minio import Minio
+
+        parts = urlsplit(endpoint)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise ConfigError(f"FEMS_S3_ENDPOINT={endpoint!r}: write http://HOST:PORT or https://HOST:PORT")
+        if not access_key or not secret_key:
+            raise ConfigError("FEMS_S3_ACCESS_KEY and FEMS_S3_SECRET_KEY are not set (`make env-local` prints them)")
+        self.endpoint, self.bucket = endpoint, bucket
+        pool = urllib3.PoolManager(
+            maxsize=16,
+            timeout=urllib3.Timeout(connect=5, read=60),
+            retries=urllib3.Retry(total=3, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504)),
+        )
+        self._client = Minio(
+            parts.netloc,
+            access_key=access_key,
+            secret_key=secret_key,
+            secure=parts.scheme == "https",
+            http_client=pool,
+        )
+
+    @contextmanager
+    def _explained(self, key: str) -> Iterator[None]:
+        """Turn a client's error into one of ours."""
+        import urllib3
+        from minio.error import MinioException, S3Error
+
+        try:
+            yield
+        except S3Error as error:
+            if error.code in ("NoSuchKey", "NoSuchObject"):
+                raise KeyError(key) from error
+            if error.code in _DENIED:
+                raise AccessDenied(
+                    f"{self.endpoint} refuses FEMS_S3_ACCESS_KEY for bucket {self.bucket!r} ({error.code})"
+                ) from error
+            if error.code == "NoSuchBucket":
+                raise ConfigError(f"{self.endpoint} has no bucket {self.bucket!r} (FEMS_S3_BUCKET)") from error
+            raise ServiceUnavailable(f"{self.endpoint} answered {error.code} for {key!r}") from error
+        except (MinioException, urllib3.exceptions.HTTPError) as error:
+            raise ServiceUnavailable(
+                f"the object store at {self.endpoint} did not answer for {key!r}: is it up? ({type(error).__name__})"
+            ) from error
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Yield every object under a prefix, ordered by key."""
+        with self._explained(prefix):
+            for item in self._client.list_objects(self.bucket, prefix=prefix, recursive=True):
+                yield StoredObject(item.object_name or "", (item.etag or "").strip('"'), item.size or 0)
+
+    def get(self, key: str) -> bytes:
+        """Return an object's bytes; KeyError if there is none."""
+        with self._explained(key):
+            response = self._client.get_object(self.bucket, key)
+            try:
+                return bytes(response.read())
+            finally:
+                response.close()
+                response.release_conn()
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write an object; a reader sees the old one or the new one, never a part."""
+        with self._explained(key):
+            self._client.put_object(self.bucket, key, io.BytesIO(data), len(data))
+
+    def delete(self, key: str) -> None:
+        """Remove an object; nothing happens if there is none."""
+        with self._explained(key):
+            self._client.remove_object(self.bucket, key)
+
+
+def raw_key(feed: Feed, factory_id: str, day: date, name: str) -> str:
+    """Return the key of a raw object."""
+    return f"raw/{feed}/factory={factory_id}/date={day.isoformat()}/{name}"
+
+
+def processed_key(feed: Feed, grain: str, factory_id: str, month: str) -> str:
+    """Return the key of a published table (hive-style, so that DuckDB, Spark and pandas read it as it is)."""
+    return f"processed/{feed}/grain={grain}/factory={factory_id}/month={month}/part.parquet"
+
+
+def manifest_key(feed: Feed, factory_id: str, month: str) -> str:
+    """Return the key of a partition's metadata; the underscore keeps it out of hive-style readers' way."""
+    return f"processed/{feed}/_manifest/factory={factory_id}/month={month}.json"
+
+
+def quarantine_key(feed: Feed, factory_id: str, day: date) -> str:
+    """Return the key of the rows of a day that cannot be used."""
+    return f"quarantine/{feed}/factory={factory_id}/date={day.isoformat()}/rows.parquet"
+
+
+def quality_key(feed: Feed, factory_id: str, month: str) -> str:
+    """Return the key of a partition's evaluation."""
+    return f"quality/{feed}/factory={factory_id}/month={month}.json"
+
+
+def forecast_prefix(factory_id: str, month: str) -> str:
+    """Return where a factory's forecasts of a month lie."""
+    return f"forecasts/factory={factory_id}/month={month}/"
+
+
+def to_json(value: Any) -> bytes:
+    """Serialise with sorted keys, so that the same content is the same bytes."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode()
+
+
+def to_parquet(table: pa.Table) -> bytes:
+    """Serialise a table; the same content is the same bytes."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd", coerce_timestamps="us")
+    return sink.getvalue()
+
+
+class Lake:
+    """Everything the flows read and write."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    @classmethod
+    def connect(cls, settings: Settings) -> "Lake":
+        """Return the lake that the settings name.
+
+        Raises:
+            ConfigError: the endpoint or the keys are not usable.
+        """
+        return cls(
+            MinioStore(
+                settings.s3_endpoint,
+                settings.s3_access_key.get_secret_value(),
+                settings.s3_secret_key.get_secret_value(),
+                settings.s3_bucket,
+            )
+        )
+
+    def raw_objects(self, feed: Feed, factory_id: str) -> list[RawObject]:
+        """List a factory's raw objects of a feed, ordered by key; a key without a date= folder is passed over."""
+        found = []
+        for item in self.store.list(f"raw/{feed}/factory={factory_id}/"):
+            match = _RAW_KEY.match(item.key)
+            if match:
+                try:
+                    day = date.fromisoformat(match["date"])
+                except ValueError:
+                    continue
+                found.append(RawObject(item.key, item.etag, item.size, day))
+        return sorted(found)
+
+    def get_many(self, keys: Iterable[str], threads: int = 8) -> Iterator[bytes]:
+        """Yield objects' bytes in the order asked for, fetched side by side."""
+        with ThreadPoolExecutor(threads) as pool:
+            yield from pool.map(self.store.get, keys)
+
+    def put_many(self, items: Iterable[tuple[str, Path]], threads: int = 8) -> Iterator[str]:
+        """Store files under keys, side by side; yields each key when it is in."""
+
+        def put(item: tuple[str, Path]) -> str:
+            self.store.put(item[0], item[1].read_bytes())
+            return item[0]
+
+        with ThreadPoolExecutor(threads) as pool:
+            yield from pool.map(put, items)
+
+    def read_json(self, key: str) -> dict[str, Any] | None:
+        """Return a JSON object, or None where there is none.
+
+        Raises:
+            DataError: what lies there is not JSON.
+        """
+        try:
+            data = self.store.get(key)
+        except KeyError:
+            return None
+        try:
+            return json.loads(data)
+        except ValueError as error:
+            raise DataError(f"{key}: is not JSON; remove it and run ingest again") from error
+
+    def read_table(self, key: str) -> pa.Table:
+        """Return a Parquet object as a table; KeyError if there is none."""
+        return pq.read_table(pa.BufferReader(self.store.get(key)))
+
+    def manifests(self, feed: Feed, factory_id: str) -> dict[str, dict[str, Any]]:
+        """Return every published partition's metadata, month -> manifest, in order."""
+        prefix = f"processed/{feed}/_manifest/factory={factory_id}/"
+        found = {}
+        for item in self.store.list(prefix):
+            month = item.key.removeprefix(prefix + "month=").removesuffix(".json")
+            manifest = self.read_json(item.key)
+            if manifest is not None:
+                found[month] = manifest
+        return found
+
+    def published(self, feed: Feed, grain: str, factory_id: str, months: Iterable[str]) -> pa.Table:
+        """Return the published tables of some months as one, in the order of the months.
+
+        Raises:
+            DataError: a month is not published, or its table is not the one its manifest names (a publish that was
+                cut off): ingest puts that right.
+        """
+        tables = []
+        for month in months:
+            key = processed_key(feed, grain, factory_id, month)
+            manifest = self.read_json(manifest_key(feed, factory_id, month))
+            if manifest is None:
+                raise DataError(f"{key}: not published; run ingest for factory {factory_id}")
+            table = self.read_table(key)
+            named = json.loads((table.schema.metadata or {}).get(b"fems", b"{}")).get("fingerprint")
+            if named != manifest["fingerprint"]:
+                raise DataError(f"{key}: its publish was cut off; run ingest for factory {factory_id} again")
+            tables.append(table.replace_schema_metadata(None))
+        if not tables:
+            raise DataError(f"factory {factory_id} has no published {feed} data; run ingest first")
+        return pa.concat_tables(tables, promote_options="permissive").combine_chunks()
