@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 from calendar import monthrange
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
@@ -15,14 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fems import __version__, lake as keys
-from fems.book import Book, load_book
+from fems.book import Book
 from fems.errors import QualityFailed
+from fems.flows.platform import Platform
 from fems.lake import Lake, RawObject
-from fems.plant import FEEDS, Feed, Plant
+from fems.plant import Feed, Plant
 from fems.process.partition import GRAINS, ROW_COUNTS, Partition, process
 from fems.quality.evaluate import Evaluation, Evaluator
 from fems.raw.decode import DecodedObject, Source, decode
-from fems.settings import Settings
 
 log = logging.getLogger(__name__)
 Progress = Callable[[str], None]
@@ -49,11 +49,6 @@ class Job:
     last: date
     sources: tuple[RawObject, ...]
     fingerprint: str
-
-
-def books(settings: Settings) -> dict[Feed, Book]:
-    """Read the definition book of every feed."""
-    return {feed: load_book(settings.definitions_dir, feed) for feed in FEEDS}
 
 
 def _fingerprint(plant: Plant, book: Book, job: dict[str, Any], sources: tuple[RawObject, ...]) -> str:
@@ -92,12 +87,13 @@ def jobs(plant: Plant, book: Book, factory_id: str, raw: list[RawObject]) -> Ite
         yield Job(factory_id, book.feed, month, first, last, sources, _fingerprint(plant, book, what, sources))
 
 
-def stale(lake: Lake, plant: Plant, book: Book, factory_id: str) -> list[Job]:
+def stale(platform: Platform, factory_id: str, feed: Feed) -> list[Job]:
     """Return the partitions of a factory's feed whose published state is not what the raw objects make."""
-    published = lake.manifests(book.feed, factory_id)
+    book, lake = platform.book(feed), platform.lake
+    published = lake.manifests(feed, factory_id)
     return [
         job
-        for job in jobs(plant, book, factory_id, lake.raw_objects(book.feed, factory_id))
+        for job in jobs(platform.plant, book, factory_id, lake.raw_objects(feed, factory_id))
         if published.get(job.month, {}).get("fingerprint") != job.fingerprint
     ]
 
@@ -214,13 +210,16 @@ def publish(lake: Lake, job: Job, book: Book, source: Source, partition: Partiti
     return manifest
 
 
-def ingest_factory(
-    lake: Lake,
-    plant: Plant,
-    settings: Settings,
-    factory_id: str,
-    progress: Progress = log.info,
-) -> dict[str, Any]:
+def stale_factories(platform: Platform, factory_ids: Iterable[str]) -> list[str]:
+    """Return which of the factories have anything to ingest."""
+    return [
+        factory_id
+        for factory_id in factory_ids
+        if any(stale(platform, factory_id, feed) for feed in platform.plant.feeds(factory_id))
+    ]
+
+
+def ingest_factory(platform: Platform, factory_id: str, progress: Progress = log.info) -> dict[str, Any]:
     """Bring every stale partition of a factory up to date.
 
     A partition that fails its evaluation does not stop the others; it is raised at the end.
@@ -235,15 +234,15 @@ def ingest_factory(
     done: list[str] = []
     rows = dict.fromkeys(ROW_COUNTS, 0)
     failed: list[str] = []
-    for feed in plant.feeds(factory_id):
-        book = load_book(settings.definitions_dir, feed)
-        source = Source.of(plant, book, factory_id)
-        cache = _DecodeCache(lake, source)
-        for job in stale(lake, plant, book, factory_id):
-            evaluator = evaluator or Evaluator(settings.expectations_dir)
+    for feed in platform.plant.feeds(factory_id):
+        book = platform.book(feed)
+        source = Source.of(platform.plant, book, factory_id)
+        cache = _DecodeCache(platform.lake, source)
+        for job in stale(platform, factory_id, feed):
+            evaluator = evaluator or Evaluator(platform.settings.expectations_dir)
             partition = process(cache.get(job.sources), source, job.first, job.last)
             try:
-                manifest = publish(lake, job, book, source, partition, evaluator)
+                manifest = publish(platform.lake, job, book, source, partition, evaluator)
             except QualityFailed as error:
                 failed.append(str(error))
                 progress(str(error))

@@ -1,0 +1,66 @@
+"""Ingest: raw files of every collector into published native, hour and day tables.
+
+Runs every night. It finds the partitions (a factory's feed and month) whose raw objects are not those that their
+metadata names, and rebuilds these: new, late, corrected and repeated files need no hand, and with nothing new it does
+nothing. Without a scheduler: `fems ingest`.
+"""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import CronTriggerTimetable, dag, task
+from fems_airflow.assets import PROCESSED
+from fems_airflow.defaults import TASK_DEFAULTS
+from fems_airflow.params import factories_param
+
+DOCS = """
+### Raw files into published tables
+
+1. **find_stale** compares the raw objects in MinIO with those that the published partitions were made of.
+2. **ingest_factory**, one per factory that has news: decode, type, replace the abnormal, fill the missing, sum up to
+   hours and days, evaluate with Great Expectations, publish. Rows that cannot be used go to `quarantine/`, each with
+   its reason.
+
+**Params:** *factories* to look at; none chosen means all.
+
+**When it is red:** open the failed task's log; its last line says which object, row or expectation, and what to do.
+`QualityFailed` means that a month was not published and that the last good one still stands. Nothing is lost: mend
+the file (land a corrected one beside it) or the rule, and start the Dag again.
+"""
+
+
+@dag(
+    dag_id="ingest",
+    description="Raw meter and steam-trap files into published hours and days",
+    doc_md=DOCS,
+    schedule=CronTriggerTimetable("30 2 * * *", timezone="Asia/Seoul"),
+    start_date=pendulum.datetime(2026, 1, 1, tz="Asia/Seoul"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=6),
+    default_args=TASK_DEFAULTS,
+    params={"factories": factories_param()},
+    tags=["fems", "ingest", "nightly"],
+)
+def ingest() -> None:
+    @task
+    def find_stale(params: dict | None = None) -> list[str]:
+        """Find the factories that have raw objects which are not in their published tables."""
+        from fems.flows.ingest import stale_factories
+        from fems.flows.platform import Platform
+
+        platform = Platform.from_environment()
+        return stale_factories(platform, (params or {}).get("factories") or platform.plant.factories)
+
+    @task(outlets=[PROCESSED], map_index_template="{{ task.op_kwargs['factory'] }}")
+    def ingest_factory(factory: str) -> dict:
+        """Process, evaluate and publish a factory's stale partitions."""
+        from fems.flows.ingest import ingest_factory
+        from fems.flows.platform import Platform
+
+        return ingest_factory(Platform.from_environment(), factory)
+
+    ingest_factory.expand(factory=find_stale())
+
+
+ingest()

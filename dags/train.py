@@ -1,0 +1,77 @@
+"""Train: a multivariate LSTM per factory, scored against baselines, registered in MLflow.
+
+Runs on the 1st of each month, after the night's ingest. Each model that is registered starts the forecast of its
+factory and month through the asset `fems_model`. Without a scheduler: `fems train`.
+"""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import CronPartitionTimetable, Param, dag, task
+from fems_airflow.assets import MODEL
+from fems_airflow.defaults import TASK_DEFAULTS
+from fems_airflow.params import factories_param
+
+DOCS = """
+### A model per factory
+
+**train_factory**, one per factory: reads the published hours, trains the one-step LSTM (the study's protocol) and the
+month-ahead LSTM, scores both on the last 42,300 minutes (month-ahead beside weekly naive on the same window), refits
+on everything, logs the run to MLflow (experiment `fems-train`) and registers `fems-<factory>`.
+
+A registered model starts the Dag `forecast` for its factory and month.
+
+**Params:** *factories* (none chosen means all that have published data), *epochs*, *seed*.
+
+**When it is red:** `TooLittleHistory` says how many days are needed. `ServiceUnavailable` means that MLflow or MinIO
+did not answer three times. The champion that was there keeps serving in either case.
+"""
+
+
+@dag(
+    dag_id="train",
+    description="Train, score and register each factory's LSTM",
+    doc_md=DOCS,
+    schedule=CronPartitionTimetable("0 4 1 * *", timezone="Asia/Seoul"),
+    start_date=pendulum.datetime(2026, 1, 1, tz="Asia/Seoul"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=12),
+    default_args=TASK_DEFAULTS,
+    params={
+        "factories": factories_param(),
+        "epochs": Param(50, type="integer", minimum=1, maximum=500, title="Epochs", description="At most so many."),
+        "seed": Param(0, type="integer", minimum=0, title="Seed", description="Of every random choice."),
+    },
+    tags=["fems", "train", "monthly"],
+)
+def train() -> None:
+    @task
+    def choose(params: dict | None = None) -> list[str]:
+        """Choose the factories that were asked for, or all that have published data."""
+        from fems.flows.platform import Platform
+        from fems.flows.train import trainable
+
+        platform = Platform.from_environment()
+        return (params or {}).get("factories") or trainable(platform)
+
+    @task(
+        outlets=[MODEL],
+        pool="training",
+        execution_timeout=timedelta(hours=3),
+        map_index_template="{{ task.op_kwargs['factory'] }}",
+    )
+    def train_factory(factory: str, *, params: dict, run_id: str, outlet_events: dict) -> dict:
+        """Train a factory's model and say for which month it is meant."""
+        from fems.flows.platform import Platform
+        from fems.flows.train import train_factory
+
+        platform = Platform.from_environment()
+        result = train_factory(platform, factory, epochs=params["epochs"], seed=params["seed"], dag_run=run_id)
+        outlet_events[MODEL].add_partitions(f"{factory}|{result['month']}")
+        return result
+
+    train_factory.expand(factory=choose())
+
+
+train()

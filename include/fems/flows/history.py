@@ -1,0 +1,38 @@
+"""A factory's published hours as the model stage wants them."""
+
+import pandas as pd
+
+from fems.errors import TooLittleHistory
+from fems.flows.platform import Platform
+from fems.lake import Lake
+from fems.model.history import History
+
+
+def published_months(lake: Lake, factory_id: str) -> list[str]:
+    """Return the published months of a factory's meters, in order.
+
+    Raises:
+        TooLittleHistory: there are none.
+    """
+    months = sorted(lake.manifests("meter", factory_id))
+    if not months:
+        raise TooLittleHistory(f"factory {factory_id} has no published meter data; run ingest first")
+    return months
+
+
+def published_history(platform: Platform, factory_id: str) -> History:
+    """Return every published hour of a factory.
+
+    Raises:
+        TooLittleHistory: nothing is published yet.
+        DataError: a publish was cut off.
+    """
+    factory = platform.plant.factory(factory_id)
+    months = published_months(platform.lake, factory_id)
+    table = platform.lake.published("meter", "hour", factory_id, months).to_pandas()
+    return History.from_hour_table(table, country=factory.country, holidays_off=factory.holidays_off)
+
+
+def month_of(origin: pd.Timestamp) -> str:
+    """Return the month that a forecast from an origin is for."""
+    return f"{origin.year:04d}-{origin.month:02d}"

@@ -1,0 +1,32 @@
+"""What every flow works with: the lake, the plant and the settings, put together once."""
+
+from dataclasses import dataclass
+
+from fems.book import Book, load_book
+from fems.lake import Lake
+from fems.plant import Feed, Plant, load_plant
+from fems.settings import Settings, settings
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The outside world of the flows."""
+
+    lake: Lake
+    plant: Plant
+    settings: Settings
+
+    @classmethod
+    def from_environment(cls, lake: Lake | None = None) -> "Platform":
+        """Return the platform that the environment describes, on another lake if one is given.
+
+        Raises:
+            ConfigError: a setting or factories.yaml is wrong; says where.
+        """
+        configured = settings()
+        plant = load_plant(configured.factories_file)
+        return cls(lake or Lake.connect(configured), plant, configured)
+
+    def book(self, feed: Feed) -> Book:
+        """Return a feed's definition book."""
+        return load_book(self.settings.definitions_dir, feed)

@@ -1,0 +1,61 @@
+"""What a person asks first of a factory: what came in, what became of it, what comes next."""
+
+from typing import Any
+
+from fems import tracking
+from fems.errors import NoModel
+from fems.flows.forecast import latest_key
+from fems.flows.platform import Platform
+from fems.process.partition import ROW_COUNTS
+
+
+def ingested(platform: Platform, factory_id: str) -> dict[str, Any]:
+    """Return the counts over every published partition of a factory, all feeds together and each by itself."""
+    rows, quality = dict.fromkeys(ROW_COUNTS, 0), {"critical_failed": 0, "warning_failed": 0}
+    objects = {"read": 0, "quarantined": 0}
+    feeds: dict[str, dict[str, Any]] = {}
+    for feed in platform.plant.feeds(factory_id):
+        manifests = platform.lake.manifests(feed, factory_id)
+        feeds[feed] = dict.fromkeys(ROW_COUNTS, 0)
+        for manifest in manifests.values():
+            for target, source in ((rows, "rows"), (feeds[feed], "rows"), (quality, "quality"), (objects, "objects")):
+                for name, count in manifest[source].items():
+                    target[name] += count
+        feeds[feed] |= {"months": len(manifests), "from": min(manifests, default=None), "to": max(manifests, default=None)}
+    return {"rows": rows, "quality": quality, "objects": objects, "feeds": feeds}
+
+
+def factory_summary(factory_id: str, platform: Platform | None = None) -> dict[str, Any]:
+    """Return everything that is known of a factory, shaped as in the demo's summary.json.
+
+    Accuracies are of simulated data where the registry says that the factory is simulated. `month_ahead` and
+    `weekly_naive` are of the same held-out window, protocol month-ahead; `one_step` is of the protocol one-step.
+    """
+    platform = platform or Platform.from_environment()
+    factory = platform.plant.factory(factory_id)
+    forecast = platform.lake.read_json(latest_key(factory_id)) or {}
+    try:
+        model = tracking.latest_metrics(factory_id)
+    except NoModel:
+        model = None
+    metrics = model.metrics if model else {}
+    return {
+        "name": factory.name,
+        "simulated": factory.simulated,
+        **ingested(platform, factory_id),
+        "model_version": model.version if model else None,
+        "accuracy": {
+            "one_step": metrics.get("one_step.accuracy"),
+            "month_ahead": metrics.get("month_ahead.accuracy"),
+            "weekly_naive": metrics.get("month_ahead.weekly_naive_accuracy"),
+        },
+        "forecast": {
+            "rows": forecast.get("rows"),
+            "kwh": forecast.get("kwh"),
+            "month": forecast.get("month"),
+            "origin": forecast.get("origin"),
+            "model_version": forecast.get("model", {}).get("version"),
+            "peak_days": forecast.get("peak_days", []),
+            "top_equipment": forecast.get("top_equipment", []),
+        },
+    }

@@ -1,0 +1,1 @@
+"""What the Dags share and only Airflow knows: assets, retries, the forms of their params."""

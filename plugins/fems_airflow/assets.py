@@ -1,0 +1,12 @@
+"""Every asset of the platform, in one place."""
+
+from airflow.sdk import Asset
+
+PROCESSED = Asset(name="fems_processed", uri="s3://fems/processed", group="fems")
+"""Published hours and days of a factory."""
+
+MODEL = Asset(name="fems_model", uri="mlflow://models/fems", group="fems")
+"""A factory's registered model; its partitions are FACTORY|YYYY-MM, the month that it is meant for."""
+
+FORECAST = Asset(name="fems_forecast", uri="s3://fems/forecasts", group="fems")
+"""A published forecast."""

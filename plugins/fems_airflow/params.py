@@ -1,0 +1,33 @@
+"""The form that a person sees when starting a Dag by hand."""
+
+from airflow.sdk import Param
+
+from fems.plant import load_plant
+from fems.settings import settings
+
+
+def factories_param() -> Param:
+    """Return a choice of the registered factories; none chosen means all of them.
+
+    The registry is read as the Dag file is, so a wrong factories.yaml shows as that file's import error, with its line.
+    """
+    known = list(load_plant(settings().factories_file).factories)
+    return Param(
+        [],
+        type="array",
+        items={"type": "string", "enum": known},
+        examples=known,
+        title="Factories",
+        description="None chosen means all of factories.yaml.",
+    )
+
+
+def month_param() -> Param:
+    """Return an optional month."""
+    return Param(
+        None,
+        type=["null", "string"],
+        pattern=r"^\d{4}-(0[1-9]|1[0-2])$",
+        title="Month",
+        description="YYYY-MM. Empty means the month after each factory's published data.",
+    )
