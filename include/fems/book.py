@@ -31,6 +31,18 @@ class Limits(_Strict):
     )
 
 
+class Stuck(_Strict):
+    """When a repeated value means a stuck meter."""
+
+    minutes: int = Field(gt=0, description="a value that repeats exactly for longer than this is abnormal")
+    above_of_usual: float = Field(
+        0.0,
+        ge=0,
+        description="only above this x the sensor's own 99th percentile: the standby of a machine that is off repeats "
+        "too, at the meter's resolution",
+    )
+
+
 class Fill(_Strict):
     """How a gap is filled, by its length. A longer one stays missing and says so."""
 
@@ -47,9 +59,7 @@ class Column(_Strict):
     aliases: tuple[str, ...] = Field((), description="headers under which files carry it")
     required: bool = Field(False, description="a file without it cannot be used")
     limits: Limits = Limits()
-    stuck_minutes: int | None = Field(
-        None, gt=0, description="a value other than 0 that repeats exactly for longer than this is abnormal"
-    )
+    stuck: Stuck | None = None
     fill: Fill
     aggregate: dict[str, Aggregate] = Field(
         min_length=1, description="columns that the hour and day tables get from this one, and how"

@@ -6,6 +6,7 @@ from fems import tracking
 from fems.errors import NoModel
 from fems.flows.forecast import latest_key
 from fems.flows.platform import Platform
+from fems.plant import Feed
 from fems.process.partition import ROW_COUNTS
 
 
@@ -59,3 +60,11 @@ def factory_summary(factory_id: str, platform: Platform | None = None) -> dict[s
             "top_equipment": forecast.get("top_equipment", []),
         },
     }
+
+
+def quarantined(platform: Platform, factory_id: str, feed: Feed) -> list[dict[str, Any]]:
+    """Return every quarantine record of a factory's feed: object, etag, line (0 is the whole object), reason, text."""
+    rows: list[dict[str, Any]] = []
+    for item in platform.lake.store.list(f"quarantine/{feed}/factory={factory_id}/"):
+        rows.extend(platform.lake.read_table(item.key).to_pylist())
+    return rows

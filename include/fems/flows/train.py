@@ -46,7 +46,7 @@ def train_factory(
 
     history = published_history(platform, factory_id)
     month = month_of(history.end)
-    tags = {"dag_run": dag_run, "data_fingerprint": _data_fingerprint(lake, factory_id), "code_version": __version__}
+    tags = {"dag_run": dag_run, "data_fingerprint": _data_fingerprint(platform.lake, factory_id), "code_version": __version__}
     params = {"epochs": epochs, "seed": seed, "hours": len(history.hours), "equipment": len(history.equipment)}
     with tracking.training_run(factory_id, month, tags=tags, params=params) as run:
         trained = train_model(history, epochs=epochs, seed=seed, on_epoch=run.log_epoch)

@@ -76,8 +76,9 @@ def _judge_and_fill(placed: grid.Grid, source: Source) -> tuple[np.ndarray, np.n
                     series[s], modulus, limit, LONGEST_SPREAD_MINUTES // source.grain_minutes
                 )
                 original[s, :, j] &= ~spread & ~dropped & ~np.isnan(series[s])
-        bad = abnormal.outside_limits(series, column, upper)
-        bad |= abnormal.stuck(np.where(bad, np.nan, series), column, source.grain_minutes)
+        usual = abnormal.usual_levels(series)
+        bad = abnormal.outside_limits(series, column, upper, usual)
+        bad |= abnormal.stuck(np.where(bad, np.nan, series), column, usual, source.grain_minutes)
         series[bad] = np.nan
         original[:, :, j] &= ~bad
         missing.fill_gaps(series, placed.day, column.fill, source.grain_minutes)

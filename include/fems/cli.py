@@ -1,0 +1,265 @@
+"""The `fems` command: the flows from the shell, no Airflow needed."""
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from datetime import date, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from fems.errors import ConfigError, DataError, FemsError
+from fems.plant import FEEDS, Feed, Plant
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+out = Console()
+err = Console(stderr=True, soft_wrap=True)
+
+FactoriesOption = Annotated[
+    list[str] | None, typer.Option("--factory", "-f", help="Factory ID; may be repeated. None means all.")
+]
+FeedOption = Annotated[str | None, typer.Option(help="meter or steam_trap; the factory's meters if not given.")]
+
+
+def explained(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command end in one clear line, exit code 1, where the package can explain the failure."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+        for noisy in ("great_expectations", "mlflow", "urllib3", "alembic", "matplotlib"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
+        try:
+            command(*args, **kwargs)
+        except FemsError as error:
+            err.print(f"[red]error:[/] {type(error).__name__}: ", end="")
+            err.print(str(error), markup=False, highlight=False)
+            raise typer.Exit(1) from error
+
+    return run
+
+
+def _feed(name: str | None) -> Feed:
+    if name is None:
+        return "meter"
+    if name not in FEEDS:
+        raise ConfigError(f"feed {name!r}: write one of {', '.join(FEEDS)}")
+    return cast(Feed, name)
+
+
+def _chosen(plant: Plant, factories: list[str] | None) -> list[str]:
+    for factory_id in factories or []:
+        plant.factory(factory_id)
+    return factories or list(plant.factories)
+
+
+def _note(text: str) -> None:
+    err.print(text, markup=False, highlight=False)
+
+
+@app.command()
+@explained
+def simulate(
+    directory: Annotated[Path, typer.Argument(help="Where raw/ and truth/ are written.")],
+    factories: FactoriesOption = None,
+    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])] = datetime(2025, 1, 1),  # noqa: DTZ001
+    months: Annotated[int, typer.Option(min=1)] = 14,
+    seed: int = 1,
+    grain: Annotated[list[str] | None, typer.Option(help="FACTORY=GRAIN, such as 1100=15min; may be repeated.")] = None,
+    workers: Annotated[int, typer.Option(min=1)] = 2,
+    clean: Annotated[bool, typer.Option("--clean", help="Write files without faults.")] = False,
+) -> None:
+    """Write the raw files of a simulated plant, as its collectors would, and the truth beside them."""
+    from fems.plant import load_plant
+    from fems.settings import settings
+    from fems.simulate import FaultRates, simulate
+
+    plant = load_plant(settings().factories_file)
+    if grain:
+        pairs = dict(g.partition("=")[::2] for g in grain)
+        plant = plant.with_grains(cast(Any, pairs))
+    faults = FaultRates.none() if clean else FaultRates()
+    report = simulate(
+        plant, directory, start=start.date(), months=months, seed=seed, factories=factories, faults=faults,
+        workers=workers, progress=_note,
+    )  # fmt: skip
+    table = Table(title=f"Simulated raw files in {directory}")
+    for heading in ("factory", "files", "rows", "MB", "faults"):
+        table.add_column(heading, justify="right")
+    for factory_id, written in report.factories.items():
+        table.add_row(
+            factory_id, f"{written.files:,}", f"{written.rows:,}", f"{written.bytes / 1e6:,.0f}",
+            f"{sum(written.faults.values()):,}",
+        )  # fmt: skip
+    out.print(table)
+
+
+@app.command()
+@explained
+def land(
+    path: Annotated[Path, typer.Argument(help="A collector's file, or a folder that holds raw/ (from fems simulate).")],
+    factory: Annotated[str | None, typer.Option(help="Whose file it is; needed for a file.")] = None,
+    feed: FeedOption = None,
+) -> None:
+    """Put raw files into MinIO under raw/, a file of many days as one object a day."""
+    from fems.flows.land import land_file, land_tree
+    from fems.flows.platform import Platform
+
+    platform = Platform.from_environment()
+    if path.is_dir():
+        land_tree(platform.lake, path, _note)
+        return
+    if factory is None:
+        raise ConfigError(f"{path}: say whose file it is with --factory")
+    book = platform.book(_feed(feed))
+    landed = land_file(platform.lake, platform.plant, book, factory, path, date.today())  # noqa: DTZ011
+    out.print(f"{path.name}: {landed.put} raw objects landed, {landed.kept} were there already")
+
+
+@app.command()
+@explained
+def ingest(factories: FactoriesOption = None) -> None:
+    """Process, evaluate and publish every partition whose raw objects changed."""
+    from fems.flows.ingest import ingest_factory
+    from fems.flows.platform import Platform
+
+    platform = Platform.from_environment()
+    failed = []
+    for factory_id in _chosen(platform.plant, factories):
+        try:
+            ingest_factory(platform, factory_id, _note)
+        except DataError as error:
+            failed.append(f"{error}")
+    if failed:
+        raise DataError("; ".join(failed))
+
+
+@app.command()
+@explained
+def process(
+    directory: Annotated[Path, typer.Argument(help="A folder with raw/, or with one factory's files of any length.")],
+    factory: Annotated[str, typer.Option(help="Whose files they are.")],
+    output: Annotated[Path, typer.Option("--out", help="Where the tables go.")],
+    feed: FeedOption = None,
+) -> None:
+    """Do what ingest does with files in a folder, no service needed; leaves OUT/summary.json."""
+    from fems.flows.offline import process_folder
+
+    summary = process_folder(directory, factory, output, feed, progress=_note)
+    rows = ", ".join(f"{count:,} {name}" for name, count in summary["rows"].items())
+    out.print(f"factory {factory}: {rows}; tables in {output}")
+
+
+@app.command()
+@explained
+def quality(
+    path: Annotated[Path, typer.Argument(help="A Parquet or CSV file.")],
+    suite: Annotated[str, typer.Option(help="A suite in expectations/, such as meter_hour.")],
+) -> None:
+    """Evaluate a file against a suite; exit code 1 if something critical failed."""
+    import pandas as pd
+
+    from fems.quality.evaluate import Evaluator
+    from fems.settings import settings
+
+    try:
+        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, parse_dates=["timestamp"])
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as a table: {error}") from error
+    evaluation = Evaluator(settings().expectations_dir).evaluate(table, suite)
+    shown = Table(title=f"{path.name}: {evaluation.rows:,} rows, {evaluation.evaluated} expectations of {suite}")
+    for heading in ("severity", "expectation", "column", "rows", "examples", "why it matters"):
+        shown.add_column(heading)
+    for finding in evaluation.findings:
+        shown.add_row(
+            finding.severity, finding.expectation, finding.column or "", str(finding.unexpected),
+            ", ".join(finding.examples), finding.note,
+        )  # fmt: skip
+    out.print(shown if evaluation.findings else f"{path.name}: all {evaluation.evaluated} expectations of {suite} met")
+    if evaluation.failed("critical"):
+        raise typer.Exit(1)
+
+
+@app.command()
+@explained
+def train(
+    factories: FactoriesOption = None,
+    epochs: Annotated[int, typer.Option(min=1)] = 50,
+    seed: int = 0,
+) -> None:
+    """Train, score and register a model per factory."""
+    from fems.flows.platform import Platform
+    from fems.flows.train import train_factory, trainable
+
+    platform = Platform.from_environment()
+    for factory_id in _chosen(platform.plant, factories) if factories else trainable(platform):
+        result = train_factory(platform, factory_id, epochs=epochs, seed=seed)
+        out.print_json(json.dumps(result))
+
+
+@app.command()
+@explained
+def forecast(
+    factories: FactoriesOption = None,
+    month: Annotated[str | None, typer.Option(help="YYYY-MM; the month after the published data if not given.")] = None,
+    horizon_minutes: Annotated[int, typer.Option(min=1)] = 42_300,
+) -> None:
+    """Forecast with each factory's champion and publish the result."""
+    from fems.flows.forecast import forecast_factory, targets
+    from fems.flows.platform import Platform
+
+    platform = Platform.from_environment()
+    for target in targets(platform, None, factories, month):
+        summary = forecast_factory(platform, cast(str, target["factory"]), target["month"], horizon_minutes)
+        out.print_json(json.dumps(summary, ensure_ascii=False))
+
+
+@app.command()
+@explained
+def status(
+    factories: FactoriesOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Show what came in, what became of it, and what comes next, per factory."""
+    from fems.flows.platform import Platform
+    from fems.flows.report import summary_table
+    from fems.flows.summary import factory_summary
+
+    platform = Platform.from_environment()
+    found = {f: factory_summary(f, platform) for f in _chosen(platform.plant, factories)}
+    if as_json:
+        out.print_json(json.dumps(found, ensure_ascii=False))
+    else:
+        out.print(summary_table(found))
+
+
+@app.command()
+@explained
+def quarantine(
+    factory: Annotated[str, typer.Argument(help="Factory ID.")],
+    feed: FeedOption = None,
+    limit: Annotated[int, typer.Option(min=1)] = 50,
+) -> None:
+    """Show the rows that could not be used, each with its reason and where it came from."""
+    from fems.flows.platform import Platform
+    from fems.flows.summary import quarantined
+
+    platform = Platform.from_environment()
+    platform.plant.factory(factory)
+    rows = quarantined(platform, factory, _feed(feed))
+    table = Table(title=f"Factory {factory}: {len(rows):,} quarantine records")
+    for heading in ("object", "line", "reason", "text"):
+        table.add_column(heading, overflow="fold")
+    for row in rows[:limit]:
+        name = "/".join(row["object"].split("/")[-2:])
+        table.add_row(name, str(row["line"]) if row["line"] else "whole object", row["reason"], row["text"][:60])
+    out.print(table)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,66 @@
+"""Processing a folder of files with no service: the same flow, on a folder with the bucket's keys."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from fems.errors import ConfigError
+from fems.flows.ingest import ingest_factory
+from fems.flows.land import land_file
+from fems.flows.platform import Platform
+from fems.flows.summary import ingested
+from fems.lake import FolderStore, Lake, to_json
+from fems.plant import FEEDS
+
+
+def process_folder(
+    directory: Path, factory_id: str, out: Path, feed: str | None, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Process one factory's files.
+
+    Args:
+        directory: either holds raw/<feed>/factory=<id>/date=<day>/, or is a folder of the factory's own files.
+        factory_id: whose.
+        out: gets processed/, quarantine/ and quality/ with the same keys and bytes as the bucket would, and
+            summary.json with the row counts, per day as well.
+        feed: of a folder of plain files; meter if not given.
+        progress: is told a line a partition.
+
+    Raises:
+        ConfigError: nothing to read.
+        QualityFailed: a partition was not published.
+    """
+    if not directory.is_dir():
+        raise ConfigError(f"{directory}: is not a folder")
+    with tempfile.TemporaryDirectory(prefix="fems-") as scratch:
+        lake = Lake(FolderStore(Path(scratch)))
+        platform = Platform.from_environment(lake)
+        platform.plant.factory(factory_id)
+        if (directory / "raw").is_dir():
+            for each in platform.plant.feeds(factory_id):
+                tree = Path("raw") / each / f"factory={factory_id}"
+                if (directory / tree).is_dir():
+                    shutil.copytree(directory / tree, Path(scratch) / tree)
+        else:
+            book = platform.book("steam_trap" if feed == FEEDS[1] else "meter")
+            for path in sorted(p for p in directory.iterdir() if p.is_file()):
+                received = date.fromtimestamp(path.stat().st_mtime)  # noqa: DTZ012 - only names a folder
+                land_file(lake, platform.plant, book, factory_id, path, received)
+        if not any(lake.store.list("raw/")):
+            raise ConfigError(f"{directory}: has no files of factory {factory_id}")
+        ingest_factory(platform, factory_id, progress)
+        found = ingested(platform, factory_id)
+        days = {
+            each: {day: counts for m in lake.manifests(each, factory_id).values() for day, counts in m["days"].items()}
+            for each in platform.plant.feeds(factory_id)
+        }
+        summary = {"factory_id": factory_id, **found, "days": days}
+        for room in ("processed", "quarantine", "quality"):
+            if (Path(scratch) / room).is_dir():
+                shutil.copytree(Path(scratch) / room, out / room, dirs_exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "summary.json").write_bytes(to_json(summary))
+        return summary
