@@ -221,6 +221,44 @@ def forecast(
 
 @app.command()
 @explained
+def backtest(
+    table: Annotated[Path, typer.Argument(help="A CSV or Parquet table of one series.")],
+    timestamp: Annotated[str, typer.Option(help="Its column of times, the start of each interval.")],
+    target: Annotated[str, typer.Option(help="Its column of energy per interval.")],
+    output: Annotated[Path, typer.Option("--out", help="The JSON file to write.")],
+    features: Annotated[str, typer.Option(help="Further columns, separated by commas.")] = "",
+    grain: Annotated[str, typer.Option(help="The grain that is scored; 1h is the one there is.")] = "1h",
+    horizon_minutes: Annotated[int, typer.Option(min=60)] = 42_300,
+    origins: Annotated[int, typer.Option(min=1)] = 4,
+    country: Annotated[str, typer.Option(help="ISO 3166 code of the public holidays.")] = "KR",
+    timezone: Annotated[str, typer.Option(help="Of times that carry none.")] = "Asia/Seoul",
+    one_step: Annotated[bool, typer.Option("--one-step", help="Score the study's protocol, beside persistence.")] = False,
+    epochs: Annotated[int, typer.Option(min=1, help="Of the one-step model, at most.")] = 50,
+    seed: int = 0,
+) -> None:
+    """Score the models on any series: month-ahead from rolling origins, or one-step."""
+    from fems.flows.backtest import read_series, run
+
+    if grain != "1h":
+        raise ConfigError(f"--grain {grain}: series are scored by the hour (1h) in this version")
+    history = read_series(table, timestamp, target, [f for f in features.split(",") if f], timezone, country)
+    result = run(
+        history, one_step=one_step, horizon_minutes=horizon_minutes, origins=origins, epochs=epochs, seed=seed
+    )  # fmt: skip
+    output.write_text(json.dumps(result, indent=1), encoding="utf-8")
+    shown = Table(title=f"{table.name}: {result['protocol']}, {len(result['windows'])} windows, mean")
+    for heading in ("method", "accuracy", "RMSE scaled", "MAE", "total error %"):
+        shown.add_column(heading, justify="left" if heading == "method" else "right")
+    for method, found in sorted(result["mean"].items(), key=lambda item: -item[1]["accuracy"]):
+        shown.add_row(
+            method, f"{found['accuracy']:.2f}", f"{found['rmse_scaled']:.4f}", f"{found['mae']:.2f}",
+            f"{found['total_error_pct']:.1f}",
+        )  # fmt: skip
+    out.print(shown)
+
+
+@app.command()
+@explained
 def status(
     factories: FactoriesOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from fems import __version__, lake as keys, tracking
 from fems.errors import DataError, TooLittleHistory
-from fems.flows.history import month_of, published_history, published_months
+from fems.flows.history import as_history, month_of, published_hours, published_months
 from fems.flows.platform import Platform
 from fems.forecast import tables
 from fems.lake import Lake
@@ -62,11 +62,12 @@ def forecast_factory(
     """
     lake, plant = platform.lake, platform.plant
     grain_minutes = plant.grain_minutes(factory_id, "meter")
-    history = published_history(platform, factory_id)
+    history = as_history(platform, factory_id, published_hours(platform, factory_id))
     origin = _origin(history.end, month, factory_id)
     known = history.until(origin)
     champion = tracking.load_champion(factory_id)
     horizon_hours = -(-horizon_minutes // 60)
+    trained_until = pd.Timestamp(champion.tags["trained_until"])
     hours = champion.bundle.month_ahead.predict(known, origin, horizon_hours)
     band = champion.bundle.month_ahead.predict_band(known, origin, horizon_hours)
 
@@ -85,8 +86,12 @@ def forecast_factory(
         "month": month_of(origin),
         "origin": origin.isoformat(),
         "horizon_minutes": horizon_minutes,
-        "model": {"name": champion.name, "version": champion.version, "trained_until": champion.trained_until},
-        "model_saw_the_horizon": pd.Timestamp(champion.trained_until) > origin,
+        "model": {
+            "name": tracking.model_name(factory_id),
+            "version": champion.version,
+            "trained_until": trained_until.isoformat(),
+        },
+        "model_saw_the_horizon": bool(trained_until > origin),
         "code_version": __version__,
         **tables.headline(forecast, names),
     }
@@ -128,7 +133,7 @@ def targets(
         if not separator:
             raise DataError(f"partition {partition!r} is not FACTORY|YYYY-MM")
         factories = [factory_id]
-    chosen = factories or [f for f in platform.plant.factories if tracking.has_champion(f)]
-    for factory_id in chosen:
+    for factory_id in factories or []:
         platform.plant.factory(factory_id)
+    chosen = factories or [f for f in platform.plant.factories if tracking.has_champion(f)]
     return [{"factory": factory_id, "month": month} for factory_id in chosen]

@@ -20,17 +20,21 @@ def published_months(lake: Lake, factory_id: str) -> list[str]:
     return months
 
 
-def published_history(platform: Platform, factory_id: str) -> History:
-    """Return every published hour of a factory.
+def published_hours(platform: Platform, factory_id: str) -> pd.DataFrame:
+    """Return the hour table of every published month of a factory's meters.
 
     Raises:
         TooLittleHistory: nothing is published yet.
         DataError: a publish was cut off.
     """
-    factory = platform.plant.factory(factory_id)
     months = published_months(platform.lake, factory_id)
-    table = platform.lake.published("meter", "hour", factory_id, months).to_pandas()
-    return History.from_hour_table(table, country=factory.country, holidays_off=factory.holidays_off)
+    return platform.lake.published("meter", "hour", factory_id, months).to_pandas()
+
+
+def as_history(platform: Platform, factory_id: str, hours: pd.DataFrame) -> History:
+    """Return an hour table as the model stage wants it, with the calendar that the registry names."""
+    factory = platform.plant.factory(factory_id)
+    return History.from_hour_table(hours, country=factory.country, holidays_off=factory.holidays_off)
 
 
 def month_of(origin: pd.Timestamp) -> str:

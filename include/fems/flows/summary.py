@@ -36,15 +36,14 @@ def factory_summary(factory_id: str, platform: Platform | None = None) -> dict[s
     factory = platform.plant.factory(factory_id)
     forecast = platform.lake.read_json(latest_key(factory_id)) or {}
     try:
-        model = tracking.latest_metrics(factory_id)
+        version, metrics = tracking.champion_metrics(factory_id)
     except NoModel:
-        model = None
-    metrics = model.metrics if model else {}
+        version, metrics = None, {}
     return {
         "name": factory.name,
         "simulated": factory.simulated,
         **ingested(platform, factory_id),
-        "model_version": model.version if model else None,
+        "model_version": version,
         "accuracy": {
             "one_step": metrics.get("one_step.accuracy"),
             "month_ahead": metrics.get("month_ahead.accuracy"),

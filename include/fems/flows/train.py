@@ -3,10 +3,11 @@
 import hashlib
 import json
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 from fems import __version__, tracking
-from fems.flows.history import month_of, published_history
+from fems.flows.history import as_history, month_of, published_hours
 from fems.flows.platform import Platform
 from fems.lake import Lake
 
@@ -37,26 +38,27 @@ def train_factory(
         dag_run: who asked, for the run's tags.
 
     Returns:
-        factory_id, month (that the model is meant for), version, champion (whether it became it), metrics.
+        factory_id, month (that the model is meant for), version, alias (champion or challenger), metrics.
 
     Raises:
         TooLittleHistory: too few days are published; says how many are needed.
     """
     from fems.model.train import train_factory as train_model
 
-    history = published_history(platform, factory_id)
+    hours = published_hours(platform, factory_id)
+    history = as_history(platform, factory_id, hours)
     month = month_of(history.end)
     tags = {"dag_run": dag_run, "data_fingerprint": _data_fingerprint(platform.lake, factory_id), "code_version": __version__}
     params = {"epochs": epochs, "seed": seed, "hours": len(history.hours), "equipment": len(history.equipment)}
     with tracking.training_run(factory_id, month, tags=tags, params=params) as run:
         trained = train_model(history, epochs=epochs, seed=seed, on_epoch=run.log_epoch)
-        registered = run.register(trained, history)
+        registered = run.register(trained, hours, datetime.now(UTC))
     log.info("factory %s: model version %s, %s", factory_id, registered.version, registered.reason)
     return {
         "factory_id": factory_id,
         "month": month,
         "version": registered.version,
-        "champion": registered.champion,
+        "alias": registered.alias,
         "metrics": trained.metrics,
     }
 

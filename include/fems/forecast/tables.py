@@ -68,7 +68,7 @@ def build(
 
     Args:
         hours: index = starts of the hours from the origin on (tz-aware), columns = sensor IDs, values kWh.
-        band: index = the same hours, columns p10 and p90, kWh of the factory; None if the model has none.
+        band: index = the same hours, columns p10_kwh and p90_kwh of the factory; None if the model has none.
         shares: see `shape_in_hour`.
         factory_id: the factory.
         grain_minutes: the native interval.
@@ -101,7 +101,7 @@ def build(
         )
     if band is not None:
         for name in ("p10", "p90"):
-            factory["hour"][f"used_kwh_{name}"] = band[name].to_numpy()[: len(wide["hour"])]
+            factory["hour"][f"used_kwh_{name}"] = band[f"{name}_kwh"].to_numpy()[: len(wide["hour"])]
     return Forecast(equipment, factory)
 
 

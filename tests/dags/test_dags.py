@@ -1,0 +1,106 @@
+"""Every Dag file imports, quickly, and says what a person in the UI needs."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support import ROOT
+
+FILES = sorted((ROOT / "dags").glob("*.py"))
+DAG_IDS = {"ingest", "train", "forecast"}
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory: pytest.TempPathFactory):
+    os.environ |= {
+        "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+    }
+    sys.path.insert(0, str(ROOT / "plugins"))
+    from airflow.dag_processing.dagbag import DagBag
+
+    return DagBag(dag_folder=str(ROOT / "dags"), include_examples=False)
+
+
+def test_all_dags_import(bag) -> None:
+    assert bag.import_errors == {}
+    assert set(bag.dags) == DAG_IDS
+
+
+@pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
+def test_a_dag_says_what_a_person_needs(bag, dag_id: str) -> None:
+    dag = bag.dags[dag_id]
+    assert dag.description and dag.doc_md and "When it is red" in dag.doc_md
+    assert "fems" in dag.tags and len(dag.tags) >= 2
+    assert not dag.catchup and dag.dagrun_timeout
+    for name, param in dag.params.items():
+        assert dag.params.get_param(name).schema.get("title"), f"{dag_id}.{name} has no title"
+        assert dag.params.get_param(name).schema.get("description"), f"{dag_id}.{name} is not described"
+        del param
+    for task in dag.tasks:
+        assert task.retries >= 2 and task.retry_policy is not None
+        assert task.execution_timeout
+        assert task.doc_md or task.python_callable.__doc__
+        if task.is_mapped:
+            assert task.partial_kwargs["map_index_template"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_a_dag_file_is_thin(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 120
+    for heavy in ("tensorflow", "mlflow", "great_expectations", "pandas", "pyarrow"):
+        assert f"import {heavy}" not in text and f"from {heavy}" not in text
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_a_dag_file_parses_in_two_seconds(path: Path, tmp_path: Path) -> None:
+    """Time what the file adds to Airflow's own import, in a fresh interpreter; the best of three."""
+    code = (
+        "import time, runpy, airflow.sdk\n"
+        "from airflow.sdk import dag, task, Asset, Param\n"
+        f"begin = time.perf_counter(); runpy.run_path({str(path)!r}); print(time.perf_counter() - begin)\n"
+    )
+    env = os.environ | {"AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": str(ROOT / "plugins")}
+    seconds = []
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+        seconds.append(float(done.stdout.split()[-1]))
+        if seconds[-1] < 2:
+            break
+        time.sleep(1)
+    assert min(seconds) < 2
+
+
+def test_a_wrong_registry_is_an_import_error_with_its_line(tmp_path: Path) -> None:
+    broken = tmp_path / "factories.yaml"
+    text = (ROOT / "include/config/factories.yaml").read_text(encoding="utf-8")
+    broken.write_text(text.replace("shifts: two_shift", "shifts: sometimes", 1), encoding="utf-8")
+    line = next(i for i, row in enumerate(broken.read_text(encoding="utf-8").splitlines(), 1) if "sometimes" in row)
+    env = os.environ | {
+        "AIRFLOW_HOME": str(tmp_path),
+        "PYTHONPATH": str(ROOT / "plugins"),
+        "FEMS_CONFIG_DIR": str(tmp_path),
+    }
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "dags/ingest.py")], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert f"factories.yaml:{line}: factories.1100.shifts" in done.stderr
+
+
+def test_dags_and_plugins_import_nothing_slow() -> None:
+    found = subprocess.run(
+        ["git", "grep", "-nE", r"^\s*(import|from) (tensorflow|keras|mlflow|great_expectations)", "--", "dags", "plugins"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert found.stdout == ""
+    airflow = subprocess.run(
+        ["git", "grep", "-nE", r"^\s*(import|from) airflow", "--", "include/fems"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert airflow.stdout == "", "the domain knows no Airflow"

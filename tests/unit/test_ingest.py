@@ -1,0 +1,158 @@
+"""Ingest over a folder with the bucket's keys: the laws of publishing."""
+
+import json
+import shutil
+from datetime import date
+from pathlib import Path
+
+import pytest
+from test_process import day_lines
+from test_raw import HEADER, plant
+
+from fems import lake as keys
+from fems.errors import DataError, QualityFailed
+from fems.flows.ingest import ingest_factory, stale, stale_factories
+from fems.flows.platform import Platform
+from fems.flows.summary import ingested, quarantined
+from fems.lake import FolderStore, Lake
+from fems.settings import Settings
+
+DAYS = [date(2025, 3, d) for d in range(1, 5)]
+
+
+def lines_of(day: date) -> list[str]:
+    return day_lines(day) + day_lines(day, sensor="F-M02", base=20)
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Platform:
+    made = Platform(Lake(FolderStore(tmp_path)), plant(), Settings())
+    for day in DAYS:
+        put(made, day, lines_of(day))
+    return made
+
+
+def put(platform: Platform, day: date, lines: list[str] | bytes, name: str = "meter.csv") -> None:
+    data = lines if isinstance(lines, bytes) else ("\n".join([HEADER, *lines]) + "\n").encode()
+    platform.lake.store.put(keys.raw_key("meter", "F", day, name), data)
+
+
+def snapshot(platform: Platform) -> dict[str, bytes]:
+    rooms = ("processed/", "quarantine/", "quality/")
+    return {o.key: platform.lake.store.get(o.key) for room in rooms for o in platform.lake.store.list(room)}
+
+
+def test_a_second_run_with_nothing_new_does_nothing(platform: Platform) -> None:
+    assert ingest_factory(platform, "F")["partitions"] == 1
+    before = snapshot(platform)
+    assert stale_factories(platform, ["F"]) == []
+    assert ingest_factory(platform, "F")["partitions"] == 0
+    assert snapshot(platform) == before
+
+
+def test_rebuilding_gives_the_same_bytes(platform: Platform, tmp_path: Path) -> None:
+    put(platform, DAYS[1], [day_lines(DAYS[1])[3]], "late.csv")
+    ingest_factory(platform, "F")
+    before = snapshot(platform)
+    for room in ("processed", "quality"):
+        shutil.rmtree(tmp_path / room)
+    ingest_factory(platform, "F")
+    assert snapshot(platform) == before
+
+
+def test_a_late_file_and_a_changed_rule_need_no_hand(platform: Platform) -> None:
+    late = lines_of(DAYS[2])
+    put(platform, DAYS[2], late[:150])
+    ingest_factory(platform, "F")
+    assert ingested(platform, "F")["rows"]["read"] == 3 * 192 + 150
+    put(platform, DAYS[2], late[150:], "meter_late.csv")
+    assert [job.month for job in stale(platform, "F", "meter")] == ["2025-03"]
+    ingest_factory(platform, "F")
+    assert ingested(platform, "F")["rows"] == {"read": 768, "published": 768, "quarantined": 0, "duplicate": 0}
+
+    changed = plant(ignore=["nothing"])
+    assert stale(Platform(platform.lake, changed, platform.settings), "F", "meter")
+
+
+def test_bad_files_go_to_quarantine_and_the_others_are_published(platform: Platform) -> None:
+    whole = ("\n".join([HEADER, *lines_of(DAYS[3])]) + "\n").encode()
+    put(platform, DAYS[3], whole[: len(whole) // 2], "cut.csv")
+    put(platform, DAYS[3], b"", "empty.csv")
+    put(platform, DAYS[3], b"\x89PNG\r\n\x1a\n0000", "picture.csv")
+    put(platform, DAYS[3], [line.replace(",F,", ",2100,") for line in lines_of(DAYS[3])], "other.csv")
+    ingest_factory(platform, "F")
+
+    found = ingested(platform, "F")
+    rows = found["rows"]
+    assert rows["read"] == rows["published"] + rows["quarantined"] + rows["duplicate"]
+    assert rows["published"] == 4 * 192
+    assert found["objects"] == {"read": 8, "quarantined": 2}
+    records = quarantined(platform, "F", "meter")
+    reasons = {r["object"].rsplit("/", 1)[1]: r["reason"] for r in records}
+    assert "fields where the header has 8" in reasons["cut.csv"]
+    assert "empty" in reasons["empty.csv"]
+    assert "PNG" in reasons["picture.csv"]
+    assert "2100" in reasons["other.csv"]
+    assert sum(r["object"].endswith("other.csv") for r in records) == 192
+
+    for name in ("cut.csv", "empty.csv", "picture.csv", "other.csv"):
+        platform.lake.store.delete(keys.raw_key("meter", "F", DAYS[3], name))
+    ingest_factory(platform, "F")
+    assert quarantined(platform, "F", "meter") == []
+
+
+def test_what_fails_its_suite_is_not_published_and_the_last_good_one_stays(
+    platform: Platform, tmp_path: Path
+) -> None:
+    ingest_factory(platform, "F")
+    good = platform.lake.published("meter", "hour", "F", ["2025-03"])
+    for day in DAYS:
+        platform.lake.store.put(
+            keys.raw_key("meter", "F", day, "meter.csv"),
+            "\n".join([HEADER, *(f"{day} 0{h}:00:00,F,F-M01,ERR,90,1,1,1" for h in range(9))]).encode(),
+        )
+    with pytest.raises(QualityFailed, match=r"2025-03: not published.*expect_column_values_to_not_be_null\(used_kwh\)"):
+        ingest_factory(platform, "F")
+    assert platform.lake.published("meter", "hour", "F", ["2025-03"]).equals(good)
+    assert stale(platform, "F", "meter")
+    record = json.loads(platform.lake.store.get(keys.quality_key("meter", "F", "2025-03")))
+    assert record["native"]["critical_failed"] >= 1
+
+
+def test_a_publish_that_was_cut_off_is_not_read_and_is_made_again(platform: Platform) -> None:
+    ingest_factory(platform, "F")
+    put(platform, DAYS[0], [line.replace(",90.0,", ",80.0,") for line in lines_of(DAYS[0])])
+    key = keys.manifest_key("meter", "F", "2025-03")
+    real_put = platform.lake.store.put
+
+    def dies(at: str, data: bytes) -> None:
+        if at == key:
+            raise ConnectionError
+        real_put(at, data)
+
+    platform.lake.store.put = dies  # type: ignore[method-assign]
+    with pytest.raises(ConnectionError):
+        ingest_factory(platform, "F")
+    platform.lake.store.put = real_put  # type: ignore[method-assign]
+    with pytest.raises(DataError, match="cut off"):
+        platform.lake.published("meter", "native", "F", ["2025-03"])
+    ingest_factory(platform, "F")
+    assert platform.lake.published("meter", "native", "F", ["2025-03"])["power_factor_pct"][0].as_py() == 80.0
+
+
+def test_months_are_partitions_and_a_running_month_has_no_empty_days(platform: Platform) -> None:
+    put(platform, date(2025, 4, 2), lines_of(date(2025, 4, 2)))
+    result = ingest_factory(platform, "F")
+    assert result["months"] == ["meter 2025-03", "meter 2025-04"]
+    manifests = platform.lake.manifests("meter", "F")
+    assert manifests["2025-03"]["last_day"] == "2025-03-31"
+    assert manifests["2025-04"]["last_day"] == "2025-04-02"
+    assert manifests["2025-04"]["rows"]["read"] == 192
+
+
+def test_the_tables_describe_themselves(platform: Platform) -> None:
+    ingest_factory(platform, "F")
+    table = platform.lake.read_table(keys.processed_key("meter", "native", "F", "2025-03"))
+    about = json.loads(table.schema.metadata[b"fems"])
+    assert about["rows"]["read"] == 768 and len(about["sources"]) == 4
+    assert table.schema.field("used_kwh").metadata[b"unit"] == b"kWh"
