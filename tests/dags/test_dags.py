@@ -23,7 +23,7 @@ def bag(tmp_path_factory: pytest.TempPathFactory):
     sys.path.insert(0, str(ROOT / "plugins"))
     from airflow.dag_processing.dagbag import DagBag
 
-    return DagBag(dag_folder=str(ROOT / "dags"), include_examples=False)
+    return DagBag(dag_folder=str(ROOT / "dags"))
 
 
 def test_all_dags_import(bag) -> None:
