@@ -265,7 +265,7 @@ def status(
 ) -> None:
     """Show what came in, what became of it, and what comes next, per factory."""
     from fems.flows.platform import Platform
-    from fems.flows.report import summary_table
+    from fems.flows.report import forecast_table, rows_table
     from fems.flows.summary import factory_summary
 
     platform = Platform.from_environment()
@@ -273,7 +273,8 @@ def status(
     if as_json:
         out.print_json(json.dumps(found, ensure_ascii=False))
     else:
-        out.print(summary_table(found))
+        out.print(rows_table(found))
+        out.print(forecast_table(found))
 
 
 @app.command()

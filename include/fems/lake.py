@@ -113,7 +113,7 @@ class MinioStore:
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise ConfigError(f"FEMS_S3_ENDPOINT={endpoint!r}: write http://HOST:PORT or https://HOST:PORT")
         if not access_key or not secret_key:
-            raise ConfigError("FEMS_S3_ACCESS_KEY and FEMS_S3_SECRET_KEY are not set (`make env-local` prints them)")
+            raise ConfigError("FEMS_S3_ACCESS_KEY and FEMS_S3_SECRET_KEY are not set (`eval "$(python -m embedded env)"` sets those of the local stack)")
         self.endpoint, self.bucket = endpoint, bucket
         pool = urllib3.PoolManager(
             maxsize=16,

@@ -37,10 +37,9 @@ def test_a_dag_says_what_a_person_needs(bag, dag_id: str) -> None:
     assert dag.description and dag.doc_md and "When it is red" in dag.doc_md
     assert "fems" in dag.tags and len(dag.tags) >= 2
     assert not dag.catchup and dag.dagrun_timeout
-    for name, param in dag.params.items():
-        assert dag.params.get_param(name).schema.get("title"), f"{dag_id}.{name} has no title"
-        assert dag.params.get_param(name).schema.get("description"), f"{dag_id}.{name} is not described"
-        del param
+    for name in dag.params:
+        param = dag.params.get_param(name)
+        assert param.schema.get("title") and param.description, f"{dag_id}.{name} is not explained in its form"
     for task in dag.tasks:
         assert task.retries >= 2 and task.retry_policy is not None
         assert task.execution_timeout

@@ -1,0 +1,24 @@
+# One image for Airflow, MLflow and the fems command: the same pinned packages that the tests ran on.
+FROM python:3.11.14-slim-bookworm
+
+# No .pyc in layers that are thrown away, and logs as they come.
+ENV PYTHONUNBUFFERED=1 \
+    AIRFLOW_HOME=/opt/airflow \
+    PYTHONPATH=/opt/fems/include
+
+RUN pip install --no-cache-dir uv==0.13.8
+WORKDIR /opt/fems
+COPY requirements.txt ./
+RUN uv pip install --system --no-cache --requirement requirements.txt
+
+# Without it a named volume would be made as root's, and Airflow could not write its logs.
+RUN useradd --uid 50000 --create-home fems \
+    && install --directory --owner fems --group fems /opt/airflow /opt/airflow/logs
+
+COPY include ./include
+COPY expectations ./expectations
+COPY dags ./dags
+COPY plugins ./plugins
+
+USER 50000
+CMD ["airflow", "version"]

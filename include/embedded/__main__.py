@@ -1,0 +1,126 @@
+"""`python -m embedded`: starts, stops and shows the services of one machine."""
+
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from embedded.config import Config
+from embedded.services import BY_NAME
+from embedded.stack import GROUPS, Stack, tail
+from embedded.supervision import log_file
+from fems.errors import ConfigError, FemsError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
+    help="MinIO, PostgreSQL, MLflow and Airflow on this machine, from Python wheels.",
+)  # fmt: skip
+out = Console(highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Print what this package can explain as a line, and end with 1."""
+    try:
+        yield
+    except FemsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+
+
+@app.command()
+def up(
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="A group (storage, tracking, airflow) or a service; may be repeated."),
+    ] = None,
+) -> None:
+    """Start the services and wait until each works."""
+    with one_line_errors():
+        stack = Stack(Config.from_environment())
+        start = time.monotonic()
+        stack.up(only or GROUPS, lambda title, seconds: out.print(f"  {title:<24} {seconds:5.1f} s"))
+        out.print(f"up in {time.monotonic() - start:.1f} s")
+        show_addresses(stack)
+
+
+@app.command()
+def down() -> None:
+    """Stop what `up` started, and nothing else. The data stays."""
+    with one_line_errors():
+        stack = Stack.find()
+        out.print("stopped" if stack.down() else f"nothing is running ({stack.config.state})")
+
+
+@app.command()
+def status() -> None:
+    """Show each service; ends with 1 if one of them does not work."""
+    with one_line_errors():
+        rows = Stack.find().status()
+        table = Table("service", "state", "", box=None)
+        for service, state, detail in rows:
+            table.add_row(service.title, state, detail)
+        out.print(table)
+        if any(state != "healthy" for _, state, _ in rows):
+            raise typer.Exit(1)
+
+
+@app.command()
+def env() -> None:
+    """Print `export` lines, with which airflow and fems at a shell use the stack.
+
+    eval "$(python -m embedded env)"
+    """
+    with one_line_errors():
+        for key, value in Stack.find().environment().items():
+            print(f"export {key}={shlex.quote(value)}")
+
+
+@app.command()
+def logs(service: str, lines: Annotated[int, typer.Option("--lines", "-n")] = 50) -> None:
+    """Print the end of a service's log."""
+    with one_line_errors():
+        if service not in BY_NAME:
+            raise ConfigError(f"there is no service {service!r}: choose from {', '.join(BY_NAME)}")
+        print(tail(log_file(Stack.find().config, service), lines))
+
+
+@app.command()
+def demo(
+    factories: Annotated[
+        str, typer.Option(help="IDs with commas between; all of factories.yaml if empty.")
+    ] = "",
+    months: Annotated[int, typer.Option(min=1, help="How many months to simulate.")] = 14,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Train at most so long; the Dag's own if not given.")
+    ] = None,
+) -> None:
+    """Start everything and take raw files through Airflow to next month's forecast. Leaves the UIs up."""
+    from embedded import demo as show
+
+    with one_line_errors():
+        stack = Stack(Config.from_environment())
+        show.run(stack, out, factories, months, epochs, show_addresses)
+
+
+def show_addresses(stack: Stack) -> None:
+    """Print where the services are and how to log in."""
+    secret, config = stack.credentials, stack.config
+    rows = (
+        ("Airflow", config.airflow_url, f"admin / {secret.airflow_password}"),
+        ("MLflow", config.mlflow_url, "no login"),
+        ("MinIO (S3)", config.minio_url, f"{secret.minio_user} / {secret.minio_password}"),
+    )
+    for title, url, login in rows:
+        out.print(f"{title:<12}{url:<24}{login}")
+    out.print(f"secrets and data: {config.state}")
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m embedded")

@@ -1,0 +1,153 @@
+"""Where a stack keeps its state and which ports it uses; written down, so that every process of it agrees."""
+
+import hashlib
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from fems.errors import ConfigError
+from fems.settings import ROOT
+
+# A Unix socket's path holds 107 characters on Linux, 103 on macOS; PostgreSQL's is the longest name here.
+_LONGEST_RUN_DIR = 103 - len("/postgres/.s.PGSQL.5432.lock")
+
+
+@dataclass(frozen=True)
+class Config:
+    """One stack. Two stacks with different state folders and ports run side by side."""
+
+    state: Path
+    run: Path
+    airflow_port: int = 8080
+    mlflow_port: int = 5000
+    minio_port: int = 9000
+    parallelism: int = 2
+    dags: Path = ROOT / "dags"
+    plugins: Path = ROOT / "plugins"
+
+    @classmethod
+    def of(cls, state: Path, **values: int | Path) -> "Config":
+        """Return the configuration of a state folder, with the folder for sockets that belongs to it."""
+        state = state.resolve()
+        return cls(state, socket_dir(state), **values)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Config":
+        """Read FEMS_STATE_DIR, FEMS_PARALLELISM and the FEMS_*_PORT variables.
+
+        Raises:
+            ConfigError: a variable is no usable number.
+        """
+        return cls.of(
+            Path(environment.get("FEMS_STATE_DIR") or ROOT / ".local"),
+            airflow_port=_number(environment, "FEMS_AIRFLOW_PORT", 8080, 65535),
+            mlflow_port=_number(environment, "FEMS_MLFLOW_PORT", 5000, 65535),
+            minio_port=_number(environment, "FEMS_MINIO_PORT", 9000, 65535),
+            parallelism=_number(environment, "FEMS_PARALLELISM", 2, 64),
+        )
+
+    @classmethod
+    def load(cls, state: Path) -> "Config":
+        """Read the configuration that the running stack was started with.
+
+        Raises:
+            ConfigError: the folder holds none.
+        """
+        path = state.resolve() / "stack.json"
+        try:
+            values = json.loads(path.read_text())
+            values |= {key: Path(values[key]) for key in ("state", "run", "dags", "plugins")}
+            return cls(**values)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise ConfigError(
+                f"{path} cannot be read ({error}); run `make down`, delete it and start again"
+            ) from error
+
+    def save(self) -> None:
+        """Write the configuration into the state folder."""
+        values = {
+            key: str(value) if isinstance(value, Path) else value for key, value in asdict(self).items()
+        }
+        self.file.write_text(json.dumps(values, indent=2) + "\n")
+
+    def prepare(self) -> None:
+        """Make the folders, the one for sockets private.
+
+        Raises:
+            ConfigError: the folder for sockets belongs to somebody else.
+        """
+        for folder in (self.state, self.logs, self.airflow_home):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.run.mkdir(mode=0o700, exist_ok=True)
+        status = self.run.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+            raise ConfigError(f"{self.run} is not ours: remove it, or set TMPDIR to a private folder")
+        # PostgreSQL refuses to run as root; its own user has to pass through to its socket folder.
+        self.run.chmod(0o711 if os.getuid() == 0 else 0o700)
+
+    @property
+    def file(self) -> Path:
+        """What `save` writes."""
+        return self.state / "stack.json"
+
+    @property
+    def logs(self) -> Path:
+        """A log file a service."""
+        return self.state / "logs"
+
+    @property
+    def airflow_home(self) -> Path:
+        """AIRFLOW_HOME."""
+        return self.state / "airflow"
+
+    @property
+    def task_logs(self) -> Path:
+        """Airflow's task logs."""
+        return self.airflow_home / "logs"
+
+    @property
+    def postgres_socket(self) -> Path:
+        """The folder of PostgreSQL's Unix socket; it listens nowhere else."""
+        return self.run / "postgres"
+
+    @property
+    def supervisor_socket(self) -> Path:
+        """Supervisord's Unix socket."""
+        return self.run / "supervisor.sock"
+
+    @property
+    def airflow_url(self) -> str:
+        """Where people and the REST API reach Airflow."""
+        return f"http://127.0.0.1:{self.airflow_port}"
+
+    @property
+    def mlflow_url(self) -> str:
+        """Where people and clients reach MLflow."""
+        return f"http://127.0.0.1:{self.mlflow_port}"
+
+    @property
+    def minio_url(self) -> str:
+        """The S3 endpoint."""
+        return f"http://127.0.0.1:{self.minio_port}"
+
+    def database_url(self, name: str) -> str:
+        """Return the SQLAlchemy address of a database."""
+        return f"postgresql+psycopg2://postgres:@/{name}?host={self.postgres_socket}"
+
+
+def socket_dir(state: Path) -> Path:
+    """Return the folder for a state folder's Unix sockets, whose paths may hold about 100 characters."""
+    name = f"fems-{os.getuid()}-{hashlib.sha256(str(state).encode()).hexdigest()[:12]}"
+    folder = Path(tempfile.gettempdir()).resolve() / name
+    return folder if len(str(folder)) <= _LONGEST_RUN_DIR else Path("/tmp") / name  # noqa: S108 - 0700, owner checked
+
+
+def _number(environment: Mapping[str, str], name: str, default: int, highest: int) -> int:
+    text = environment.get(name) or str(default)
+    if not text.isdecimal() or not 1 <= int(text) <= highest:
+        raise ConfigError(f"environment variable {name}: {text!r} is no number from 1 to {highest}")
+    return int(text)

@@ -1,0 +1,333 @@
+"""The demo: files of a simulated plant and of a real factory, through Airflow to next month's forecast."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from embedded import dagruns
+from embedded.credentials import write_private
+from embedded.progress import Progress, Step
+from embedded.stack import Stack
+from fems.errors import ConfigError, FemsError, ServiceUnavailable
+from fems.settings import ROOT
+
+if TYPE_CHECKING:
+    from fems.flows.platform import Platform
+
+START, SEED = date(2025, 1, 1), 1
+STEEL = "steel"
+STEEL_FILE = ROOT.parent / "shared" / "data" / "steel" / "Steel_industry_data.csv"
+# Seconds in which a Dag file has to be seen by Airflow, and a model's partition has to start its forecast.
+PATIENCE = 180
+
+
+class DagRunFailed(FemsError):
+    """A Dag run of the demo failed. Names the task, its log file and the errors in it."""
+
+
+@dataclass
+class Demo:
+    """One run of the demo."""
+
+    stack: Stack
+    console: Console
+    factories: Sequence[str] = ()
+    months: int = 14
+    epochs: int | None = None
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    instances: list[dict[str, Any]] = field(default_factory=list)
+
+    def run(self) -> dict[str, Any]:
+        """Do all steps and return the summary, which is also written to demo/summary.json.
+
+        Raises:
+            FemsError: a step failed; says which and what to do.
+        """
+        start = time.monotonic()
+        self.progress = Progress(self.console)
+        with self.progress.step("start the services") as step:
+            self.stack.up(report=lambda title, seconds: step.say(f"{title} {seconds:.1f} s"))
+        platform = self._platform()
+        chosen = self._choose(platform)
+        with self.progress.step("simulate the plant") as step:
+            self._simulate(platform, chosen, step)
+        with self.progress.step("land raw files") as step:
+            landed = self._land(platform, chosen, step)
+        self.api = self.stack.airflow()
+        with self.progress.step("Airflow reads the Dags"):
+            self._unpause("ingest", "train", "forecast")
+        self._through("ingest", {"factories": landed})
+        waiting = self._without_forecast(landed)
+        if waiting:
+            epochs = {"epochs": self.epochs} if self.epochs else {}
+            trained = self._through("train", {"factories": waiting, **epochs})
+            with self.progress.step("Dag forecast") as step:
+                self._forecasts(waiting, trained["queued_at"], step)
+        else:
+            self.console.print(
+                "  train and forecast: every factory has a forecast of its newest data; skipped"
+            )
+        with self.progress.step("collect the results"):
+            summary = self._summary(platform, landed, start)
+        self._show(summary)
+        return summary
+
+    def _platform(self) -> "Platform":
+        from fems.flows.platform import Platform
+        from fems.settings import settings
+
+        os.environ.update(self.stack.environment())
+        settings.cache_clear()
+        return Platform.from_environment()
+
+    def _choose(self, platform: "Platform") -> list[str]:
+        for factory_id in self.factories:
+            platform.plant.factory(factory_id)
+        return list(self.factories or platform.plant.factories)
+
+    def _simulate(self, platform: "Platform", chosen: Sequence[str], step: Step) -> None:
+        """Write what is missing of the simulated plant: a month's bytes don't depend on the others'."""
+        folder = self.stack.config.state / "plant"
+        mark = folder / "simulated.json"
+        done: dict[str, int] = json.loads(mark.read_text()) if mark.exists() else {}
+        wanted = [
+            key for key in chosen if platform.plant.factory(key).simulated and done.get(key, 0) < self.months
+        ]
+        if not wanted:
+            step.say(f"reused {folder}")
+            return
+        from fems.simulate import simulate
+
+        simulate(
+            platform.plant, folder, start=START, months=self.months, seed=SEED, factories=wanted,
+            workers=os.cpu_count() or 1, progress=step.say,
+        )  # fmt: skip
+        mark.write_text(json.dumps(done | dict.fromkeys(wanted, self.months), indent=2) + "\n")
+
+    def _land(self, platform: "Platform", chosen: Sequence[str], step: Step) -> list[str]:
+        """Land everything and return the factories that have raw files."""
+        from fems.flows.land import land_file, land_tree
+
+        landed = [key for key in chosen if platform.plant.factory(key).simulated]
+        if landed:
+            land_tree(platform.lake, self.stack.config.state / "plant", step.say)
+        if STEEL not in chosen:
+            return landed
+        named = os.environ.get("FEMS_STEEL_FILE")
+        path = Path(named) if named else STEEL_FILE
+        if named and not path.is_file():
+            raise ConfigError(f"FEMS_STEEL_FILE: {path} is no file")
+        if not path.is_file():
+            step.say(f"{step.text}; factory {STEEL} is left out: no {path} (set FEMS_STEEL_FILE)")
+            return landed
+        book = platform.book("meter")
+        result = land_file(platform.lake, platform.plant, book, STEEL, path, datetime.now(UTC).date())
+        step.say(f"{step.text}; {path.name}: {result.put} landed, {result.kept} were there already")
+        return [*landed, STEEL]
+
+    def _unpause(self, *dag_ids: str) -> None:
+        """Wait until Airflow has read the Dags, and let them run."""
+        deadline = time.monotonic() + PATIENCE
+        missing = set(dag_ids)
+        while missing := {dag_id for dag_id in missing if self.api.dag(dag_id) is None}:
+            broken = self.api.import_errors()
+            if broken:
+                told = "; ".join(f"{name}: {error}" for name, error in broken.items())
+                raise ConfigError(f"Airflow can't import a Dag file: {told}")
+            if time.monotonic() > deadline:
+                raise ServiceUnavailable(
+                    f"Airflow has not read the Dags {', '.join(sorted(missing))} "
+                    f"from {self.stack.config.dags}: see `python -m embedded logs dag-processor`"
+                )
+            time.sleep(1)
+        for dag_id in dag_ids:
+            self.api.unpause(dag_id)
+
+    def _through(self, dag_id: str, conf: dict[str, Any]) -> dict[str, Any]:
+        """Start a Dag run, wait for its end and return it."""
+        with self.progress.step(f"Dag {dag_id}") as step:
+            run_id = self.api.trigger(dag_id, conf)
+            while True:
+                run = self.api.run(dag_id, run_id)
+                instances = self.api.task_instances(dag_id, run_id)
+                ahead = self.api.runs(dag_id, state="running") if run["state"] == "queued" else []
+                if ahead:  # a run of the schedule's own, which began when the Dag was unpaused
+                    before = ahead[0]["dag_run_id"]
+                    told = dagruns.progress_text(self.api.task_instances(dag_id, before))
+                    step.say(f"behind {before}: {told}")
+                else:
+                    step.say(dagruns.progress_text(instances))
+                if run["state"] in ("success", "failed"):
+                    self._keep(run, instances)
+                    return run
+                time.sleep(2)
+
+    def _forecasts(self, factories: Sequence[str], since: str, step: Step) -> None:
+        """Wait for the runs that the models' partitions start: one a factory, newer than the training."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            runs = self.api.runs("forecast", run_after_gte=since)
+            by_factory = {(run["partition_key"] or "").partition("|")[0]: run for run in runs}
+            states = {key: by_factory[key]["state"] for key in factories if key in by_factory}
+            ended = [key for key, state in states.items() if state in ("success", "failed")]
+            step.say(f"{len(ended)}/{len(factories)} factories")
+            if len(ended) == len(factories):
+                break
+            if len(states) < len(factories) and time.monotonic() > deadline:
+                absent = ", ".join(key for key in factories if key not in states)
+                raise ServiceUnavailable(
+                    f"no run of the Dag forecast was started for {absent} within {PATIENCE} s "
+                    f"of their training: look at the asset's events in {self.stack.config.airflow_url}/assets"
+                )
+            if set(states) == set(factories):
+                deadline = float("inf")
+            time.sleep(2)
+        for key in factories:
+            run = by_factory[key]
+            self._keep(run, self.api.task_instances("forecast", run["dag_run_id"]))
+
+    def _keep(self, run: dict[str, Any], instances: list[dict[str, Any]]) -> None:
+        self.runs.append(run)
+        self.instances.extend(instances)
+        if run["state"] == "failed":
+            told = dagruns.failures(instances, self.stack.config.task_logs)
+            raise DagRunFailed(
+                "\n".join([f"run {run['dag_run_id']} of the Dag {run['dag_id']} failed", *told])
+            )
+
+    def _without_forecast(self, factories: Sequence[str]) -> list[str]:
+        """Return the factories with no finished forecast that began after their data was last published."""
+        published = self._last_success("ingest", "ingest_factory")
+        forecast = self._last_success("forecast", "forecast_factory")
+        return [key for key in factories if forecast.get(key, "") <= published.get(key, "")]
+
+    def _last_success(self, dag_id: str, task_id: str) -> dict[str, str]:
+        """Return when a mapped task last succeeded for each factory, whose ID its name begins with."""
+        found = self.api.task_instances(dag_id, "~", task_id=task_id, state="success")
+        last: dict[str, str] = {}
+        for instance in found:
+            factory = dagruns.name_of(instance).partition(" ")[0]
+            last[factory] = max(last.get(factory, ""), instance["end_date"])
+        return last
+
+    def _summary(self, platform: "Platform", factories: Sequence[str], start: float) -> dict[str, Any]:
+        from fems.flows.summary import factory_summary
+
+        told = {key: factory_summary(key, platform) for key in factories}
+        seconds = time.monotonic() - start
+        now = datetime.now(UTC)
+        summary = {
+            "seconds": round(seconds, 1),
+            "steps": self.progress.seconds,
+            "factories": told,
+            "dag_runs": [
+                {
+                    "dag_id": run["dag_id"],
+                    "run_id": run["dag_run_id"],
+                    "state": run["state"],
+                    "seconds": round(dagruns.merged_seconds([dagruns.interval(run, now, "queued_at")]), 1),
+                }
+                for run in self.runs
+            ],
+            "airflow_overhead": dagruns.overhead(self.runs, self.instances, seconds, now),
+        }
+        path = self.stack.config.state / "demo" / "summary.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_private(path, json.dumps(summary, indent=2, ensure_ascii=False, default=str) + "\n")
+        return summary
+
+    def _show(self, summary: dict[str, Any]) -> None:
+        self.console.print(_rows_table(summary["factories"]))
+        self.console.print(_forecast_table(summary["factories"]))
+        if any(told.get("simulated") for told in summary["factories"].values()):
+            self.console.print("* from simulated data", markup=False)
+        cost = summary["airflow_overhead"]
+        self.console.print(
+            f"{summary['seconds']:.0f} s in all; no task ran in {cost['seconds']:.0f} s of the "
+            f"{cost['dag_run_seconds']:.0f} s of Dag runs ({100 * cost['share']:.1f} % of the whole)"
+        )
+        self.console.print(f"summary: {self.stack.config.state / 'demo' / 'summary.json'}")
+
+
+def _number(value: Any, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _title(factory_id: str, told: dict[str, Any]) -> str:
+    return f"{factory_id}{'*' if told.get('simulated') else ''} {told.get('name', '')}".strip()
+
+
+def _table(title: str, *headings: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == "factory" else "right")
+    return table
+
+
+def _rows_table(factories: dict[str, dict[str, Any]]) -> Table:
+    headings = ("read", "published", "quarantined", "duplicate")
+    table = _table("Rows", "factory", *headings, "critical failed", "warnings")
+    for key, told in factories.items():
+        quality = told["quality"]
+        table.add_row(
+            _title(key, told),
+            *(_number(told["rows"].get(name), ",") for name in headings),
+            _number(quality["critical_failed"], ","),
+            _number(quality["warning_failed"], ","),
+        )
+    return table
+
+
+def _forecast_table(factories: dict[str, dict[str, Any]]) -> Table:
+    table = _table(
+        "Models (accuracy 100 x (1 - RMSE), scaled) and forecasts",
+        "factory", "model", "one-step", "month-ahead", "weekly naive", "next month kWh",
+        "peak day", "top machine",
+    )  # fmt: skip
+    for key, told in factories.items():
+        accuracy, forecast = told["accuracy"], told["forecast"]
+        table.add_row(
+            _title(key, told),
+            _number(told["model_version"], ""),
+            *(_number(accuracy[name], ".1f") for name in ("one_step", "month_ahead", "weekly_naive")),
+            _number(forecast["kwh"], ",.0f"),
+            _first(forecast["peak_days"], "day", "date"),
+            _first(forecast["top_equipment"], "name", "sensor_id"),
+        )
+    return table
+
+
+def _first(items: Sequence[Any], *keys: str) -> str:
+    """Return the first item in a word: itself, or what it has under one of the keys."""
+    if not items:
+        return "-"
+    item = items[0]
+    return (
+        str(next((item[key] for key in keys if key in item), item)) if isinstance(item, dict) else str(item)
+    )
+
+
+def run(
+    stack: Stack,
+    console: Console,
+    factories: str,
+    months: int,
+    epochs: int | None,
+    show: Callable[[Stack], None],
+) -> None:
+    """Run the demo and print where everything is.
+
+    Raises:
+        FemsError: a step failed.
+    """
+    chosen = [word.strip() for word in factories.split(",") if word.strip()]
+    Demo(stack, console, chosen, months, epochs).run()
+    show(stack)

@@ -1,0 +1,101 @@
+"""The environment variables that the services, and a person at a shell, work with."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from embedded.config import Config
+from embedded.credentials import Credentials
+
+# What a person's shell may hold and what would quietly point a service at something else.
+_FOREIGN = ("AIRFLOW", "MLFLOW_", "_MLFLOW", "AWS_", "PG", "MINIO_", "FEMS_S3_", "FEMS_MLFLOW_URI")
+
+
+def clean(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return an environment without the variables that configure the services themselves."""
+    kept = {key: value for key, value in environment.items() if not key.startswith(_FOREIGN)}
+    kept["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
+    # Loopback must not go through somebody's proxy.
+    kept["NO_PROXY"] = kept["no_proxy"] = ",".join(
+        filter(None, [environment.get("NO_PROXY") or environment.get("no_proxy"), "127.0.0.1,localhost"])
+    )
+    return kept
+
+
+def clients(config: Config, secret: Credentials) -> dict[str, str]:
+    """Return what `fems` needs to reach MinIO and MLflow."""
+    return {
+        "FEMS_STATE_DIR": str(config.state),
+        "FEMS_S3_ENDPOINT": config.minio_url,
+        "FEMS_S3_ACCESS_KEY": secret.minio_user,
+        "FEMS_S3_SECRET_KEY": secret.minio_password,
+        "FEMS_S3_BUCKET": "fems",
+        "FEMS_MLFLOW_URI": config.mlflow_url,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+    }
+
+
+def minio(secret: Credentials) -> dict[str, str]:
+    """Return what the MinIO gateway needs."""
+    return {"MINIO_ROOT_USER": secret.minio_user, "MINIO_ROOT_PASSWORD": secret.minio_password}
+
+
+def mlflow(config: Config, secret: Credentials) -> dict[str, str]:
+    """Return what the MLflow server needs."""
+    return {
+        "MLFLOW_S3_ENDPOINT_URL": config.minio_url,
+        "MLFLOW_BACKEND_STORE_URI": config.database_url("mlflow"),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+        # Its job runner serves evaluation of language models and would add processes of its own.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "AWS_ACCESS_KEY_ID": secret.minio_user,
+        "AWS_SECRET_ACCESS_KEY": secret.minio_password,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def airflow(config: Config, secret: Credentials) -> dict[str, str]:
+    """Return what every part of Airflow needs, and the clients of its tasks."""
+    options = {
+        "CORE__EXECUTOR": "LocalExecutor",
+        "CORE__PARALLELISM": config.parallelism,
+        "CORE__DAGS_FOLDER": config.dags,
+        "CORE__PLUGINS_FOLDER": config.plugins,
+        "CORE__LOAD_EXAMPLES": False,
+        "CORE__FERNET_KEY": secret.fernet_key,
+        "CORE__EXECUTION_API_SERVER_URL": f"{config.airflow_url}/execution/",
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": config.airflow_home / "passwords.json",
+        "DATABASE__SQL_ALCHEMY_CONN": config.database_url("airflow"),
+        "API__HOST": "127.0.0.1",
+        "API__PORT": config.airflow_port,
+        "API__BASE_URL": config.airflow_url,
+        "API__WORKERS": 1,
+        "API__SECRET_KEY": secret.api_secret_key,
+        "API_AUTH__JWT_SECRET": secret.jwt_secret,
+        "LOGGING__BASE_LOG_FOLDER": config.task_logs,
+        "USAGE_DATA_COLLECTION__ENABLED": False,
+        "DAG_PROCESSOR__PARSING_PROCESSES": 1,
+        "DAG_PROCESSOR__REFRESH_INTERVAL": 10,
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 10,
+        "DAG_PROCESSOR__PRINT_STATS_INTERVAL": 0,
+        # A scheduler that died is noticed after 20 s, and its tasks are taken back within 10 s more
+        # (300 s by default).
+        "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": 20,
+        "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 10,
+        # A task whose own process died is noticed after a minute (five by default). Not less: training takes
+        # both cores of a small machine, and a heartbeat may come late.
+        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 60,
+        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": 10,
+        # Long enough for the API server to be started again under a running task.
+        "WORKERS__MAX_FAILED_HEARTBEATS": 10,
+    }
+    return {
+        "AIRFLOW_HOME": str(config.airflow_home),
+        **{f"AIRFLOW__{key}": str(value) for key, value in options.items()},
+        **clients(config, secret),
+    }

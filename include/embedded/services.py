@@ -1,0 +1,209 @@
+"""The services: how each is started, what it needs to run first, and how it shows that it works."""
+
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from embedded import environment
+from embedded.config import Config
+from embedded.credentials import Credentials
+from fems.errors import ConfigError
+
+Group = Literal["storage", "tracking", "airflow"]
+
+
+class NotYet(Exception):
+    """A service does not work yet; the text says how it shows."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """One supervised program."""
+
+    name: str
+    title: str
+    group: Group
+    needs: tuple[str, ...]
+    command: Callable[[Config], list[str]]
+    env: Callable[[Config, Credentials], dict[str, str]]
+    check: Callable[[Config, float], None]
+    """Given the configuration and when the program was started (epoch seconds); raises NotYet."""
+    port: Callable[[Config], int] | None = None
+    variable: str = ""
+    stop_signal: Literal["TERM", "INT"] = "TERM"
+
+
+def program(name: str) -> str:
+    """Return the path of a command of this virtual environment."""
+    return str(Path(sys.executable).parent / name)
+
+
+def closure(names: Iterable[str]) -> list[Service]:
+    """Return services with all that they need, in an order that works.
+
+    Raises:
+        ConfigError: there is no such service or group.
+    """
+    chosen: set[str] = set()
+
+    def take(name: str) -> None:
+        if name not in chosen:
+            chosen.add(name)
+            for need in BY_NAME[name].needs:
+                take(need)
+
+    for name in names:
+        members = [s.name for s in SERVICES if name in (s.name, s.group)]
+        if not members:
+            known = ", ".join([*dict.fromkeys(s.group for s in SERVICES), *BY_NAME])
+            raise ConfigError(f"there is no service or group {name!r}: choose from {known}")
+        for member in members:
+            take(member)
+    return [service for service in SERVICES if service.name in chosen]
+
+
+# Proxies of the environment are not for loopback.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def _get(url: str) -> bytes:
+    try:
+        with _opener.open(url, timeout=10) as answer:
+            return answer.read()
+    except (OSError, urllib.error.URLError) as error:
+        raise NotYet(f"{url}: {error}") from error
+
+
+def _minio_alive(config: Config, started: float) -> None:
+    _get(f"{config.minio_url}/minio/health/live")
+
+
+def _postgres_answers(config: Config, started: float) -> None:
+    import psycopg2  # type: ignore[import-untyped]
+
+    try:
+        connection = psycopg2.connect(
+            host=str(config.postgres_socket), user="postgres", dbname="postgres", connect_timeout=5
+        )
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        finally:
+            connection.close()
+    except psycopg2.Error as error:
+        raise NotYet(str(error).strip()) from error
+
+
+def _mlflow_healthy(config: Config, started: float) -> None:
+    _get(f"{config.mlflow_url}/health")
+
+
+def _airflow_healthy(part: str) -> Callable[[Config, float], None]:
+    def check(config: Config, started: float) -> None:
+        import json
+
+        health: dict[str, dict[str, Any]] = json.loads(_get(f"{config.airflow_url}/api/v2/monitor/health"))
+        status = health[part]["status"]
+        if status != "healthy":
+            raise NotYet(f"{part} is {status}")
+        # The heartbeat of the process before this one does not count.
+        beat = health[part].get(f"latest_{part}_heartbeat")
+        if beat and datetime.fromisoformat(beat).timestamp() < started:
+            raise NotYet(f"{part} has not sent a heartbeat yet")
+
+    return check
+
+
+def _gateway(config: Config) -> list[str]:
+    return [
+        program("juicefs"), "gateway", "--no-agent", "--multi-buckets",
+        "--keep-etag", "--object-meta", "--object-tag",
+        "--no-banner", "--no-usage-report", "--backup-meta", "0",
+        # The local object store is itself a folder on this disk: a cache would hold everything twice.
+        "--cache-size", "0", "--cache-dir", str(config.state / "minio" / "cache"),
+        "--log", str(config.logs / "juicefs.log"),
+        # It always opens a port for metrics, unless that port can't be had: an address kept for documentation
+        # (RFC 5737) is nobody's, so it logs one line and goes on without.
+        "--metrics", "192.0.2.1:9567",
+        minio_meta(config), f"127.0.0.1:{config.minio_port}",
+    ]  # fmt: skip
+
+
+def minio_meta(config: Config) -> str:
+    """Return the address of the gateway's metadata."""
+    return f"sqlite3://{config.state / 'minio' / 'meta' / 'meta.db'}"
+
+
+def _mlflow_server(config: Config) -> list[str]:
+    return [
+        program("mlflow"), "server", "--host", "127.0.0.1", "--port", str(config.mlflow_port),
+        "--workers", "1",        "--serve-artifacts", "--artifacts-destination", "s3://mlflow",
+    ]  # fmt: skip
+
+
+def _airflow(*words: str) -> Callable[[Config], list[str]]:
+    return lambda config: [program("airflow"), *words]
+
+
+def _airflow_daemon(name: str, title: str, *options: str) -> Service:
+    health = _airflow_healthy(name.replace("-", "_"))
+    return Service(
+        name, title, "airflow", ("api-server",), _airflow(name, *options), environment.airflow, health
+    )
+
+
+SERVICES = (
+    Service(
+        name="minio",
+        title="MinIO",
+        group="storage",
+        needs=(),
+        command=_gateway,
+        env=lambda config, secret: environment.minio(secret),
+        check=_minio_alive,
+        port=lambda config: config.minio_port,
+        variable="FEMS_MINIO_PORT",
+    ),
+    Service(
+        name="postgres",
+        title="PostgreSQL",
+        group="storage",
+        needs=(),
+        command=lambda config: [],  # embedded.postgres runs it
+        env=lambda config, secret: {},
+        check=_postgres_answers,
+        stop_signal="INT",  # fast shutdown; TERM would wait for every client to leave
+    ),
+    Service(
+        name="mlflow",
+        title="MLflow",
+        group="tracking",
+        needs=("minio", "postgres"),
+        command=_mlflow_server,
+        env=environment.mlflow,
+        check=_mlflow_healthy,
+        port=lambda config: config.mlflow_port,
+        variable="FEMS_MLFLOW_PORT",
+    ),
+    Service(
+        name="api-server",
+        title="Airflow API server",
+        group="airflow",
+        needs=("postgres",),
+        command=_airflow("api-server"),
+        env=environment.airflow,
+        check=_airflow_healthy("metadatabase"),
+        port=lambda config: config.airflow_port,
+        variable="FEMS_AIRFLOW_PORT",
+    ),
+    # Tasks talk to the API server from their first second on.
+    _airflow_daemon("scheduler", "Airflow scheduler", "--skip-serve-logs"),
+    _airflow_daemon("dag-processor", "Airflow Dag processor"),
+    _airflow_daemon("triggerer", "Airflow triggerer", "--skip-serve-logs"),
+)
+BY_NAME = {service.name: service for service in SERVICES}

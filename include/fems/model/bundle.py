@@ -1,0 +1,147 @@
+"""A trained factory as a folder: networks as .keras, everything else as JSON. Reading one runs no pickle.
+
+bundle.json          factory, equipment, trained_until, features, gate, prior, band, metrics, versions of
+the format scalers.json         month_ahead (by equipment), covariates, one_step month_ahead.keras    the
+gate; absent where the prior forecasts one_step.keras
+"""
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fems.errors import DataError
+from fems.model.experts import NAMES
+from fems.model.history import MEASURED, History
+from fems.model.month_ahead import MonthAheadModel
+from fems.model.one_step import OneStepModel
+from fems.model.runtime import prepare
+from fems.model.scaling import MinMaxScaler
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What is registered for a factory.
+
+    Attributes:
+        factory_id: whose.
+        month_ahead: the model that forecasts.
+        one_step: the study's model; None in a bundle that only forecasts.
+        country: ISO 3166 code.
+        holidays_off: whether the factory stops on public holidays.
+        metrics: flat, as `train_factory` measured them.
+    """
+
+    factory_id: str
+    month_ahead: MonthAheadModel
+    one_step: OneStepModel | None
+    country: str
+    holidays_off: bool
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def history(self, table: pd.DataFrame) -> History:
+        """Read an hour table with the calendar that this bundle was trained with.
+
+        Raises:
+            DataError: the table cannot be used, see `History.from_hour_table`.
+        """
+        return History.from_hour_table(table, country=self.country, holidays_off=self.holidays_off)
+
+
+def save(bundle: Bundle, folder: Path) -> None:
+    """Write a bundle into an empty or new folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ahead, step = bundle.month_ahead, bundle.one_step
+    scalers = {"month_ahead": ahead.scaler, "covariates": ahead.covariates}
+    if ahead.network is not None:
+        ahead.network.save(folder / "month_ahead.keras")
+    if step is not None:
+        scalers["one_step"] = step.scaler
+        step.network.save(folder / "one_step.keras")
+    about = {
+        "format": FORMAT,
+        "factory_id": bundle.factory_id,
+        "country": bundle.country,
+        "holidays_off": bundle.holidays_off,
+        "equipment": ahead.equipment,
+        "trained_until": ahead.trained_until.isoformat(),
+        "time_zone": str(ahead.trained_until.tz),
+        "gate": ahead.gate,
+        "experts": NAMES,
+        "prior": ahead.prior.tolist(),
+        "band": ahead.residual_band.tolist(),
+        "features": {"covariates": MEASURED, "one_step": step.scaler.names if step else ()},
+        "window": step.window if step else None,
+        "notes": finite(ahead.notes),
+        "metrics": finite(bundle.metrics),
+    }
+    _write(folder / "bundle.json", about)
+    _write(folder / "scalers.json", {name: json.loads(scaler.to_json()) for name, scaler in scalers.items()})
+
+
+def load(folder: Path, threads: int = 1) -> Bundle:
+    """Read a bundle; Keras reads in safe mode.
+
+    Args:
+        folder: what `save` wrote.
+        threads: of TensorFlow.
+
+    Raises:
+        DataError: it is not a bundle of this format, or its experts are not those of this code.
+    """
+    about, scalers = _read(folder / "bundle.json"), _read(folder / "scalers.json")
+    if about.get("format") != FORMAT or tuple(about.get("experts", ())) != NAMES:
+        raise DataError(f"{folder.name}: a bundle of another version of this code; train the factory again")
+    scaler = {name: MinMaxScaler.from_json(json.dumps(value)) for name, value in scalers.items()}
+    ahead = MonthAheadModel(
+        equipment=tuple(about["equipment"]),
+        scaler=scaler["month_ahead"],
+        covariates=scaler["covariates"],
+        prior=np.array(about["prior"]),
+        gate=about["gate"],
+        network=_network(folder / "month_ahead.keras", threads) if about["gate"] == "network" else None,
+        residual_band=np.array(about["band"]),
+        trained_until=pd.Timestamp(about["trained_until"]).tz_convert(about["time_zone"]),
+        notes=about["notes"],
+    )
+    step = None
+    if "one_step" in scaler:
+        step = OneStepModel(_network(folder / "one_step.keras", threads), scaler["one_step"], about["window"])
+    return Bundle(
+        about["factory_id"], ahead, step, about["country"], about["holidays_off"], dict(about["metrics"])
+    )
+
+
+def _network(path: Path, threads: int) -> Any:
+    prepare(seed=0, threads=threads)
+    import keras
+
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path.name}: no Keras model that can be loaded safely: {error}") from error
+
+
+def finite(values: dict[str, float]) -> dict[str, float]:
+    """Leave out what was not measured: JSON has no NaN, and MLflow draws none."""
+    return {name: value for name, value in values.items() if math.isfinite(value)}
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path.parent.name}: no bundle: {error}") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path.name}: not a JSON object")
+    return content

@@ -1,0 +1,116 @@
+"""Train one factory: the study's model, the month-ahead model's backtest, and the one that will forecast."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from fems.errors import TooLittleHistory
+from fems.model import backtest, scores
+from fems.model.bundle import Bundle
+from fems.model.history import History
+from fems.model.month_ahead import LEAST_DAYS, MonthAheadModel, train_month_ahead
+from fems.model.one_step import OneStepModel, train_one_step
+
+OnEpoch = Callable[[str, int, dict[str, float]], None]
+"""Called with "one_step" or "month_ahead", the epoch from 1, and its figures."""
+
+
+@dataclass(frozen=True)
+class TrainedFactory:
+    """What one training made.
+
+    Attributes:
+        one_step: tested on the last 705 hours.
+        month_ahead: trained on the whole history.
+        metrics: flat: one_step.accuracy, one_step.persistence_accuracy, month_ahead.accuracy,
+            month_ahead.weekly_naive_accuracy, month_ahead.mae, ...; the month-ahead ones from a model that
+            did not see the held-out window.
+        curves: "one_step" and "month_ahead" -> a dict an epoch.
+        holdout: the held-out window, indexed by hour: truth, lstm, weekly_naive, profile, p10_kwh, p90_kwh,
+            kWh.
+        country: ISO 3166 code.
+        holidays_off: whether the factory stops on public holidays.
+    """
+
+    one_step: OneStepModel
+    month_ahead: MonthAheadModel
+    metrics: dict[str, float]
+    curves: dict[str, list[dict[str, float]]]
+    holdout: pd.DataFrame
+    country: str
+    holidays_off: bool
+
+    def bundle(self, factory_id: str) -> Bundle:
+        """Return what is to be registered."""
+        return Bundle(
+            factory_id, self.month_ahead, self.one_step, self.country, self.holidays_off, self.metrics
+        )
+
+
+def train_factory(
+    history: History,
+    *,
+    epochs: int = 50,
+    month_ahead_epochs: int = 40,
+    seed: int = 0,
+    on_epoch: OnEpoch | None = None,
+    threads: int = 1,
+    horizon_minutes: int = scores.HORIZON_MINUTES,
+) -> TrainedFactory:
+    """Train one factory.
+
+    The month-ahead model is first trained without the last horizon and scored there beside weekly naive,
+    then trained on everything for use. A history too short to hold out a whole horizon holds out what
+    `LEAST_DAYS` leave.
+
+    Args:
+        history: one factory; 14 months are plenty.
+        epochs: of the one-step model, at most.
+        month_ahead_epochs: of the month-ahead network.
+        seed: the same seed and history give the same models.
+        on_epoch: called after every epoch of the models that are kept.
+        threads: of TensorFlow.
+        horizon_minutes: length of the held-out window.
+
+    Raises:
+        TooLittleHistory: fewer than `LEAST_DAYS` + 7 days.
+    """
+    spare = len(history.hours) - LEAST_DAYS * 24
+    if spare < 7 * 24:
+        raise TooLittleHistory(
+            f"training needs {LEAST_DAYS + 7} days of hours, 7 of them to hold out; "
+            f"there are {len(history.hours) / 24:.1f}"
+        )
+    held_hours = min(horizon_minutes // 60, spare)
+
+    def tell(part: str) -> Callable[[int, dict[str, float]], None] | None:
+        return (lambda epoch, figures: on_epoch(part, epoch, figures)) if on_epoch else None
+
+    started = time.perf_counter()
+    one_step = train_one_step(history, epochs=epochs, seed=seed, on_epoch=tell("one_step"), threads=threads)
+    after_one_step = time.perf_counter()
+    origin = history.end - pd.Timedelta(hours=held_hours)
+    holdout, scored, _ = backtest.window(
+        history, origin, held_hours, epochs=month_ahead_epochs, seed=seed, threads=threads
+    )
+    before_refit = time.perf_counter()
+    month_ahead = train_month_ahead(
+        history, month_ahead_epochs, seed, on_epoch=tell("month_ahead"), threads=threads
+    )
+    metrics = {f"one_step.{name}": value for name, value in one_step.metrics.items()}
+    for method, values in scored.items():
+        prefix = "" if method == backtest.LSTM else f"{method}_"
+        metrics |= {f"month_ahead.{prefix}{name}": value for name, value in values.items()}
+    metrics |= {
+        "month_ahead.holdout_hours": float(held_hours),
+        "month_ahead.gate_is_network": float(month_ahead.gate == "network"),
+        "seconds.one_step": after_one_step - started,
+        "seconds.backtest": before_refit - after_one_step,
+        "seconds.month_ahead": time.perf_counter() - before_refit,
+    }
+    curves = {"one_step": one_step.curve, "month_ahead": month_ahead.curve}
+    return TrainedFactory(
+        one_step, month_ahead, metrics, curves, holdout, history.country, history.holidays_off
+    )

@@ -1,0 +1,44 @@
+"""The embedded services for tests: started once a session, on free ports, in a temporary folder."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from embedded.config import Config
+from embedded.ports import free_ports
+from embedded.stack import Stack
+from fems.settings import settings
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack that is not started; whatever a test starts of it is stopped at the end."""
+    airflow, mlflow, minio = free_ports(3)
+    state = tmp_path_factory.mktemp("stack")
+    made = Stack(Config.of(state, airflow_port=airflow, mlflow_port=mlflow, minio_port=minio))
+    yield made
+    made.down()
+
+
+@pytest.fixture(scope="session")
+def services(stack: Stack) -> Stack:
+    """MinIO, PostgreSQL and MLflow, running. For tests marked `services`."""
+    stack.up(("storage", "tracking"))
+    return stack
+
+
+@pytest.fixture(scope="session")
+def airflow_stack(services: Stack) -> Stack:
+    """The same with Airflow on the repository's dags/. For tests marked `e2e`."""
+    services.up()
+    return services
+
+
+@pytest.fixture
+def fems_environment(services: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """The environment set so that `fems.settings.settings()` and MLflow's client find the services."""
+    for key, value in services.environment().items():
+        monkeypatch.setenv(key, value)
+    settings.cache_clear()
+    yield services
+    settings.cache_clear()

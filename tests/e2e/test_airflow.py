@@ -1,0 +1,153 @@
+"""Airflow's own scheduler runs the three Dags on a small plant and on a slice of the real file."""
+
+import os
+import signal
+import time
+from datetime import date
+from pathlib import Path
+
+import psutil
+import pytest
+from support import STEEL, needs_steel
+
+from embedded.stack import Stack
+from fems import lake as keys
+from fems.flows.ingest import stale_factories
+from fems.flows.land import land_file, land_tree
+from fems.flows.platform import Platform
+from fems.flows.summary import factory_summary, quarantined
+from fems.settings import settings
+from fems.simulate import simulate
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+
+START, MONTHS = date(2025, 1, 1), 3
+
+
+def ended(stack: Stack, dag_id: str, run_id: str, patience: float = 600) -> dict:
+    api, deadline = stack.airflow(), time.monotonic() + patience
+    while time.monotonic() < deadline:
+        run = api.run(dag_id, run_id)
+        if run["state"] in ("success", "failed"):
+            return run
+        time.sleep(1)
+    raise AssertionError(f"{dag_id} {run_id} did not end in {patience} s: {api.task_instances(dag_id, run_id)}")
+
+
+def start(stack: Stack, dag_id: str, conf: dict) -> str:
+    api = stack.airflow()
+    deadline = time.monotonic() + 120
+    while api.dag(dag_id) is None:
+        assert not api.import_errors() and time.monotonic() < deadline
+        time.sleep(1)
+    api.unpause(dag_id)
+    return api.trigger(dag_id, conf)
+
+
+@pytest.fixture(scope="module")
+def platform(airflow_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    before = {key: os.environ.get(key) for key in airflow_stack.environment()}
+    os.environ.update(airflow_stack.environment())
+    settings.cache_clear()
+    made = Platform.from_environment()
+    folder = tmp_path_factory.mktemp("plant")
+    simulate(made.plant, folder, start=START, months=MONTHS, seed=3, factories=["2160", "1120"], workers=1)
+    land_tree(made.lake, folder)
+    yield made
+    for key, value in before.items():
+        if value is None:
+            os.environ.pop(key, None)
+        else:
+            os.environ[key] = value
+    settings.cache_clear()
+
+
+def steel_slice(folder: Path, days: int) -> Path:
+    lines = STEEL.read_bytes().split(b"\n")
+    path = folder / "steel_slice.csv"
+    path.write_bytes(b"\n".join(lines[: 1 + 96 * days]) + b"\n")
+    return path
+
+
+@needs_steel
+def test_raw_files_become_a_forecast(airflow_stack: Stack, platform: Platform, tmp_path: Path) -> None:
+    book = platform.book("meter")
+    land_file(platform.lake, platform.plant, book, "steel", steel_slice(tmp_path, 80), date(2026, 1, 1))
+    bad = {
+        "cut.csv": b"timestamp,factory_id,sensor_id,used_kwh\n2025-02-03 00:00:00,2160,2160-M01,1\n2025-02-03 00:15",
+        "empty.csv": b"",
+        "picture.csv": b"\x89PNG\r\n\x1a\n0000",
+        "other.csv": b"timestamp,factory_id,sensor_id,used_kwh\n2025-02-03 00:00:00,1120,1120-M01,1\n",
+    }
+    for name, data in bad.items():
+        platform.lake.store.put(keys.raw_key("meter", "2160", date(2025, 2, 3), name), data)
+    factories = ["1120", "2160", "steel"]
+
+    run = ended(airflow_stack, "ingest", start(airflow_stack, "ingest", {"factories": factories}))
+    assert run["state"] == "success"
+    for factory in factories:
+        rows = factory_summary(factory, platform)["rows"]
+        assert rows["read"] == rows["published"] + rows["quarantined"] + rows["duplicate"] > 0
+    assert factory_summary("steel", platform)["rows"]["read"] == 96 * 80
+    reasons = {r["object"].rsplit("/", 1)[1]: r["reason"] for r in quarantined(platform, "2160", "meter")}
+    assert set(bad) <= set(reasons)
+    assert "PNG" in reasons["picture.csv"] and "1120" in reasons["other.csv"]
+
+    since = time.time()
+    start(airflow_stack, "forecast", {"factories": ["2160"], "month": "2025-04"})  # no model yet: it says so
+    api = airflow_stack.airflow()
+    api.unpause("forecast")
+    run = ended(airflow_stack, "train", start(airflow_stack, "train", {"factories": factories, "epochs": 2}))
+    assert run["state"] == "success"
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        runs = {r["partition_key"]: r["state"] for r in api.runs("forecast") if r["partition_key"]}
+        if len(runs) == 3 and set(runs.values()) <= {"success", "failed"}:
+            break
+        time.sleep(2)
+    assert runs == {"1120|2025-04": "success", "2160|2025-04": "success", "steel|2018-03": "success"}
+    assert time.time() > since
+
+    for factory, rows in {"1120": 2820, "2160": 2820, "steel": 2820}.items():
+        found = factory_summary(factory, platform)
+        assert found["forecast"]["rows"] == rows
+        assert found["forecast"]["kwh"] > 0 and len(found["forecast"]["peak_days"]) == 3
+        assert found["model_version"] == "1"
+        assert all(found["accuracy"].values())
+
+    manual = [r for r in api.runs("forecast") if not r["partition_key"]]
+    assert [ended(airflow_stack, "forecast", r["dag_run_id"])["state"] for r in manual] == ["failed"]
+    failed = api.task_instances("forecast", manual[0]["dag_run_id"], task_id="forecast_factory")
+    assert failed[0]["try_number"] == 1, "a missing model is not worth a retry"
+
+
+@needs_steel
+def test_a_second_ingest_does_nothing(airflow_stack: Stack, platform: Platform) -> None:
+    assert stale_factories(platform, ["1120", "2160", "steel"]) == []
+    run_id = start(airflow_stack, "ingest", {"factories": ["1120", "2160", "steel"]})
+    assert ended(airflow_stack, "ingest", run_id)["state"] == "success"
+    instances = airflow_stack.airflow().task_instances("ingest", run_id)
+    assert {i["task_id"]: i["state"] for i in instances} == {"find_stale": "success", "ingest_factory": "skipped"}
+
+
+def test_a_killed_scheduler_costs_nothing(airflow_stack: Stack, platform: Platform, tmp_path: Path) -> None:
+    folder = tmp_path / "plant"
+    simulate(platform.plant, folder, start=START, months=6, seed=3, factories=["2100"], workers=1)
+    land_tree(platform.lake, folder)
+    run_id = start(airflow_stack, "ingest", {"factories": ["2100"]})
+    api, deadline = airflow_stack.airflow(), time.monotonic() + 120
+    while not platform.lake.manifests("meter", "2100") and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert stale_factories(platform, ["2100"]), "the run was over before it could be stopped"
+
+    pid = airflow_stack.supervisor.states()["scheduler"]["pid"]
+    os.kill(pid, signal.SIGKILL)
+    assert ended(airflow_stack, "ingest", run_id)["state"] == "success"
+    assert airflow_stack.supervisor.states()["scheduler"]["pid"] != pid and not psutil.pid_exists(pid)
+    assert stale_factories(platform, ["2100"]) == []
+    for feed in platform.plant.feeds("2100"):
+        for grain in ("native", "hour", "day"):
+            months = sorted(platform.lake.manifests(feed, "2100"))
+            assert len(months) == 6
+            platform.lake.published(feed, grain, "2100", months)  # raises where a publish is half done
+    del api

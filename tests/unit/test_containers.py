@@ -1,0 +1,94 @@
+"""docker-compose.yaml and Dockerfile, checked as far as that goes without a container engine."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import compose_spec
+import pytest
+import yaml
+
+from embedded import dotenv
+from fems.settings import ROOT
+
+COMPOSE = ROOT / "docker-compose.yaml"
+DOCKERFILE = ROOT / "Dockerfile"
+TEXT = COMPOSE.read_text()
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
+ONE_SHOT = {"postgres-init", "minio-init", "airflow-init"}
+
+
+def interpolated(text: str) -> str:
+    """Return the file as an engine reads it, with the variables' defaults and a word for each secret."""
+    text = re.sub(r"\$\{\w+:\?[^}]*\}", "secret", re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text))
+    # The parser takes a tag or a digest; an engine takes both, and the digest counts.
+    return re.sub(r"@sha256:[0-9a-f]{64}", "", text)
+
+
+def test_the_dockerfile_passes_hadolint() -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    found = subprocess.run([hadolint, DOCKERFILE], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout
+
+
+def test_the_compose_file_keeps_the_specification() -> None:
+    parsed = compose_spec.PyOptions(apply_merge=True).from_yaml(interpolated(TEXT))
+    parsed.validate()
+    assert set(parsed.service_names()) == set(SERVICES)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_published_ports_are_bound_to_loopback(name: str) -> None:
+    assert all(str(port).startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
+
+
+def test_every_image_is_pinned() -> None:
+    base = re.findall(r"^FROM (\S+)", DOCKERFILE.read_text(), re.MULTILINE)
+    for image in [*base, *(service["image"] for service in SERVICES.values())]:
+        _, _, tag = image.partition("@")[0].rpartition(":")
+        assert re.search(r"\d+\.\d+|RELEASE\.\d", tag), image
+        assert "minio" not in image or "@sha256:" in image, image
+
+
+def test_no_secret_stands_in_the_file_and_each_is_required() -> None:
+    for service in SERVICES.values():
+        for key, value in service.get("environment", {}).items():
+            if re.search(r"PASSWORD|SECRET|_KEY|ROOT_USER|CONN|STORE_URI", key):
+                assert re.search(r"\$\{\w+:\?[^}]+\}", str(value)), key
+
+
+def test_make_env_writes_every_secret_that_is_required_and_never_twice(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    assert dotenv.write(path)
+    written = path.read_text()
+    assert set(re.findall(r"\$\{(\w+):\?", TEXT)) == {line.partition("=")[0] for line in written.splitlines()}
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert not dotenv.write(path)
+    assert path.read_text() == written
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_services_restart_and_show_their_health(name: str) -> None:
+    service = SERVICES[name]
+    if name in ONE_SHOT:
+        assert service["restart"] == "no"
+    else:
+        assert service["restart"] == "unless-stopped"
+        assert service["healthcheck"]["test"]
+
+
+def test_one_version_of_each_image() -> None:
+    named = {}
+    for service in SERVICES.values():
+        repository = service["image"].partition("@")[0].rpartition(":")[0]
+        assert named.setdefault(repository, service["image"]) == service["image"]
+
+
+def test_the_image_holds_what_the_dags_need_and_does_not_run_as_root() -> None:
+    text = DOCKERFILE.read_text()
+    for folder in ("include", "expectations", "dags", "plugins"):
+        assert re.search(rf"^COPY {folder} ", text, re.MULTILINE), folder
+        assert f"!{folder}" in (ROOT / ".dockerignore").read_text().splitlines()
+    assert re.findall(r"^USER (\S+)", text, re.MULTILINE)[-1] not in ("root", "0")

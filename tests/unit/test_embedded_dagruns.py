@@ -1,0 +1,79 @@
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from embedded import dagruns
+
+T0 = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def at(seconds: float) -> str:
+    return (T0 + timedelta(seconds=seconds)).isoformat()
+
+
+def instance(state: str, **values: Any) -> dict[str, Any]:
+    defaults = {
+        "dag_id": "train", "dag_run_id": "r1", "task_id": "train_factory", "map_index": -1, "try_number": 1,
+        "rendered_map_index": None,
+    }  # fmt: skip
+    return {**defaults, "state": state, **values}
+
+
+def test_progress_counts_tasks_and_names_what_runs() -> None:
+    text = dagruns.progress_text(
+        [
+            instance("success", task_id="choose"),
+            instance("success", map_index=0, rendered_map_index="1100"),
+            instance("running", map_index=1, rendered_map_index="1120"),
+            instance("up_for_retry", map_index=2),
+        ]
+    )
+    assert text == "choose 1/1; train_factory 1/3 (1 up_for_retry, 1120)"
+
+
+def test_a_failure_names_dag_run_task_index_log_and_error(tmp_path: Path) -> None:
+    failed = instance("failed", map_index=2, rendered_map_index="2100", try_number=3)
+    path = tmp_path / "dag_id=train/run_id=r1/task_id=train_factory/map_index=2/attempt=3.log"
+    path.parent.mkdir(parents=True)
+    records = [
+        {"level": "info", "event": "begun"},
+        {
+            "level": "error",
+            "event": "Task failed with exception",
+            "error_detail": [{"exc_type": "NoModel", "exc_value": "none"}],
+        },
+    ]
+    path.write_text("no JSON\n" + "\n".join(map(json.dumps, records)))
+    [told] = dagruns.failures([failed, instance("success")], tmp_path)
+    for part in (
+        "Dag train",
+        "run r1",
+        "task train_factory",
+        "map index 2 (2100)",
+        str(path),
+        "NoModel: none",
+    ):
+        assert part in told
+    assert "begun" not in told
+
+
+def test_a_task_without_a_log_says_so(tmp_path: Path) -> None:
+    assert "never" in dagruns.errors_in(tmp_path / "no.log")[0]
+
+
+def test_overhead_is_the_time_of_runs_in_which_no_task_ran() -> None:
+    runs = [{"queued_at": at(0), "end_date": at(50)}, {"queued_at": at(40), "end_date": at(100)}]
+    instances = [
+        instance("success", scheduled_when=at(4), start_date=at(5), end_date=at(45)),
+        instance("success", scheduled_when=at(4), start_date=at(7), end_date=at(30)),
+        instance("success", scheduled_when=at(50), start_date=at(51), end_date=at(96)),
+        instance("skipped", start_date=None, end_date=None),
+    ]
+    told = dagruns.overhead(runs, instances, 200.0, T0)
+    assert told == {"seconds": 15.0, "share": 0.075, "dag_run_seconds": 100.0, "task_wait_seconds": 1.67}
+
+
+def test_what_has_not_ended_ends_now() -> None:
+    now = T0 + timedelta(seconds=9)
+    assert dagruns.merged_seconds([dagruns.interval({"start_date": at(2), "end_date": None}, now)]) == 7.0

@@ -1,0 +1,243 @@
+"""The networks, small: they learn nothing of the future, repeat themselves, add up and survive a save."""
+
+import pickletools
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fems.errors import DataError, TooLittleHistory
+from fems.model import backtest, bundle, prior
+from fems.model.experts import NAMES
+from fems.model.history import History
+from fems.model.month_ahead import MonthAheadModel, train_month_ahead
+from fems.model.one_step import train_one_step
+from fems.model.train import TrainedFactory, train_factory
+
+ZONE = "Asia/Seoul"
+HORIZON = 705
+
+
+def made_up(days: int, seed: int = 0, equipment: int = 2) -> History:
+    """Two machines that work by day and by week, with noise, gaps and a level that drifts."""
+    random = np.random.default_rng(seed)
+    hours = pd.date_range("2025-01-01", periods=24 * days, freq="h", tz=ZONE)
+    working = (hours.day_of_week < 5) & (hours.hour >= 8) & (hours.hour < 18)
+    level = 1 + 0.3 * np.sin(np.arange(len(hours)) / 700)
+    used = np.stack(
+        [(5 + 40 * (e + 1) * working) * level + random.gamma(2.0, 2.0, len(hours)) for e in range(equipment)],
+        axis=1,
+    )
+    used[random.random(used.shape) < 0.01] = np.nan
+    inputs = pd.DataFrame({"used_kwh": used.sum(axis=1), "power_factor_pct": 90.0}, index=hours)
+    return History(hours, used, tuple(f"M{e}" for e in range(equipment)), inputs)
+
+
+@pytest.fixture(scope="module")
+def history() -> History:
+    return made_up(90)
+
+
+@pytest.fixture(scope="module")
+def origin(history: History) -> pd.Timestamp:
+    return history.hours[-500]
+
+
+@pytest.fixture(scope="module")
+def model(history: History, origin: pd.Timestamp) -> MonthAheadModel:
+    return train_month_ahead(history.until(origin), epochs=1, seed=3)
+
+
+@pytest.fixture(scope="module")
+def network_model(history: History, model: MonthAheadModel) -> MonthAheadModel:
+    """The same with a network that surely forecasts, whatever validation said."""
+    from fems.model import gate, samples
+
+    field = samples.Field.of(history, 31)
+    one = samples.sample(field, 60, 5, 31, model.scaler, model.covariates)
+    network = gate.build(one["encoder"].shape[2], one["decoder"].shape[2])
+    random = np.random.default_rng(0)
+    network.set_weights([random.normal(0, 0.3, w.shape) for w in network.get_weights()])
+    return replace(model, gate="network", network=network)
+
+
+@pytest.fixture(scope="module")
+def trained() -> TrainedFactory:
+    return train_factory(made_up(60, equipment=1), epochs=1, month_ahead_epochs=1, seed=1)
+
+
+def planted(history: History, origin: pd.Timestamp) -> History:
+    later = history.hours >= origin
+    used = np.where(later[:, None], 1e6, history.used_kwh)
+    inputs = history.inputs.mask(np.repeat(later[:, None], history.inputs.shape[1], axis=1), 1e6)
+    return replace(history, used_kwh=used, inputs=inputs)
+
+
+def test_a_planted_future_value_moves_nothing(
+    history: History, origin: pd.Timestamp, network_model: MonthAheadModel
+) -> None:
+    spoilt = planted(history, origin)
+    assert np.nanmax(spoilt.used_kwh) == 1e6
+    for model in (network_model, replace(network_model, network=None)):
+        one = model.predict_band(history, origin, HORIZON)
+        two = model.predict_band(spoilt, origin, HORIZON)
+        pd.testing.assert_frame_equal(one, two, check_exact=True)
+        # The past does move it: the test would notice a forecast that looks at nothing.
+        earlier = planted(history, origin - pd.Timedelta(hours=3))
+        assert not one["kwh"].equals(model.predict_band(earlier, origin, HORIZON)["kwh"])
+
+
+def test_equipment_adds_up_and_is_not_negative(
+    history: History, origin: pd.Timestamp, network_model: MonthAheadModel
+) -> None:
+    forecast = network_model.predict(history, origin, HORIZON)
+    assert forecast.shape == (HORIZON, 2)
+    assert list(forecast.columns) == ["M0", "M1"]
+    assert forecast.index[0] == origin and str(forecast.index.tz) == ZONE
+    assert np.isfinite(forecast.to_numpy()).all() and (forecast.to_numpy() >= 0).all()
+    band = network_model.predict_band(history, origin, HORIZON)
+    pd.testing.assert_series_equal(band["kwh"], forecast.sum(axis=1), check_names=False, check_exact=True)
+    assert ((band["p10_kwh"] <= band["kwh"]) & (band["kwh"] <= band["p90_kwh"])).all()
+
+
+@pytest.mark.parametrize("hour", [0, 1, 13, 23])
+def test_any_hour_may_be_the_origin(history: History, network_model: MonthAheadModel, hour: int) -> None:
+    origin = history.hours[50 * 24 + hour]
+    forecast = network_model.predict(history, origin, HORIZON)
+    at = int(np.argmax(forecast.index.hour == 12))
+    assert forecast["M0"].iloc[at] > 20 or forecast.index[at].day_of_week >= 5
+    assert forecast.index[0] == origin and len(forecast) == HORIZON
+
+
+def test_the_origin_may_lie_past_the_last_measurement(history: History, model: MonthAheadModel) -> None:
+    forecast = model.predict(history, history.end + pd.Timedelta(days=3), 100)
+    assert np.isfinite(forecast.to_numpy()).all()
+
+
+def test_a_long_horizon_and_equipment_without_rows(history: History, model: MonthAheadModel) -> None:
+    only = replace(history, used_kwh=history.used_kwh[:, :1], equipment=("M0",))
+    forecast = model.predict(only, history.end, 60 * 24)
+    assert (forecast["M1"] == 0).all() and forecast["M0"].max() > 20
+    with pytest.raises(DataError, match="M9"):
+        model.predict(replace(only, equipment=("M9",)), history.end, 24)
+    with pytest.raises(TooLittleHistory, match="14 days"):
+        model.predict(history, history.hours[100], 24)
+
+
+def test_the_same_seed_gives_the_same_model(
+    history: History, origin: pd.Timestamp, model: MonthAheadModel
+) -> None:
+    again = train_month_ahead(history.until(origin), epochs=1, seed=3)
+    assert again.curve == model.curve and again.gate == model.gate
+    pd.testing.assert_frame_equal(
+        again.predict(history, origin, 50), model.predict(history, origin, 50), check_exact=True
+    )
+
+
+def test_too_little_history_says_how_much_is_needed() -> None:
+    with pytest.raises(TooLittleHistory, match="35 days"):
+        train_month_ahead(made_up(34), epochs=1)
+    with pytest.raises(TooLittleHistory, match="42 days"):
+        train_factory(made_up(40), epochs=1)
+    with pytest.raises(TooLittleHistory, match="4 windows"):
+        backtest.month_ahead(made_up(60))
+
+
+def test_the_prior_finds_the_expert_that_is_right() -> None:
+    random = np.random.default_rng(0)
+    truth = random.random((20, 31, 24)).astype(np.float32)
+    said = np.stack([truth + random.normal(0, s, truth.shape) for s in (0.5, 0.01, 0.5, 0.4)], axis=2)
+    truth[random.random(truth.shape) < 0.2] = np.nan
+    weight = prior.fit_prior(said.astype(np.float32), truth)
+    assert weight.sum() == pytest.approx(1) and (weight > 0).all()
+    assert weight.argmax() == 1 and weight[1] > 0.6
+
+
+def test_one_step_scores_itself_beside_persistence() -> None:
+    seen: list[tuple[int, dict[str, float]]] = []
+    history = made_up(60, equipment=1)
+    one = train_one_step(
+        history, epochs=2, seed=1, on_epoch=lambda epoch, figures: seen.append((epoch, figures))
+    )
+    two = train_one_step(history, epochs=2, seed=1)
+    assert [epoch for epoch, _ in seen] == [1, 2] and one.curve == two.curve == [
+        figures for _, figures in seen
+    ]
+    assert one.metrics == two.metrics
+    assert {"accuracy", "persistence_accuracy", "mae", "r2"} <= set(one.metrics)
+    assert len(one.forecast) == 60 * 24 // 5
+    # A forecast of an hour does not see that hour.
+    changed = one.predict(planted(history, history.hours[800]))
+    pd.testing.assert_series_equal(changed[: history.hours[800]], one.predict(history)[: history.hours[800]])
+
+
+def test_a_trained_factory_tells_everything(trained: TrainedFactory) -> None:
+    wanted = {
+        "one_step.accuracy",
+        "one_step.persistence_accuracy",
+        "month_ahead.accuracy",
+        "month_ahead.weekly_naive_accuracy",
+        "month_ahead.mae",
+        "month_ahead.total_error_pct",
+        "month_ahead.coverage_80",
+    }
+    assert wanted <= set(trained.metrics)
+    assert {"truth", "lstm", "weekly_naive"} <= set(trained.holdout)
+    assert trained.metrics["month_ahead.holdout_hours"] == len(trained.holdout) == 25 * 24
+    assert len(trained.curves["one_step"]) == len(trained.curves["month_ahead"]) == 1
+
+
+def test_a_saved_bundle_forecasts_the_same_and_holds_no_pickle(
+    trained: TrainedFactory,
+    history: History,
+    origin: pd.Timestamp,
+    network_model: MonthAheadModel,
+    tmp_path: Path,
+) -> None:
+    made = replace(trained.bundle("1100"), month_ahead=network_model)
+    bundle.save(made, tmp_path / "b")
+    read = bundle.load(tmp_path / "b")
+    pd.testing.assert_frame_equal(
+        read.month_ahead.predict_band(history, origin, HORIZON),
+        network_model.predict_band(history, origin, HORIZON),
+        check_exact=True,
+    )
+    short = made_up(10, equipment=1)
+    assert made.one_step is not None and read.one_step is not None
+    pd.testing.assert_series_equal(
+        read.one_step.predict(short), made.one_step.predict(short), check_exact=True
+    )
+    assert read.metrics == bundle.finite(made.metrics)
+    assert read.month_ahead.trained_until == network_model.trained_until
+    for path in (tmp_path / "b").rglob("*"):
+        assert path.suffix in (".json", ".keras")
+        assert not holds_pickle(path), path
+
+
+def test_a_bundle_of_other_experts_is_refused(trained: TrainedFactory, tmp_path: Path) -> None:
+    bundle.save(trained.bundle("1100"), tmp_path)
+    about = tmp_path / "bundle.json"
+    about.write_text(about.read_text().replace(NAMES[1], "tarot"))
+    with pytest.raises(DataError, match="train the factory again"):
+        bundle.load(tmp_path)
+    about.write_text("{")
+    with pytest.raises(DataError, match="no bundle"):
+        bundle.load(tmp_path)
+
+
+def holds_pickle(path: Path) -> bool:
+    """Whether a file, or a member of it if it is an archive, is a pickle stream."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return any(is_pickle(archive.read(name)) for name in archive.namelist())
+    return is_pickle(path.read_bytes())
+
+
+def is_pickle(content: bytes) -> bool:
+    try:
+        return any(opcode.name == "STOP" for opcode, _, _ in pickletools.genops(content))
+    except ValueError:
+        return False
