@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pendulum
 from airflow.sdk import Param, PartitionedAssetTimetable, dag, task
+
 from fems_airflow.assets import FORECAST, MODEL
 from fems_airflow.defaults import TASK_DEFAULTS
 from fems_airflow.params import factories_param, month_param
@@ -41,7 +42,12 @@ means that ingest has not published data up to the month.
         "factories": factories_param(),
         "month": month_param(),
         "horizon_minutes": Param(
-            42_300, type="integer", minimum=60, multipleOf=60, title="Horizon", description="Minutes from the origin."
+            42_300,
+            type="integer",
+            minimum=60,
+            multipleOf=60,
+            title="Horizon",
+            description="Minutes from the origin.",
         ),
     },
     tags=["fems", "forecast", "monthly"],
@@ -57,7 +63,10 @@ def forecast() -> None:
         partition = getattr(dag_run, "partition_key", None)
         return targets(Platform.from_environment(), partition, asked.get("factories"), asked.get("month"))
 
-    @task(outlets=[FORECAST], map_index_template="{{ task.op_kwargs['factory'] }} {{ task.op_kwargs['month'] or '' }}")
+    @task(
+        outlets=[FORECAST],
+        map_index_template="{{ task.op_kwargs['factory'] }} {{ task.op_kwargs['month'] or '' }}",
+    )
     def forecast_factory(factory: str, month: str | None, *, params: dict) -> dict:
         """Forecast a factory and publish the result."""
         from fems.flows.forecast import forecast_factory

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pendulum
 from airflow.sdk import CronTriggerTimetable, dag, task
+
 from fems_airflow.assets import PROCESSED
 from fems_airflow.defaults import TASK_DEFAULTS
 from fems_airflow.params import factories_param

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pendulum
 from airflow.sdk import CronPartitionTimetable, Param, dag, task
+
 from fems_airflow.assets import MODEL
 from fems_airflow.defaults import TASK_DEFAULTS
 from fems_airflow.params import factories_param
@@ -40,7 +41,9 @@ did not answer three times. The champion that was there keeps serving in either 
     default_args=TASK_DEFAULTS,
     params={
         "factories": factories_param(),
-        "epochs": Param(50, type="integer", minimum=1, maximum=500, title="Epochs", description="At most so many."),
+        "epochs": Param(
+            50, type="integer", minimum=1, maximum=500, title="Epochs", description="At most so many."
+        ),
         "seed": Param(0, type="integer", minimum=0, title="Seed", description="Of every random choice."),
     },
     tags=["fems", "train", "monthly"],
@@ -67,7 +70,9 @@ def train() -> None:
         from fems.flows.train import train_factory
 
         platform = Platform.from_environment()
-        result = train_factory(platform, factory, epochs=params["epochs"], seed=params["seed"], dag_run=run_id)
+        result = train_factory(
+            platform, factory, epochs=params["epochs"], seed=params["seed"], dag_run=run_id
+        )
         outlet_events[MODEL].add_partitions(f"{factory}|{result['month']}")
         return result
 

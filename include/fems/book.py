@@ -38,8 +38,8 @@ class Stuck(_Strict):
     above_of_usual: float = Field(
         0.0,
         ge=0,
-        description="only above this x the sensor's own 99th percentile: the standby of a machine that is off repeats "
-        "too, at the meter's resolution",
+        description="only above this x the sensor's own 99th percentile: the standby of a machine that is off "
+        "repeats too, at the meter's resolution",
     )
 
 

@@ -23,7 +23,9 @@ err = Console(stderr=True, soft_wrap=True)
 FactoriesOption = Annotated[
     list[str] | None, typer.Option("--factory", "-f", help="Factory ID; may be repeated. None means all.")
 ]
-FeedOption = Annotated[str | None, typer.Option(help="meter or steam_trap; the factory's meters if not given.")]
+FeedOption = Annotated[
+    str | None, typer.Option(help="meter or steam_trap; the factory's meters if not given.")
+]
 
 
 def explained(command: Callable[..., None]) -> Callable[..., None]:
@@ -49,7 +51,7 @@ def _feed(name: str | None) -> Feed:
         return "meter"
     if name not in FEEDS:
         raise ConfigError(f"feed {name!r}: write one of {', '.join(FEEDS)}")
-    return cast(Feed, name)
+    return name
 
 
 def _chosen(plant: Plant, factories: list[str] | None) -> list[str]:
@@ -70,7 +72,9 @@ def simulate(
     start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])] = datetime(2025, 1, 1),  # noqa: DTZ001
     months: Annotated[int, typer.Option(min=1)] = 14,
     seed: int = 1,
-    grain: Annotated[list[str] | None, typer.Option(help="FACTORY=GRAIN, such as 1100=15min; may be repeated.")] = None,
+    grain: Annotated[
+        list[str] | None, typer.Option(help="FACTORY=GRAIN, such as 1100=15min; may be repeated.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1)] = 2,
     clean: Annotated[bool, typer.Option("--clean", help="Write files without faults.")] = False,
 ) -> None:
@@ -102,7 +106,9 @@ def simulate(
 @app.command()
 @explained
 def land(
-    path: Annotated[Path, typer.Argument(help="A collector's file, or a folder that holds raw/ (from fems simulate).")],
+    path: Annotated[
+        Path, typer.Argument(help="A collector's file, or a folder that holds raw/ (from fems simulate).")
+    ],
     factory: Annotated[str | None, typer.Option(help="Whose file it is; needed for a file.")] = None,
     feed: FeedOption = None,
 ) -> None:
@@ -142,7 +148,9 @@ def ingest(factories: FactoriesOption = None) -> None:
 @app.command()
 @explained
 def process(
-    directory: Annotated[Path, typer.Argument(help="A folder with raw/, or with one factory's files of any length.")],
+    directory: Annotated[
+        Path, typer.Argument(help="A folder with raw/, or with one factory's files of any length.")
+    ],
     factory: Annotated[str, typer.Option(help="Whose files they are.")],
     output: Annotated[Path, typer.Option("--out", help="Where the tables go.")],
     feed: FeedOption = None,
@@ -168,11 +176,17 @@ def quality(
     from fems.settings import settings
 
     try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, parse_dates=["timestamp"])
+        table = (
+            pd.read_parquet(path)
+            if path.suffix == ".parquet"
+            else pd.read_csv(path, parse_dates=["timestamp"])
+        )
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as a table: {error}") from error
     evaluation = Evaluator(settings().expectations_dir).evaluate(table, suite)
-    shown = Table(title=f"{path.name}: {evaluation.rows:,} rows, {evaluation.evaluated} expectations of {suite}")
+    shown = Table(
+        title=f"{path.name}: {evaluation.rows:,} rows, {evaluation.evaluated} expectations of {suite}"
+    )
     for heading in ("severity", "expectation", "column", "rows", "examples", "why it matters"):
         shown.add_column(heading)
     for finding in evaluation.findings:
@@ -180,7 +194,11 @@ def quality(
             finding.severity, finding.expectation, finding.column or "", str(finding.unexpected),
             ", ".join(finding.examples), finding.note,
         )  # fmt: skip
-    out.print(shown if evaluation.findings else f"{path.name}: all {evaluation.evaluated} expectations of {suite} met")
+    out.print(
+        shown
+        if evaluation.findings
+        else f"{path.name}: all {evaluation.evaluated} expectations of {suite} met"
+    )
     if evaluation.failed("critical"):
         raise typer.Exit(1)
 
@@ -206,7 +224,9 @@ def train(
 @explained
 def forecast(
     factories: FactoriesOption = None,
-    month: Annotated[str | None, typer.Option(help="YYYY-MM; the month after the published data if not given.")] = None,
+    month: Annotated[
+        str | None, typer.Option(help="YYYY-MM; the month after the published data if not given.")
+    ] = None,
     horizon_minutes: Annotated[int, typer.Option(min=1)] = 42_300,
 ) -> None:
     """Forecast with each factory's champion and publish the result."""
@@ -232,7 +252,9 @@ def backtest(
     origins: Annotated[int, typer.Option(min=1)] = 4,
     country: Annotated[str, typer.Option(help="ISO 3166 code of the public holidays.")] = "KR",
     timezone: Annotated[str, typer.Option(help="Of times that carry none.")] = "Asia/Seoul",
-    one_step: Annotated[bool, typer.Option("--one-step", help="Score the study's protocol, beside persistence.")] = False,
+    one_step: Annotated[
+        bool, typer.Option("--one-step", help="Score the study's protocol, beside persistence.")
+    ] = False,
     epochs: Annotated[int, typer.Option(min=1, help="Of the one-step model, at most.")] = 50,
     seed: int = 0,
 ) -> None:
@@ -296,7 +318,9 @@ def quarantine(
         table.add_column(heading, overflow="fold")
     for row in rows[:limit]:
         name = "/".join(row["object"].split("/")[-2:])
-        table.add_row(name, str(row["line"]) if row["line"] else "whole object", row["reason"], row["text"][:60])
+        table.add_row(
+            name, str(row["line"]) if row["line"] else "whole object", row["reason"], row["text"][:60]
+        )
     out.print(table)
 
 

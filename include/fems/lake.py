@@ -23,7 +23,9 @@ from fems.errors import AccessDenied, ConfigError, DataError, ServiceUnavailable
 from fems.plant import Feed
 from fems.settings import Settings
 
-_RAW_KEY = re.compile(r"^raw/(?P<feed>[^/]+)/factory=(?P<factory>[^/]+)/date=(?P<date>\d{4}-\d{2}-\d{2})/(?P<name>.+)$")
+_RAW_KEY = re.compile(
+    r"^raw/(?P<feed>[^/]+)/factory=(?P<factory>[^/]+)/date=(?P<date>\d{4}-\d{2}-\d{2})/(?P<name>.+)$"
+)
 _DENIED = {"AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId"}
 
 
@@ -113,7 +115,10 @@ class MinioStore:
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise ConfigError(f"FEMS_S3_ENDPOINT={endpoint!r}: write http://HOST:PORT or https://HOST:PORT")
         if not access_key or not secret_key:
-            raise ConfigError("FEMS_S3_ACCESS_KEY and FEMS_S3_SECRET_KEY are not set (`eval "$(python -m embedded env)"` sets those of the local stack)")
+            raise ConfigError(
+                "FEMS_S3_ACCESS_KEY and FEMS_S3_SECRET_KEY are not set "
+                "(`python -m embedded env` prints the local stack's)"
+            )
         self.endpoint, self.bucket = endpoint, bucket
         pool = urllib3.PoolManager(
             maxsize=16,
@@ -144,7 +149,9 @@ class MinioStore:
                     f"{self.endpoint} refuses FEMS_S3_ACCESS_KEY for bucket {self.bucket!r} ({error.code})"
                 ) from error
             if error.code == "NoSuchBucket":
-                raise ConfigError(f"{self.endpoint} has no bucket {self.bucket!r} (FEMS_S3_BUCKET)") from error
+                raise ConfigError(
+                    f"{self.endpoint} has no bucket {self.bucket!r} (FEMS_S3_BUCKET)"
+                ) from error
             raise ServiceUnavailable(f"{self.endpoint} answered {error.code} for {key!r}") from error
         except (MinioException, urllib3.exceptions.HTTPError) as error:
             raise ServiceUnavailable(

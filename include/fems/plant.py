@@ -35,25 +35,31 @@ class FileMapping(_Strict):
 
     columns: dict[str, str] = Field(
         default_factory=dict,
-        description="our column -> the file's header; a column not named here is found by the definition book's aliases",
+        description="our column -> the file's header; others are found by the definition book's aliases",
     )
     constants: dict[Literal["sensor_id", "factory_id"], str] = Field(
         default_factory=dict, description="IDs that the file does not carry"
     )
-    layout: Literal["long", "wide"] = Field("long", description="long: a row a sensor; wide: a column a sensor")
+    layout: Literal["long", "wide"] = Field(
+        "long", description="long: a row a sensor; wide: a column a sensor"
+    )
     wide: dict[str, str] = Field(
         default_factory=dict, description="wide layout only: the file's header -> SENSOR/COLUMN"
     )
     ignore: tuple[str, ...] = Field((), description="headers that are known and not used")
     time_format: str | None = Field(None, description="strptime format; ISO 8601 if not given")
     timezone: str | None = Field(None, description="of the written times; the factory's if not given")
-    time_marks: Literal["start", "end"] = Field("start", description="which end of the interval the time marks")
+    time_marks: Literal["start", "end"] = Field(
+        "start", description="which end of the interval the time marks"
+    )
     midnight: Literal["next_day", "same_day"] = Field(
         "next_day",
-        description="same_day: a day's last row is labelled 00:00 of that same day and belongs to the midnight after it",
+        description="same_day: a day's last row is labelled 00:00 of that day and belongs to the midnight after it",
     )
     delimiter: str = Field(",", min_length=1, max_length=1)
-    encodings: tuple[str, ...] = Field(("utf-8-sig", "cp949"), min_length=1, description="tried in this order")
+    encodings: tuple[str, ...] = Field(
+        ("utf-8-sig", "cp949"), min_length=1, description="tried in this order"
+    )
     cumulative: dict[str, float] = Field(
         default_factory=dict,
         description="columns that are a running register -> the value at which it rolls over to 0",
@@ -79,7 +85,9 @@ class Equipment(_Strict):
     name: str
     kind: Literal["compressor", "furnace", "boiler", "press", "pump", "chiller", "conveyor", "mixer", "line"]
     sensor: str = Field(description="its meter's sensor ID")
-    rated_kw: float | None = Field(None, gt=0, description="nameplate power; sets the hard limits of its meter")
+    rated_kw: float | None = Field(
+        None, gt=0, description="nameplate power; sets the hard limits of its meter"
+    )
 
 
 class SteamTrap(_Strict):
@@ -141,7 +149,9 @@ class Plant(_Strict):
         for factory_id, factory in self.factories.items():
             for feed, name in factory.mapping.items():
                 if name not in self.mappings:
-                    raise ValueError(f"factory {factory_id}: mapping {name!r} of feed {feed} is not under `mappings`")
+                    raise ValueError(
+                        f"factory {factory_id}: mapping {name!r} of feed {feed} is not under `mappings`"
+                    )
         return self
 
     def factory(self, factory_id: str) -> Factory:

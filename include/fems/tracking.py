@@ -163,9 +163,8 @@ def training_run(
         yield TrainingRun(factory_id, month, run.info.run_id)
         status = "FINISHED"
     finally:
-        # fluent end_run prints a line with a link for every run; the client does not, but the run must be
-        # closed here too. with contextlib.redirect_stdout(None), _talking():
-        mlflow.end_run(status)
+        with _talking():
+            mlflow.end_run(status)
 
 
 def load_champion(factory_id: str, threads: int = 1) -> Champion:

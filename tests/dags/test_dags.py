@@ -39,7 +39,9 @@ def test_a_dag_says_what_a_person_needs(bag, dag_id: str) -> None:
     assert not dag.catchup and dag.dagrun_timeout
     for name in dag.params:
         param = dag.params.get_param(name)
-        assert param.schema.get("title") and param.description, f"{dag_id}.{name} is not explained in its form"
+        assert param.schema.get("title") and param.description, (
+            f"{dag_id}.{name} is not explained in its form"
+        )
     for task in dag.tasks:
         assert task.retries >= 2 and task.retry_policy is not None
         assert task.execution_timeout
@@ -67,7 +69,9 @@ def test_a_dag_file_parses_in_two_seconds(path: Path, tmp_path: Path) -> None:
     env = os.environ | {"AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": str(ROOT / "plugins")}
     seconds = []
     for _ in range(3):
-        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+        )
         seconds.append(float(done.stdout.split()[-1]))
         if seconds[-1] < 2:
             break
@@ -79,7 +83,9 @@ def test_a_wrong_registry_is_an_import_error_with_its_line(tmp_path: Path) -> No
     broken = tmp_path / "factories.yaml"
     text = (ROOT / "include/config/factories.yaml").read_text(encoding="utf-8")
     broken.write_text(text.replace("shifts: two_shift", "shifts: sometimes", 1), encoding="utf-8")
-    line = next(i for i, row in enumerate(broken.read_text(encoding="utf-8").splitlines(), 1) if "sometimes" in row)
+    line = next(
+        i for i, row in enumerate(broken.read_text(encoding="utf-8").splitlines(), 1) if "sometimes" in row
+    )
     env = os.environ | {
         "AIRFLOW_HOME": str(tmp_path),
         "PYTHONPATH": str(ROOT / "plugins"),
@@ -94,7 +100,7 @@ def test_a_wrong_registry_is_an_import_error_with_its_line(tmp_path: Path) -> No
 
 def test_dags_and_plugins_import_nothing_slow() -> None:
     found = subprocess.run(
-        ["git", "grep", "-nE", r"^\s*(import|from) (tensorflow|keras|mlflow|great_expectations)", "--", "dags", "plugins"],
+        ["git", "grep", "-nE", r"^\s*(import|from) (tensorflow|keras|mlflow|great_expectations)", "dags", "plugins"],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert found.stdout == ""

@@ -31,7 +31,9 @@ def ended(stack: Stack, dag_id: str, run_id: str, patience: float = 600) -> dict
         if run["state"] in ("success", "failed"):
             return run
         time.sleep(1)
-    raise AssertionError(f"{dag_id} {run_id} did not end in {patience} s: {api.task_instances(dag_id, run_id)}")
+    raise AssertionError(
+        f"{dag_id} {run_id} did not end in {patience} s: {api.task_instances(dag_id, run_id)}"
+    )
 
 
 def start(stack: Stack, dag_id: str, conf: dict) -> str:
@@ -127,7 +129,10 @@ def test_a_second_ingest_does_nothing(airflow_stack: Stack, platform: Platform) 
     run_id = start(airflow_stack, "ingest", {"factories": ["1120", "2160", "steel"]})
     assert ended(airflow_stack, "ingest", run_id)["state"] == "success"
     instances = airflow_stack.airflow().task_instances("ingest", run_id)
-    assert {i["task_id"]: i["state"] for i in instances} == {"find_stale": "success", "ingest_factory": "skipped"}
+    assert {i["task_id"]: i["state"] for i in instances} == {
+        "find_stale": "success",
+        "ingest_factory": "skipped",
+    }
 
 
 def test_a_killed_scheduler_costs_nothing(airflow_stack: Stack, platform: Platform, tmp_path: Path) -> None:

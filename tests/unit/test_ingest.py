@@ -68,7 +68,12 @@ def test_a_late_file_and_a_changed_rule_need_no_hand(platform: Platform) -> None
     put(platform, DAYS[2], late[150:], "meter_late.csv")
     assert [job.month for job in stale(platform, "F", "meter")] == ["2025-03"]
     ingest_factory(platform, "F")
-    assert ingested(platform, "F")["rows"] == {"read": 768, "published": 768, "quarantined": 0, "duplicate": 0}
+    assert ingested(platform, "F")["rows"] == {
+        "read": 768,
+        "published": 768,
+        "quarantined": 0,
+        "duplicate": 0,
+    }
 
     changed = plant(ignore=["nothing"])
     assert stale(Platform(platform.lake, changed, platform.settings), "F", "meter")
@@ -111,7 +116,9 @@ def test_what_fails_its_suite_is_not_published_and_the_last_good_one_stays(
             keys.raw_key("meter", "F", day, "meter.csv"),
             "\n".join([HEADER, *(f"{day} 0{h}:00:00,F,F-M01,ERR,90,1,1,1" for h in range(9))]).encode(),
         )
-    with pytest.raises(QualityFailed, match=r"2025-03: not published.*expect_column_values_to_not_be_null\(used_kwh\)"):
+    with pytest.raises(
+        QualityFailed, match=r"2025-03: not published.*expect_column_values_to_not_be_null\(used_kwh\)"
+    ):
         ingest_factory(platform, "F")
     assert platform.lake.published("meter", "hour", "F", ["2025-03"]).equals(good)
     assert stale(platform, "F", "meter")

@@ -37,7 +37,13 @@ HEADER = "date,Usage_kWh,Lagging_Current_Reactive_Power_kVarh,Lagging_Current_Po
 
 
 def test_a_row_belongs_to_the_day_in_which_its_interval_starts(lake: Lake, tmp_path: Path) -> None:
-    lines = [HEADER, "01/02/2018 00:15,1,2,90", "01/02/2018 00:00,3,4,91", "02/02/2018 00:15,5,6,92", "rubbish,1,2,3"]
+    lines = [
+        HEADER,
+        "01/02/2018 00:15,1,2,90",
+        "01/02/2018 00:00,3,4,91",
+        "02/02/2018 00:15,5,6,92",
+        "rubbish,1,2,3",
+    ]
     landed = land_file(lake, PLANT, BOOK, "steel", write(tmp_path, lines), RECEIVED)
     assert landed.put == 2
     first = lake.store.get("raw/meter/factory=steel/date=2018-02-01/steel.csv")
@@ -63,9 +69,9 @@ def test_what_cannot_be_read_lands_whole_for_ingest_to_judge(lake: Lake, tmp_pat
 
 
 def test_errors_say_what_and_where(lake: Lake, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="nowhere.csv: cannot be read"):
+    with pytest.raises(ConfigError, match=r"nowhere\.csv: cannot be read"):
         land_file(lake, PLANT, BOOK, "steel", tmp_path / "nowhere.csv", RECEIVED)
-    with pytest.raises(ConfigError, match="'9999' is not in factories.yaml"):
+    with pytest.raises(ConfigError, match=r"'9999' is not in factories\.yaml"):
         land_file(lake, PLANT, BOOK, "9999", tmp_path / "x.csv", RECEIVED)
     with pytest.raises(ConfigError, match="has no files under raw/"):
         land_tree(lake, tmp_path)

@@ -120,7 +120,7 @@ def test_the_origin_may_lie_past_the_last_measurement(history: History, model: M
 def test_a_long_horizon_and_equipment_without_rows(history: History, model: MonthAheadModel) -> None:
     only = replace(history, used_kwh=history.used_kwh[:, :1], equipment=("M0",))
     forecast = model.predict(only, history.end, 60 * 24)
-    assert (forecast["M1"] == 0).all() and forecast["M0"].max() > 20
+    assert forecast["M1"].max() < 1e-3 and forecast["M0"].max() > 20
     with pytest.raises(DataError, match="M9"):
         model.predict(replace(only, equipment=("M9",)), history.end, 24)
     with pytest.raises(TooLittleHistory, match="14 days"):
@@ -156,17 +156,15 @@ def test_the_prior_finds_the_expert_that_is_right() -> None:
     assert weight.argmax() == 1 and weight[1] > 0.6
 
 
-def test_one_step_scores_itself_beside_persistence() -> None:
+def test_one_step_scores_itself_beside_persistence(trained: TrainedFactory) -> None:
     seen: list[tuple[int, dict[str, float]]] = []
     history = made_up(60, equipment=1)
     one = train_one_step(
-        history, epochs=2, seed=1, on_epoch=lambda epoch, figures: seen.append((epoch, figures))
+        history, epochs=1, seed=1, on_epoch=lambda epoch, figures: seen.append((epoch, figures))
     )
-    two = train_one_step(history, epochs=2, seed=1)
-    assert [epoch for epoch, _ in seen] == [1, 2] and one.curve == two.curve == [
-        figures for _, figures in seen
-    ]
-    assert one.metrics == two.metrics
+    assert seen == [(1, one.curve[0])]
+    # The same seed and history once more.
+    assert (one.metrics, one.curve) == (trained.one_step.metrics, trained.one_step.curve)
     assert {"accuracy", "persistence_accuracy", "mae", "r2"} <= set(one.metrics)
     assert len(one.forecast) == 60 * 24 // 5
     # A forecast of an hour does not see that hour.

@@ -35,7 +35,8 @@ def obj(lines: list[str], name: str = "a.csv", day: date = DAY):
 def day_lines(day: date = DAY, sensor: str = "F-M01", base: float = 5.0) -> list[str]:
     times = pd.date_range(day, periods=96, freq="15min")
     return [
-        f"{t},F,{sensor},{base + i % 7 + i / 100:.2f},90.0,{20 + i % 5 + i / 100:.2f},{base + i % 7:.2f}1,{2 + i / 96:.3f}"
+        f"{t},F,{sensor},{base + i % 7 + i / 100:.2f},90.0,{20 + i % 5 + i / 100:.2f},"
+        f"{base + i % 7:.2f}1,{2 + i / 96:.3f}"
         for i, t in enumerate(times)
     ]
 
@@ -83,7 +84,9 @@ def test_spikes_and_wrong_types_are_replaced_and_gaps_filled_and_said() -> None:
     native = process([obj(lines)], SOURCE, DAY, DAY).tables["native"].to_pandas().head(96)
     assert native["flag"].iloc[[20, 30, 40]].tolist() == ["replaced", "replaced", "filled"]
     assert native["flag_columns"].iloc[20] == "used_kwh=replaced"
-    expected = (native["used_kwh"].iloc[[19, 29, 39]].to_numpy() + native["used_kwh"].iloc[[21, 31, 41]].to_numpy()) / 2
+    expected = (
+        native["used_kwh"].iloc[[19, 29, 39]].to_numpy() + native["used_kwh"].iloc[[21, 31, 41]].to_numpy()
+    ) / 2
     np.testing.assert_allclose(native["used_kwh"].iloc[[20, 30, 40]], expected)
 
 

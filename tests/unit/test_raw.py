@@ -42,10 +42,14 @@ def plant(**mapping: object) -> Plant:
 def decoded(text: str | bytes, **mapping: object):
     data = text.encode() if isinstance(text, str) else text
     source = Source.of(plant(**mapping), load_book(settings().definitions_dir, "meter"), "F")
-    return decode(RawObject("raw/meter/factory=F/date=2025-03-04/a.csv", "etag", len(data), DAY), data, source)
+    return decode(
+        RawObject("raw/meter/factory=F/date=2025-03-04/a.csv", "etag", len(data), DAY), data, source
+    )
 
 
-def row(time: str = "2025-03-04 00:00:00", sensor: str = "F-M01", used: str = "1.5", factory: str = "F") -> str:
+def row(
+    time: str = "2025-03-04 00:00:00", sensor: str = "F-M01", used: str = "1.5", factory: str = "F"
+) -> str:
     return f"{time},{factory},{sensor},{used},90,10,1.5,0.7"
 
 
@@ -145,7 +149,9 @@ def test_end_marks_and_the_midnight_quirk() -> None:
 
 
 def test_a_clock_change_is_no_guess() -> None:
-    wall = np.array(["2025-03-30T02:30", "2025-10-26T02:30", "2025-06-01T02:30"], dtype="datetime64[s]").astype(np.int64)
+    wall = np.array(
+        ["2025-03-30T02:30", "2025-10-26T02:30", "2025-06-01T02:30"], dtype="datetime64[s]"
+    ).astype(np.int64)
     utc = clock.to_utc(wall, "Europe/Berlin")
     assert (utc == clock.NO_TIME).tolist() == [True, True, False]
 

@@ -30,14 +30,18 @@ def read_series(
     """
     unknown = [name for name in features if name not in MEASURED[1:]]
     if unknown:
-        raise ConfigError(f"features: {', '.join(unknown)} is none of {', '.join(MEASURED[1:])}; rename the column")
+        raise ConfigError(
+            f"features: {', '.join(unknown)} is none of {', '.join(MEASURED[1:])}; rename the column"
+        )
     try:
         table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read as a table: {error}") from error
     lacking = [name for name in (timestamp, target, *features) if name not in table]
     if lacking:
-        raise ConfigError(f"{path}: has no column {', '.join(lacking)}; it has {', '.join(map(str, table.columns))}")
+        raise ConfigError(
+            f"{path}: has no column {', '.join(lacking)}; it has {', '.join(map(str, table.columns))}"
+        )
     times = pd.to_datetime(table[timestamp], errors="coerce")
     if times.isna().any():
         bad = table.loc[times.isna(), timestamp].iloc[0]
@@ -57,7 +61,9 @@ def read_series(
     return History.from_hour_table(hours.assign(factory_id="series", sensor_id="series"), country=country)
 
 
-def run(history: History, *, one_step: bool, horizon_minutes: int, origins: int, epochs: int, seed: int) -> dict[str, Any]:
+def run(
+    history: History, *, one_step: bool, horizon_minutes: int, origins: int, epochs: int, seed: int
+) -> dict[str, Any]:
     """Score a series by one of the two protocols; see `fems.model.backtest`.
 
     Raises:

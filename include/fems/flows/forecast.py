@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from fems import __version__, lake as keys, tracking
+from fems import __version__, tracking
+from fems import lake as keys
 from fems.errors import DataError, TooLittleHistory
 from fems.flows.history import as_history, month_of, published_hours, published_months
 from fems.flows.platform import Platform
@@ -72,14 +73,18 @@ def forecast_factory(
     band = champion.bundle.month_ahead.predict_band(known, origin, horizon_hours)
 
     recent = [m for m in published_months(lake, factory_id) if m <= month_of(origin)][-2:]
-    native = lake.published("meter", "native", factory_id, recent).select(["timestamp", "sensor_id", "used_kwh"])
+    native = lake.published("meter", "native", factory_id, recent).select(
+        ["timestamp", "sensor_id", "used_kwh"]
+    )
     frame = native.to_pandas()
     shares = tables.shape_in_hour(frame[frame["timestamp"] < origin], list(hours.columns), grain_minutes)
     forecast = tables.build(hours, band, shares, factory_id, grain_minutes, horizon_minutes)
 
     evaluator = Evaluator(platform.settings.expectations_dir)
     for grain, table in forecast.equipment.items():
-        evaluator.evaluate(table, "forecast").require(f"factory {factory_id}, forecast {grain} from {origin:%Y-%m-%d}")
+        evaluator.evaluate(table, "forecast").require(
+            f"factory {factory_id}, forecast {grain} from {origin:%Y-%m-%d}"
+        )
     names = {e.sensor: e.name for e in plant.factory(factory_id).equipment.values()}
     summary = {
         "factory_id": factory_id,
@@ -103,7 +108,10 @@ def _publish(lake: Lake, forecast: tables.Forecast, summary: dict[str, Any]) -> 
     """Write under the origin and the model's version, so that nothing is overwritten; `latest` points to it last."""
     factory_id = summary["factory_id"]
     origin = pd.Timestamp(summary["origin"]).tz_convert(UTC).strftime("%Y%m%dT%H%MZ")
-    prefix = keys.forecast_prefix(factory_id, summary["month"]) + f"origin={origin}/model=v{summary['model']['version']}/"
+    prefix = (
+        keys.forecast_prefix(factory_id, summary["month"])
+        + f"origin={origin}/model=v{summary['model']['version']}/"
+    )
     for level, grains in (("equipment", forecast.equipment), ("factory", forecast.factory)):
         for grain, table in grains.items():
             data = pa.Table.from_pandas(table, preserve_index=False)

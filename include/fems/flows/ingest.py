@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fems import __version__, lake as keys
+from fems import __version__
+from fems import lake as keys
 from fems.book import Book
 from fems.errors import QualityFailed
 from fems.flows.platform import Platform
@@ -84,7 +85,9 @@ def jobs(plant: Plant, book: Book, factory_id: str, raw: list[RawObject]) -> Ite
         since = first - timedelta(days=book.lookback_days)
         sources = tuple(o for o in by_day if since <= o.day <= last)
         what = {"factory_id": factory_id, "feed": book.feed, "month": month, "first": first, "last": last}
-        yield Job(factory_id, book.feed, month, first, last, sources, _fingerprint(plant, book, what, sources))
+        yield Job(
+            factory_id, book.feed, month, first, last, sources, _fingerprint(plant, book, what, sources)
+        )
 
 
 def stale(platform: Platform, factory_id: str, feed: Feed) -> list[Job]:
@@ -122,10 +125,7 @@ def _manifest(job: Job, book: Book, source: Source, partition: Partition) -> dic
     hour = partition.tables["hour"]
     main = book.value_columns[0]
     coverage = hour["coverage_pct"].to_numpy()
-    ranges = {
-        name: pc.min_max(partition.tables["native"][name]).as_py()
-        for name in book.value_columns
-    }
+    ranges = {name: pc.min_max(partition.tables["native"][name]).as_py() for name in book.value_columns}
     cells = {
         key: sum(day.get(key, 0) for day in partition.days.values())
         for key in ("cells_measured", "cells_retyped", "cells_replaced", "cells_filled", "cells_missing")
@@ -163,9 +163,14 @@ def _labelled(table: pa.Table, manifest: dict[str, Any], grain: str) -> pa.Table
 def _write_quarantine(lake: Lake, job: Job, partition: Partition) -> None:
     """Leave exactly this partition's bad rows in quarantine, a file a day; what a correction healed is removed."""
     wanted = {}
-    for day, rows in partition.quarantine.groupby("day", sort=True):
+    for day in sorted(partition.days):
+        rows = partition.quarantine[partition.quarantine["day"] == day]
+        if rows.empty:
+            continue
         table = pa.Table.from_pandas(rows.drop(columns="day"), preserve_index=False)
-        wanted[keys.quarantine_key(job.feed, job.factory_id, day)] = keys.to_parquet(table.replace_schema_metadata(None))
+        wanted[keys.quarantine_key(job.feed, job.factory_id, day)] = keys.to_parquet(
+            table.replace_schema_metadata(None)
+        )
     for key, data in wanted.items():
         lake.store.put(key, data)
     folder = f"quarantine/{job.feed}/factory={job.factory_id}/"
@@ -181,7 +186,9 @@ def _evaluate(evaluator: Evaluator, job: Job, partition: Partition) -> dict[str,
     return found
 
 
-def publish(lake: Lake, job: Job, book: Book, source: Source, partition: Partition, evaluator: Evaluator) -> dict[str, Any]:
+def publish(
+    lake: Lake, job: Job, book: Book, source: Source, partition: Partition, evaluator: Evaluator
+) -> dict[str, Any]:
     """Evaluate a partition and publish it: quarantine, the tables, and last the manifest that makes them count.
 
     Whatever stops this half-way leaves the old manifest, so the partition is still stale and is made again.

@@ -1,4 +1,4 @@
-"""Land: put files of collectors under raw/, each in the folder of its factory and day. What is there is never changed."""
+"""Land: put files of collectors under raw/, each in the folder of its factory and day; nothing there is changed."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -39,7 +39,9 @@ def land_tree(lake: Lake, folder: Path, progress: Callable[[str], None] = log.in
         if there.get(item.key) == item.etag:
             kept += 1
         elif item.key in there:
-            raise DataError(f"{item.key}: raw objects are never changed; land a correction under another name")
+            raise DataError(
+                f"{item.key}: raw objects are never changed; land a correction under another name"
+            )
         else:
             new.append(item.key)
     if not new and not kept:
@@ -121,7 +123,9 @@ def _split(data: bytes, source: Source, received: date) -> Iterator[tuple[date, 
     order = np.argsort(days, kind="stable")
     bounds = np.flatnonzero(np.diff(days[order], prepend=days[order][0] - 1))
     for begin, end in zip(bounds, [*bounds[1:], len(order)], strict=True):
-        day = (np.datetime64(0, "s") + np.timedelta64(int(days[order[begin]]) * 86_400, "s")).astype("datetime64[D]")
+        day = (np.datetime64(0, "s") + np.timedelta64(int(days[order[begin]]) * 86_400, "s")).astype(
+            "datetime64[D]"
+        )
         part = [lines[header], *(body[i] for i in order[begin:end])]
         complete = ended or int(order[end - 1]) != len(body) - 1
         yield day.item(), b"\n".join(part) + (b"\n" if complete else b"")

@@ -54,7 +54,11 @@ def process_folder(
         ingest_factory(platform, factory_id, progress)
         found = ingested(platform, factory_id)
         days = {
-            each: {day: counts for m in lake.manifests(each, factory_id).values() for day, counts in m["days"].items()}
+            each: {
+                day: counts
+                for m in lake.manifests(each, factory_id).values()
+                for day, counts in m["days"].items()
+            }
             for each in platform.plant.feeds(factory_id)
         }
         summary = {"factory_id": factory_id, **found, "days": days}

@@ -42,8 +42,13 @@ def forecast_table(summaries: dict[str, dict[str, Any]]) -> Table:
     """Lay out the models and what they say of the next month."""
     right = ("model", "one-step", "month-ahead", "weekly naive", "month", "kWh")
     table = _table(
-        "Accuracy = 100 x (1 - RMSE of min-max scaled values); month-ahead and weekly naive on the same held-out window",
-        {"factory": "left", **dict.fromkeys(right, "right"), "highest days": "left", "highest equipment": "left"},
+        "Accuracy = 100 x (1 - scaled RMSE); month-ahead and weekly naive on the same held-out window",
+        {
+            "factory": "left",
+            **dict.fromkeys(right, "right"),
+            "highest days": "left",
+            "highest equipment": "left",
+        },
     )
     for factory_id, found in summaries.items():
         accuracy, forecast = found["accuracy"], found["forecast"]

@@ -19,10 +19,19 @@ def ingested(platform: Platform, factory_id: str) -> dict[str, Any]:
         manifests = platform.lake.manifests(feed, factory_id)
         feeds[feed] = dict.fromkeys(ROW_COUNTS, 0)
         for manifest in manifests.values():
-            for target, source in ((rows, "rows"), (feeds[feed], "rows"), (quality, "quality"), (objects, "objects")):
+            for target, source in (
+                (rows, "rows"),
+                (feeds[feed], "rows"),
+                (quality, "quality"),
+                (objects, "objects"),
+            ):
                 for name, count in manifest[source].items():
                     target[name] += count
-        feeds[feed] |= {"months": len(manifests), "from": min(manifests, default=None), "to": max(manifests, default=None)}
+        feeds[feed] |= {
+            "months": len(manifests),
+            "from": min(manifests, default=None),
+            "to": max(manifests, default=None),
+        }
     return {"rows": rows, "quality": quality, "objects": objects, "feeds": feeds}
 
 

@@ -48,8 +48,17 @@ def train_factory(
     hours = published_hours(platform, factory_id)
     history = as_history(platform, factory_id, hours)
     month = month_of(history.end)
-    tags = {"dag_run": dag_run, "data_fingerprint": _data_fingerprint(platform.lake, factory_id), "code_version": __version__}
-    params = {"epochs": epochs, "seed": seed, "hours": len(history.hours), "equipment": len(history.equipment)}
+    tags = {
+        "dag_run": dag_run,
+        "data_fingerprint": _data_fingerprint(platform.lake, factory_id),
+        "code_version": __version__,
+    }
+    params = {
+        "epochs": epochs,
+        "seed": seed,
+        "hours": len(history.hours),
+        "equipment": len(history.equipment),
+    }
     with tracking.training_run(factory_id, month, tags=tags, params=params) as run:
         trained = train_model(history, epochs=epochs, seed=seed, on_epoch=run.log_epoch)
         registered = run.register(trained, hours, datetime.now(UTC))

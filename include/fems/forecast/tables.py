@@ -42,11 +42,15 @@ def shape_in_hour(native: pd.DataFrame, sensors: list[str], grain_minutes: int) 
         return shares
     recent = native[native["timestamp"] >= native["timestamp"].max() - pd.Timedelta(days=SHAPE_DAYS)]
     time = recent["timestamp"].dt
-    used = recent.groupby([recent["sensor_id"].astype(str), time.hour, time.minute // grain_minutes])["used_kwh"].mean()
+    used = recent.groupby([recent["sensor_id"].astype(str), time.hour, time.minute // grain_minutes])[
+        "used_kwh"
+    ].mean()
     for e, sensor in enumerate(sensors):
         if sensor not in used.index.get_level_values(0):
             continue
-        seen = used[sensor].unstack().reindex(index=range(24), columns=range(slots)).to_numpy(dtype=np.float64)
+        seen = (
+            used[sensor].unstack().reindex(index=range(24), columns=range(slots)).to_numpy(dtype=np.float64)
+        )
         total = seen.sum(axis=1)
         whole = np.isfinite(total) & (total > 0)
         shares[e, whole] = seen[whole] / total[whole, None]
@@ -78,20 +82,25 @@ def build(
         DataError: the horizon is not a whole number of intervals above zero, or the hours are too few for it.
     """
     if horizon_minutes <= 0 or horizon_minutes % grain_minutes:
-        raise DataError(f"the horizon of {horizon_minutes} minutes is not a whole number of {grain_minutes}-minute intervals")
+        raise DataError(
+            f"the horizon of {horizon_minutes} minutes is not a whole number of {grain_minutes}-minute intervals"
+        )
     steps = horizon_minutes // grain_minutes
     slots = 60 // grain_minutes
     if len(hours) * slots < steps:
         raise DataError(f"{len(hours)} forecast hours are too few for {horizon_minutes} minutes")
-    hour_of_day = hours.index.hour
+    index = pd.DatetimeIndex(hours.index)
+    hour_of_day = index.hour.to_numpy()
     kwh = hours.to_numpy(dtype=np.float64)  # (H, E)
     fine = (kwh[:, :, None] * shares[:, hour_of_day, :].transpose(1, 0, 2)).transpose(0, 2, 1)
-    native_index = pd.date_range(hours.index[0], periods=steps, freq=f"{grain_minutes}min")
-    native = pd.DataFrame(fine.reshape(-1, kwh.shape[1])[:steps], index=native_index, columns=list(hours.columns))
+    native_index = pd.date_range(index[0], periods=steps, freq=f"{grain_minutes}min")
+    native = pd.DataFrame(
+        fine.reshape(-1, kwh.shape[1])[:steps], index=native_index, columns=list(hours.columns)
+    )
     wide = {
         "native": native,
-        "hour": native.groupby(np.arange(steps) // slots).sum().set_axis(hours.index[: -(-steps // slots)]),
-        "day": native.groupby(native.index.normalize()).sum(),
+        "hour": native.groupby(np.arange(steps) // slots).sum().set_axis(index[: -(-steps // slots)]),
+        "day": native.groupby(native_index.normalize()).sum(),
     }
     equipment, factory = {}, {}
     for grain, table in wide.items():
@@ -108,9 +117,10 @@ def build(
 def _long(wide: pd.DataFrame, factory_id: str) -> pd.DataFrame:
     """A row a sensor and time, ordered by sensor and time."""
     sensors, steps = list(wide.columns), len(wide)
+    times = pd.DatetimeIndex(wide.index)
     return pd.DataFrame(
         {
-            "timestamp": np.tile(wide.index, len(sensors)) if wide.index.tz is None else wide.index.append([wide.index] * (len(sensors) - 1)),
+            "timestamp": times.append([times] * (len(sensors) - 1)),
             "factory_id": factory_id,
             "sensor_id": np.repeat(sensors, steps),
             "used_kwh": wide.to_numpy().T.reshape(-1),
@@ -131,7 +141,9 @@ def headline(forecast: Forecast, names: dict[str, str], days: int = 3) -> dict[s
         (sensor, name, kWh and share, highest first).
     """
     native, day = forecast.factory["native"], forecast.factory["day"]
-    grain = native["timestamp"].iloc[1] - native["timestamp"].iloc[0] if len(native) > 1 else pd.Timedelta(days=1)
+    grain = (
+        native["timestamp"].iloc[1] - native["timestamp"].iloc[0] if len(native) > 1 else pd.Timedelta(days=1)
+    )
     counts = native.groupby(native["timestamp"].dt.normalize())["used_kwh"].size()
     whole = day[day["timestamp"].map(counts).to_numpy() >= int(pd.Timedelta(days=1) / grain)]
     peaks = (whole if len(whole) else day).nlargest(days, "used_kwh")
@@ -141,10 +153,16 @@ def headline(forecast: Forecast, names: dict[str, str], days: int = 3) -> dict[s
         "rows": len(native),
         "kwh": total,
         "peak_days": [
-            {"date": row.timestamp.date().isoformat(), "kwh": float(row.used_kwh)} for row in peaks.itertuples()
+            {"date": f"{time:%Y-%m-%d}", "kwh": float(kwh)}
+            for time, kwh in zip(peaks["timestamp"], peaks["used_kwh"], strict=True)
         ],
         "top_equipment": [
-            {"sensor_id": str(s), "name": names.get(str(s), str(s)), "kwh": float(v), "share_pct": 100.0 * float(v) / total if total else 0.0}
+            {
+                "sensor_id": str(s),
+                "name": names.get(str(s), str(s)),
+                "kwh": float(v),
+                "share_pct": 100.0 * float(v) / total if total else 0.0,
+            }
             for s, v in by_sensor.items()
         ],
     }

@@ -75,7 +75,9 @@ def stuck(values: np.ndarray, column: Column, usual: np.ndarray, grain_minutes: 
     longest = column.stuck.minutes // grain_minutes
     floor = np.nan_to_num(column.stuck.above_of_usual * usual)
     repeats = np.zeros(values.shape, bool)
-    repeats[:, 1:] = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] != 0) & (values[:, 1:] >= floor[:, None])
+    repeats[:, 1:] = (
+        (values[:, 1:] == values[:, :-1]) & (values[:, 1:] != 0) & (values[:, 1:] >= floor[:, None])
+    )
     for s, row in enumerate(repeats):
         edges = np.flatnonzero(np.diff(np.concatenate(([False], row, [False])).astype(np.int8)))
         for begin, end in zip(edges[::2], edges[1::2], strict=True):

@@ -51,7 +51,9 @@ def aggregate(
                 if how == "sum":
                     result = total[:, :, j]
                 elif how == "max":
-                    result = np.maximum.reduceat(np.where(there[:, :, j], values[:, :, j], -np.inf), begin, axis=1)
+                    result = np.maximum.reduceat(
+                        np.where(there[:, :, j], values[:, :, j], -np.inf), begin, axis=1
+                    )
                 else:
                     result = total[:, :, j] / count[:, :, j]
                     if how == "energy_weighted_mean":

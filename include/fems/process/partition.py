@@ -100,7 +100,9 @@ def _account(
         quarantined = 0 if decoded.undecodable else len(bad)
         accounted = int(placed.published[i]) + int(placed.duplicate[i]) + quarantined
         if accounted != decoded.read:
-            raise LostRows(f"{decoded.raw.key}: {decoded.read} rows read, {accounted} accounted for; nothing is published")
+            raise LostRows(
+                f"{decoded.raw.key}: {decoded.read} rows read, {accounted} accounted for; nothing is published"
+            )
         count = days[decoded.raw.day]
         count["read"] += decoded.read
         count["published"] += int(placed.published[i])
@@ -119,7 +121,12 @@ def _count_flags(days: dict[date, dict[str, int]], marks: np.ndarray, day: np.nd
 
 
 def _tables(
-    values: np.ndarray, marks: np.ndarray, starts: np.ndarray, day: np.ndarray, supplied: np.ndarray, source: Source
+    values: np.ndarray,
+    marks: np.ndarray,
+    starts: np.ndarray,
+    day: np.ndarray,
+    supplied: np.ndarray,
+    source: Source,
 ) -> dict[str, pa.Table]:
     """Lay out the three tables, ordered by sensor and time."""
     book = source.book
@@ -145,7 +152,9 @@ def _local_hours(starts: np.ndarray, zone: str) -> np.ndarray:
     local = pd.DatetimeIndex(starts.astype("datetime64[s]"), tz="UTC").tz_convert(zone)
     hour = local.hour.to_numpy()
     offset = local.tz_localize(None).as_unit("s").asi8 - starts
-    return np.cumsum(np.diff(hour, prepend=hour[:1]) != 0) + np.cumsum(np.diff(offset, prepend=offset[:1]) != 0)
+    return np.cumsum(np.diff(hour, prepend=hour[:1]) != 0) + np.cumsum(
+        np.diff(offset, prepend=offset[:1]) != 0
+    )
 
 
 def _layout(

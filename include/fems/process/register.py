@@ -37,7 +37,10 @@ def energy_from_register(
     too_fast = used > limit * width
     lone = np.flatnonzero(too_fast[:-1] & too_fast[1:]) + 1
     if len(lone):
-        over, span = np.mod(readings[at[lone + 1]] - readings[at[lone - 1]], modulus), at[lone + 1] - at[lone - 1]
+        over, span = (
+            np.mod(readings[at[lone + 1]] - readings[at[lone - 1]], modulus),
+            at[lone + 1] - at[lone - 1],
+        )
         lone = lone[over <= limit * span]
         dropped[at[lone]] = True
         at = np.delete(at, lone)

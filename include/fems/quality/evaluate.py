@@ -86,8 +86,12 @@ class Evaluator:
                 self._suites[name] = gx.ExpectationSuite(**json.loads(path.read_text(encoding="utf-8")))
             except OSError as error:
                 raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-            except Exception as error:  # GX raises its own errors, pydantic's and plain TypeErrors for a wrong suite
-                raise ConfigError(f"{path}: is not a suite that Great Expectations accepts: {error}") from error
+            except (
+                Exception
+            ) as error:  # GX raises its own errors, pydantic's and plain TypeErrors for a wrong suite
+                raise ConfigError(
+                    f"{path}: is not a suite that Great Expectations accepts: {error}"
+                ) from error
         return self._suites[name]
 
     def evaluate(self, table: pd.DataFrame, suite: str) -> Evaluation:

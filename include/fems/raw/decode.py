@@ -116,7 +116,9 @@ def find_headers(table: text.TextTable, source: Source) -> dict[str, str]:
         if ours not in found:
             has = ", ".join(list(table.columns)[:12])
             looked = mapping.columns.get(ours) or ", ".join((ours, *aliases[ours]))
-            raise UndecodableObject(f"the header has no column for {ours} (looked for: {looked}; it has: {has})")
+            raise UndecodableObject(
+                f"the header has no column for {ours} (looked for: {looked}; it has: {has})"
+            )
     return found
 
 
@@ -127,13 +129,18 @@ def _positions(column: pa.ChunkedArray | None, source: Source, n: int) -> tuple[
         column = pa.chunked_array([pa.array([constant] * n, pa.string())])
     coded = column.combine_chunks().dictionary_encode()
     place = {sensor.sensor_id: i for i, sensor in enumerate(source.sensors)}
-    by_code = np.array([place.get((name or "").strip(), -1) for name in coded.dictionary.to_pylist()], np.int16)
+    by_code = np.array(
+        [place.get((name or "").strip(), -1) for name in coded.dictionary.to_pylist()], np.int16
+    )
     return by_code[coded.indices.to_numpy()], coded
 
 
 def _foreign_rows(table: text.TextTable, headers: dict[str, str], source: Source) -> dict[int, str]:
     """Find rows that say they are of another factory: row -> reason."""
-    if "factory_id" not in headers or "factory_id" in source.plant.mapping(source.factory_id, source.feed).constants:
+    if (
+        "factory_id" not in headers
+        or "factory_id" in source.plant.mapping(source.factory_id, source.feed).constants
+    ):
         return {}
     column = pc.utf8_trim_whitespace(table.columns[headers["factory_id"]])
     other = np.flatnonzero(pc.not_equal(column, source.factory_id).to_numpy(zero_copy_only=False))
@@ -236,7 +243,14 @@ def quarantine_frame(objects: list[DecodedObject]) -> pd.DataFrame:
     """Return the quarantined rows of some objects: source object, its ETag, line, reason and text."""
     return pd.DataFrame(
         [
-            {"object": d.raw.key, "etag": d.raw.etag, "day": d.raw.day, "line": b.line, "reason": b.reason, "text": b.text}
+            {
+                "object": d.raw.key,
+                "etag": d.raw.etag,
+                "day": d.raw.day,
+                "line": b.line,
+                "reason": b.reason,
+                "text": b.text,
+            }
             for d in objects
             for b in d.quarantined
         ],

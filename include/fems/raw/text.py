@@ -102,7 +102,10 @@ def read_table(data: bytes, mapping: FileMapping) -> TextTable:
             pa.py_buffer(body.encode()),
             read_options=pacsv.ReadOptions(use_threads=False, column_names=header, skip_rows=1),
             parse_options=pacsv.ParseOptions(
-                delimiter=mapping.delimiter, invalid_row_handler=note, quote_char='"', newlines_in_values=False
+                delimiter=mapping.delimiter,
+                invalid_row_handler=note,
+                quote_char='"',
+                newlines_in_values=False,
             ),
             convert_options=pacsv.ConvertOptions(
                 column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
