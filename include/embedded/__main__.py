@@ -21,7 +21,8 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
     help="MinIO, PostgreSQL, MLflow and Airflow on this machine, from Python wheels.",
 )  # fmt: skip
-out = Console(highlight=False, soft_wrap=True)
+# A pipe has no width of its own, and 80 columns would cut the tables.
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 
 
 @contextmanager

@@ -78,8 +78,13 @@ class Config:
         """Make the folders, the one for sockets private.
 
         Raises:
-            ConfigError: the folder for sockets belongs to somebody else.
+            ConfigError: the folder for sockets belongs to somebody else, or the state folder has a name that
+                supervisord's configuration cannot hold.
         """
+        if set(str(self.state)) & set("%;\"'\\\n"):
+            raise ConfigError(
+                f"FEMS_STATE_DIR: {str(self.state)!r} has one of the characters % ; \" ' \\ in it"
+            )
         for folder in (self.state, self.logs, self.airflow_home):
             folder.mkdir(parents=True, exist_ok=True)
         self.run.mkdir(mode=0o700, exist_ok=True)

@@ -22,7 +22,8 @@ def progress_text(instances: Iterable[Mapping[str, Any]]) -> str:
     for task_id, found in tasks.items():
         states = Counter(instance["state"] for instance in found)
         done = states["success"] + states["skipped"]
-        text = f"{task_id} {done}/{len(found)}"
+        idle = states["skipped"] == len(found)
+        text = f"{task_id}: nothing to do" if idle else f"{task_id} {done}/{len(found)}"
         extra = [f"{states[s]} {s}" for s in ("failed", "upstream_failed", "up_for_retry") if states[s]]
         running = [name_of(instance) for instance in found if instance["state"] in _RUNNING_NOW]
         named = ", ".join([*extra, *filter(None, sorted(running))])

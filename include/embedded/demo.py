@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -266,9 +267,9 @@ def _title(factory_id: str, told: dict[str, Any]) -> str:
 
 
 def _table(title: str, *headings: str) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE)
     for heading in headings:
-        table.add_column(heading, justify="left" if heading == "factory" else "right")
+        table.add_column(heading, justify="left" if heading == "factory" else "right", no_wrap=True)
     return table
 
 
@@ -289,7 +290,7 @@ def _rows_table(factories: dict[str, dict[str, Any]]) -> Table:
 def _forecast_table(factories: dict[str, dict[str, Any]]) -> Table:
     table = _table(
         "Models (accuracy 100 x (1 - RMSE), scaled) and forecasts",
-        "factory", "model", "one-step", "month-ahead", "weekly naive", "next month kWh",
+        "factory", "model", "one-step", "month-ahead", "weekly naive", "next kWh",
         "peak day", "top machine",
     )  # fmt: skip
     for key, told in factories.items():

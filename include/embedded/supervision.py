@@ -117,7 +117,10 @@ class Supervisor:
                 return None
             raise ServiceUnavailable(f"supervisord: {fault.faultString}") from fault
         except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
-            raise ServiceUnavailable(f"supervisord does not answer: {error}") from error
+            raise ServiceUnavailable(
+                f"supervisord does not answer on {self.config.supervisor_socket} ({error}): "
+                f"run `make down`, then start again"
+            ) from error
         finally:
             transport.close()
 
@@ -132,13 +135,13 @@ def _configuration(config: Config) -> str:
     head = f"""\
 ; Written by `python -m embedded up`.
 [supervisord]
-logfile={_escape(config.logs / "supervisord.log")}
-pidfile={_escape(config.state / "supervisord.pid")}
-childlogdir={_escape(config.logs)}
+logfile={config.logs / "supervisord.log"}
+pidfile={config.state / "supervisord.pid"}
+childlogdir={config.logs}
 {root}
 
 [unix_http_server]
-file={_escape(config.supervisor_socket)}
+file={config.supervisor_socket}
 chmod=0700
 
 [rpcinterface:supervisor]
@@ -149,7 +152,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 
 def _program(config: Config, index: int, service: Service) -> str:
     words = [sys.executable, "-m", "embedded.launch", str(config.state), service.name]
-    command = " ".join(f'"{_escape(word)}"' for word in words)
+    command = " ".join(f'"{word}"' for word in words)
     return f"""
 [program:{service.name}]
 command={command}
@@ -163,12 +166,7 @@ stopwaitsecs=15
 stopasgroup={"false" if service.name == "postgres" else "true"}
 killasgroup=true
 redirect_stderr=true
-stdout_logfile={_escape(log_file(config, service.name))}
+stdout_logfile={log_file(config, service.name)}
 stdout_logfile_maxbytes=10MB
 stdout_logfile_backups=3
 """
-
-
-def _escape(value: str | Path) -> str:
-    """Write a value so that supervisord's %-expansion gives it back."""
-    return str(value).replace("%", "%%")

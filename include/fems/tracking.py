@@ -185,8 +185,19 @@ def load_champion(factory_id: str, threads: int = 1) -> Champion:
         return Champion(found, str(version.version), version.run_id, dict(found.metrics), dict(version.tags))
 
 
-def latest_metrics(factory_id: str) -> dict[str, float]:
-    """Return the champion's metrics as its run logged them.
+def has_champion(factory_id: str) -> bool:
+    """Tell whether a factory has a model that forecasts for it.
+
+    Raises:
+        ServiceUnavailable: MLflow does not answer.
+    """
+    _mlflow()
+    with _talking():
+        return _champion_version(_client(), model_name(factory_id)) is not None
+
+
+def champion_metrics(factory_id: str) -> tuple[str, dict[str, float]]:
+    """Return the champion's version and the metrics that its run logged.
 
     Raises:
         NoModel: the factory has no champion.
@@ -195,7 +206,7 @@ def latest_metrics(factory_id: str) -> dict[str, float]:
     _mlflow()
     with _talking():
         version = _required_champion(factory_id)
-        return dict(_client().get_run(version.run_id).data.metrics)
+        return str(version.version), dict(_client().get_run(version.run_id).data.metrics)
 
 
 def model_name(factory_id: str) -> str:

@@ -1,6 +1,7 @@
 """The real services: they start, keep to loopback, get up again after kill -9, and leave nothing behind."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -165,6 +166,18 @@ def test_services_end_when_supervisord_is_killed_and_can_be_started_again(small:
     _, left = psutil.wait_procs(everything, 20)
     assert not left
     assert not small.running()
+    small.up(("storage",))
+    small.down()
+
+
+def test_down_works_when_the_sockets_were_cleaned_away(small: Stack) -> None:
+    small.up(("storage",))
+    everything = family(small)
+    shutil.rmtree(small.config.run)
+    with pytest.raises(ServiceUnavailable, match="run `make down`"):
+        small.up(("storage",))
+    assert small.down()
+    assert not [process for process in everything if process.is_running()]
     small.up(("storage",))
     small.down()
 

@@ -76,7 +76,9 @@ def test_what_is_registered_comes_back_and_forecasts_the_same(
         trained.month_ahead.predict(history, history.end, 705),
         check_exact=True,
     )
-    assert tracking.latest_metrics("T")["month_ahead.accuracy"] == 90.0
+    assert tracking.has_champion("T")
+    version, metrics = tracking.champion_metrics("T")
+    assert version == "1" and metrics["month_ahead.accuracy"] == 90.0
 
     client = MlflowClient(settings().mlflow_uri)
     run = client.get_run(made.run_id)
@@ -114,8 +116,9 @@ def test_a_failed_training_registers_nothing(trained: TrainedFactory) -> None:
     assert client.get_run(run.run_id).info.status == "FAILED"
     with pytest.raises(NoModel, match="factory F has no champion"):
         tracking.load_champion("F")
+    assert not tracking.has_champion("F")
     with pytest.raises(NoModel):
-        tracking.latest_metrics("F")
+        tracking.champion_metrics("F")
 
 
 def test_the_logged_model_serves_from_an_hour_table_and_holds_no_pickle(

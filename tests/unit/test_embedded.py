@@ -48,6 +48,11 @@ def test_sockets_stay_short_however_deep_the_state_folder(
     assert len(str(socket_dir(deep) / "postgres" / ".s.PGSQL.5432")) < 104
 
 
+def test_a_state_folder_that_supervisord_cannot_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="FEMS_STATE_DIR"):
+        Config.of(tmp_path / "100%").prepare()
+
+
 def test_secrets_are_made_once_and_private(tmp_path: Path) -> None:
     path = tmp_path / "credentials.json"
     made = credentials.load_or_create(path)

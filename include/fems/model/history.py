@@ -109,14 +109,6 @@ class History:
             holidays_off=holidays_off,
         )
 
-    @classmethod
-    def of_series(cls, series: pd.Series, name: str = "series", **known: str | bool) -> "History":
-        """Build the history of a single series of kWh that is indexed by tz-aware hours."""
-        table = pd.DataFrame(
-            {"timestamp": series.index, "factory_id": name, "sensor_id": name, "used_kwh": series.to_numpy()}
-        )
-        return cls.from_hour_table(table, **known)  # type: ignore[arg-type]
-
     @property
     def factory_kwh(self) -> Floats:
         """(T,) kWh of the whole factory, NaN where a sensor that should report is missing."""

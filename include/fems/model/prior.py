@@ -7,7 +7,7 @@ from fems.model.history import Floats
 
 
 def fit_prior(
-    experts: NDArray[np.float32], target: NDArray[np.float32], *, rounds: int = 100, floor: float = 0.3
+    experts: NDArray[np.float32], target: NDArray[np.float32], *, rounds: int = 300, floor: float = 0.05
 ) -> Floats:
     """Find the convex mixture of experts with the least squared error.
 
