@@ -6,7 +6,6 @@ any factories and month. Without a scheduler: `fems forecast`.
 
 from datetime import timedelta
 
-import pendulum
 from airflow.sdk import Param, PartitionedAssetTimetable, dag, task
 
 from fems_airflow.assets import FORECAST, MODEL
@@ -33,7 +32,6 @@ means that ingest has not published data up to the month.
     description="The next 42,300 minutes of a factory, by machine",
     doc_md=DOCS,
     schedule=PartitionedAssetTimetable(assets=MODEL),
-    start_date=pendulum.datetime(2026, 1, 1, tz="Asia/Seoul"),
     catchup=False,
     max_active_runs=4,
     dagrun_timeout=timedelta(hours=2),

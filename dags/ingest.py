@@ -7,7 +7,6 @@ nothing. Without a scheduler: `fems ingest`.
 
 from datetime import timedelta
 
-import pendulum
 from airflow.sdk import CronTriggerTimetable, dag, task
 
 from fems_airflow.assets import PROCESSED
@@ -35,7 +34,6 @@ the file (land a corrected one beside it) or the rule, and start the Dag again.
     description="Raw meter and steam-trap files into published hours and days",
     doc_md=DOCS,
     schedule=CronTriggerTimetable("30 2 * * *", timezone="Asia/Seoul"),
-    start_date=pendulum.datetime(2026, 1, 1, tz="Asia/Seoul"),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=6),

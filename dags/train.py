@@ -6,7 +6,6 @@ factory and month through the asset `fems_model`. Without a scheduler: `fems tra
 
 from datetime import timedelta
 
-import pendulum
 from airflow.sdk import CronPartitionTimetable, Param, dag, task
 
 from fems_airflow.assets import MODEL
@@ -34,7 +33,6 @@ did not answer three times. The champion that was there keeps serving in either 
     description="Train, score and register each factory's LSTM",
     doc_md=DOCS,
     schedule=CronPartitionTimetable("0 4 1 * *", timezone="Asia/Seoul"),
-    start_date=pendulum.datetime(2026, 1, 1, tz="Asia/Seoul"),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=12),

@@ -3,11 +3,17 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from embedded.config import Config
 from embedded.ports import free_ports
 from embedded.stack import Stack
 from fems.settings import settings
+
+
+# A machine that does other things beside the tests makes single examples slow; that is no fault of the code.
+hypothesis_settings.register_profile("fems", deadline=None, max_examples=50)
+hypothesis_settings.load_profile("fems")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from embedded import dagruns
 from embedded.credentials import write_private
@@ -246,74 +245,16 @@ class Demo:
         return summary
 
     def _show(self, summary: dict[str, Any]) -> None:
-        self.console.print(_rows_table(summary["factories"]))
-        self.console.print(_forecast_table(summary["factories"]))
-        if any(told.get("simulated") for told in summary["factories"].values()):
-            self.console.print("* from simulated data", markup=False)
+        from fems.flows.report import forecast_table, rows_table
+
+        self.console.print(rows_table(summary["factories"]))
+        self.console.print(forecast_table(summary["factories"]))
         cost = summary["airflow_overhead"]
         self.console.print(
             f"{summary['seconds']:.0f} s in all; no task ran in {cost['seconds']:.0f} s of the "
             f"{cost['dag_run_seconds']:.0f} s of Dag runs ({100 * cost['share']:.1f} % of the whole)"
         )
         self.console.print(f"summary: {self.stack.config.state / 'demo' / 'summary.json'}")
-
-
-def _number(value: Any, form: str) -> str:
-    return "-" if value is None else format(value, form)
-
-
-def _title(factory_id: str, told: dict[str, Any]) -> str:
-    return f"{factory_id}{'*' if told.get('simulated') else ''} {told.get('name', '')}".strip()
-
-
-def _table(title: str, *headings: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE)
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading == "factory" else "right", no_wrap=True)
-    return table
-
-
-def _rows_table(factories: dict[str, dict[str, Any]]) -> Table:
-    headings = ("read", "published", "quarantined", "duplicate")
-    table = _table("Rows", "factory", *headings, "critical failed", "warnings")
-    for key, told in factories.items():
-        quality = told["quality"]
-        table.add_row(
-            _title(key, told),
-            *(_number(told["rows"].get(name), ",") for name in headings),
-            _number(quality["critical_failed"], ","),
-            _number(quality["warning_failed"], ","),
-        )
-    return table
-
-
-def _forecast_table(factories: dict[str, dict[str, Any]]) -> Table:
-    table = _table(
-        "Models (accuracy 100 x (1 - RMSE), scaled) and forecasts",
-        "factory", "model", "one-step", "month-ahead", "weekly naive", "next kWh",
-        "peak day", "top machine",
-    )  # fmt: skip
-    for key, told in factories.items():
-        accuracy, forecast = told["accuracy"], told["forecast"]
-        table.add_row(
-            _title(key, told),
-            _number(told["model_version"], ""),
-            *(_number(accuracy[name], ".1f") for name in ("one_step", "month_ahead", "weekly_naive")),
-            _number(forecast["kwh"], ",.0f"),
-            _first(forecast["peak_days"], "day", "date"),
-            _first(forecast["top_equipment"], "name", "sensor_id"),
-        )
-    return table
-
-
-def _first(items: Sequence[Any], *keys: str) -> str:
-    """Return the first item in a word: itself, or what it has under one of the keys."""
-    if not items:
-        return "-"
-    item = items[0]
-    return (
-        str(next((item[key] for key in keys if key in item), item)) if isinstance(item, dict) else str(item)
-    )
 
 
 def run(
