@@ -10,7 +10,6 @@ from embedded.ports import free_ports
 from embedded.stack import Stack
 from fems.settings import settings
 
-
 # A machine that does other things beside the tests makes single examples slow; that is no fault of the code.
 hypothesis_settings.register_profile("fems", deadline=None, max_examples=50)
 hypothesis_settings.load_profile("fems")

@@ -17,7 +17,8 @@ from fems.errors import ConfigError, DataError, FemsError
 from fems.plant import FEEDS, Feed, Plant
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-out = Console()
+# a pipe or a log file has no width; 80 columns would break the tables
+out = Console(width=None if sys.stdout.isatty() else 140)
 err = Console(stderr=True, soft_wrap=True)
 
 FactoriesOption = Annotated[

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 
@@ -10,9 +11,11 @@ def _number(value: float | None, digits: int = 0) -> str:
 
 
 def _table(title: str, headings: dict[str, str]) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_lines=False, pad_edge=False)
     for heading, justify in headings.items():
-        table.add_column(heading, justify="left" if justify == "left" else "right")
+        table.add_column(
+            heading, justify="left" if justify == "left" else "right", no_wrap=justify == "right"
+        )
     return table
 
 
