@@ -99,8 +99,9 @@ def demo(
     ] = "",
     months: Annotated[int, typer.Option(min=1, help="How many months to simulate.")] = 14,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Train at most so long; the Dag's own if not given.")
-    ] = None,
+        int,
+        typer.Option(min=1, help="Of the one-step model, at most; the Dag's own default is the study's 50."),
+    ] = 20,
 ) -> None:
     """Start everything and take raw files through Airflow to next month's forecast. Leaves the UIs up."""
     from embedded import demo as show

@@ -40,7 +40,7 @@ class Demo:
     console: Console
     factories: Sequence[str] = ()
     months: int = 14
-    epochs: int | None = None
+    epochs: int = 20
     runs: list[dict[str, Any]] = field(default_factory=list)
     instances: list[dict[str, Any]] = field(default_factory=list)
 
@@ -66,8 +66,7 @@ class Demo:
         self._through("ingest", {"factories": landed})
         waiting = self._without_forecast(landed)
         if waiting:
-            epochs = {"epochs": self.epochs} if self.epochs else {}
-            trained = self._through("train", {"factories": waiting, **epochs})
+            trained = self._through("train", {"factories": waiting, "epochs": self.epochs})
             with self.progress.step("Dag forecast") as step:
                 self._forecasts(waiting, trained["queued_at"], step)
         else:
@@ -261,7 +260,7 @@ def run(
     console: Console,
     factories: str,
     months: int,
-    epochs: int | None,
+    epochs: int,
     show: Callable[[Stack], None],
 ) -> None:
     """Run the demo and print where everything is.

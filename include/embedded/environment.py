@@ -81,7 +81,7 @@ def airflow(config: Config, secret: Credentials) -> dict[str, str]:
         "USAGE_DATA_COLLECTION__ENABLED": False,
         "DAG_PROCESSOR__PARSING_PROCESSES": 1,
         "DAG_PROCESSOR__REFRESH_INTERVAL": 10,
-        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 10,
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 30,
         "DAG_PROCESSOR__PRINT_STATS_INTERVAL": 0,
         # A scheduler that died is noticed after 20 s, and its tasks are taken back within 10 s more
         # (300 s by default).

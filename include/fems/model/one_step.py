@@ -24,6 +24,9 @@ BATCH = 73
 EPOCHS = 50
 WINDOW = 24
 PATIENCE = 8
+LEARNING_RATE = 0.01
+"""At the first step; it falls to 0 along a cosine. Chosen by validation error on three factories, where 20 epochs so
+reach what 50 at Adam's own constant 0.001 do not."""
 TEST_HOURS = scores.HORIZON_MINUTES // 60
 VALIDATION_SHARE = 0.1
 
@@ -192,7 +195,12 @@ def _fit(
 
     steps = max(1, len(training[1]) // BATCH)
     network.compile(
-        optimizer=keras.optimizers.Adam(), loss="mse", jit_compile=True, steps_per_execution=min(20, steps)
+        optimizer=keras.optimizers.Adam(
+            keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps * epochs), clipnorm=1.0
+        ),
+        loss="mse",
+        jit_compile=True,
+        steps_per_execution=min(20, steps),
     )
     curve: list[dict[str, float]] = []
     held = (validation[0][validation[1]].astype(np.float32), validation[2])
