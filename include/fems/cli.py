@@ -301,6 +301,14 @@ def status(
 
 
 @app.command()
+def schema() -> None:
+    """Print the JSON Schema of factories.yaml, each key with its meaning; editors can check the file with it."""
+    from fems.plant import Plant
+
+    out.print_json(json.dumps(Plant.model_json_schema(), ensure_ascii=False))
+
+
+@app.command()
 @explained
 def quarantine(
     factory: Annotated[str, typer.Argument(help="Factory ID.")],
