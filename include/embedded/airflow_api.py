@@ -103,6 +103,14 @@ class AirflowApi:
         path = f"dags/{dag_id}/dagRuns/{quote(run_id, safe='~')}/taskInstances"
         return list(self._pages(path, "task_instances", order_by="id", **filters))
 
+    def returned(self, instance: dict[str, Any]) -> Any:
+        """Return what a task instance that succeeded returned."""
+        run = quote(instance["dag_run_id"], safe="")
+        path = f"dags/{instance['dag_id']}/dagRuns/{run}/taskInstances/{instance['task_id']}/xcomEntries/return_value"
+        return self.call("GET", path, params={"map_index": instance["map_index"], "deserialize": True})[
+            "value"
+        ]
+
     def _pages(self, path: str, key: str, **filters: Any) -> Iterator[dict[str, Any]]:
         offset = 0
         while True:

@@ -62,16 +62,17 @@ def test_a_task_without_a_log_says_so(tmp_path: Path) -> None:
     assert "never" in dagruns.errors_in(tmp_path / "no.log")[0]
 
 
-def test_overhead_is_the_time_of_runs_in_which_no_task_ran() -> None:
+def test_overhead_is_the_time_of_runs_in_which_none_of_our_code_ran() -> None:
     runs = [{"queued_at": at(0), "end_date": at(50)}, {"queued_at": at(40), "end_date": at(100)}]
     instances = [
-        instance("success", scheduled_when=at(4), start_date=at(5), end_date=at(45)),
-        instance("success", scheduled_when=at(4), start_date=at(7), end_date=at(30)),
-        instance("success", scheduled_when=at(50), start_date=at(51), end_date=at(96)),
+        instance("success", start_date=at(1), end_date=at(4)),
+        instance("success", start_date=at(5), end_date=at(45), our_seconds=37),
+        instance("success", start_date=at(7), end_date=at(30), our_seconds=20),
+        instance("success", start_date=at(51), end_date=at(96), our_seconds=41.5),
         instance("skipped", start_date=None, end_date=None),
     ]
     told = dagruns.overhead(runs, instances, 200.0, T0)
-    assert told == {"seconds": 15.0, "share": 0.075, "dag_run_seconds": 100.0, "task_wait_seconds": 1.67}
+    assert told == {"seconds": 21.5, "share": 0.1075, "dag_run_seconds": 100.0, "task_start_seconds": 3.17}
 
 
 def test_what_has_not_ended_ends_now() -> None:

@@ -10,7 +10,7 @@ from fems import __version__, tracking
 from fems import lake as keys
 from fems.errors import DataError, TooLittleHistory
 from fems.flows.history import as_history, month_of, published_hours, published_months
-from fems.flows.platform import Platform
+from fems.flows.platform import Platform, timed
 from fems.forecast import tables
 from fems.lake import Lake
 from fems.quality.evaluate import Evaluator
@@ -38,6 +38,7 @@ def _origin(end: pd.Timestamp, month: str | None, factory_id: str) -> pd.Timesta
     return end if month_of(end) == month else start
 
 
+@timed
 def forecast_factory(
     platform: Platform,
     factory_id: str,

@@ -18,7 +18,7 @@ from fems import __version__
 from fems import lake as keys
 from fems.book import Book
 from fems.errors import QualityFailed
-from fems.flows.platform import Platform
+from fems.flows.platform import Platform, timed
 from fems.lake import Lake, RawObject
 from fems.plant import Feed, Plant
 from fems.process.partition import GRAINS, ROW_COUNTS, Partition, process
@@ -226,6 +226,7 @@ def stale_factories(platform: Platform, factory_ids: Iterable[str]) -> list[str]
     ]
 
 
+@timed
 def ingest_factory(platform: Platform, factory_id: str, progress: Progress = log.info) -> dict[str, Any]:
     """Bring every stale partition of a factory up to date.
 

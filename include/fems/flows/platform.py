@@ -1,11 +1,28 @@
 """What every flow works with: the lake, the plant and the settings, put together once."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from typing import Any, ParamSpec
 
 from fems.book import Book, load_book
 from fems.lake import Lake
 from fems.plant import Feed, Plant, load_plant
 from fems.settings import Settings, settings
+
+P = ParamSpec("P")
+
+
+def timed(flow: Callable[P, dict[str, Any]]) -> Callable[P, dict[str, Any]]:
+    """Add to what a flow returns how many seconds it took, so that a scheduler's own share can be told."""
+
+    @wraps(flow)
+    def run(*args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
+        began = time.perf_counter()
+        return {**flow(*args, **kwargs), "seconds": round(time.perf_counter() - began, 3)}
+
+    return run
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from fems import __version__, tracking
 from fems.flows.history import as_history, month_of, published_hours
-from fems.flows.platform import Platform
+from fems.flows.platform import Platform, timed
 from fems.lake import Lake
 
 log = logging.getLogger(__name__)
@@ -20,6 +20,7 @@ def _data_fingerprint(lake: Lake, factory_id: str) -> str:
     return hashlib.sha256(json.dumps(prints, sort_keys=True).encode()).hexdigest()[:16]
 
 
+@timed
 def train_factory(
     platform: Platform,
     factory_id: str,
