@@ -1,6 +1,8 @@
 """The embedded services for tests: started once a session, on free ports, in a temporary folder."""
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -15,14 +17,21 @@ hypothesis_settings.register_profile("fems", deadline=None, max_examples=50)
 hypothesis_settings.load_profile("fems")
 
 
+@pytest.fixture
+def state_folder() -> Iterator[Path]:
+    """A folder for a stack's state. Not pytest's own: another pytest would close it to PostgreSQL's user."""
+    with tempfile.TemporaryDirectory(prefix="fems-test-") as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack() -> Iterator[Stack]:
     """A stack that is not started; whatever a test starts of it is stopped at the end."""
     airflow, mlflow, minio = free_ports(3)
-    state = tmp_path_factory.mktemp("stack")
-    made = Stack(Config.of(state, airflow_port=airflow, mlflow_port=mlflow, minio_port=minio))
-    yield made
-    made.down()
+    with tempfile.TemporaryDirectory(prefix="fems-test-") as state:
+        made = Stack(Config.of(Path(state), airflow_port=airflow, mlflow_port=mlflow, minio_port=minio))
+        yield made
+        made.down()
 
 
 @pytest.fixture(scope="session")

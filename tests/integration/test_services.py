@@ -136,9 +136,9 @@ def test_up_with_other_settings_is_refused_while_it_runs(services: Stack) -> Non
 
 
 @pytest.fixture
-def small(tmp_path) -> Stack:  # type: ignore[no-untyped-def]
+def small(state_folder) -> Stack:  # type: ignore[no-untyped-def]
     airflow, mlflow, minio = free_ports(3)
-    return Stack(Config.of(tmp_path / "s", airflow_port=airflow, mlflow_port=mlflow, minio_port=minio))
+    return Stack(Config.of(state_folder / "s", airflow_port=airflow, mlflow_port=mlflow, minio_port=minio))
 
 
 def test_down_ends_all_it_started_keeps_the_data_and_says_when_nothing_runs(small: Stack) -> None:

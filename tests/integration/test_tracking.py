@@ -1,7 +1,9 @@
 """Runs, versions and champions on a real MLflow server."""
 
 import pickletools
+import sys
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,6 +123,15 @@ def test_a_failed_training_registers_nothing(trained: TrainedFactory) -> None:
         tracking.champion_metrics("F")
 
 
+@pytest.fixture
+def own_path() -> Iterator[None]:
+    """Loading a logged model puts the code that it brought in front of our own; put that right again."""
+    before = sys.path[:]
+    yield
+    sys.path[:] = before
+
+
+@pytest.mark.usefixtures("own_path")
 def test_the_logged_model_serves_from_an_hour_table_and_holds_no_pickle(
     trained: TrainedFactory, tmp_path: Path
 ) -> None:
