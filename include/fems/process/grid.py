@@ -114,9 +114,11 @@ def place(
 def _winners(cell: np.ndarray, owner: np.ndarray, cells: int) -> np.ndarray:
     """Return for each row the row that stands in its cell."""
     rows = np.arange(len(cell))
-    # assignment in order: the last one written stays. Objects come in order, and within one the rows in reverse,
-    # so that the first row of the last object is written last.
-    order = np.lexsort((-rows, owner)) if len(np.unique(cell)) != len(cell) else rows
     stands = np.full(cells, -1, np.int64)
-    stands[cell[order]] = order
+    stands[cell] = rows
+    if not np.array_equal(stands[cell], rows):  # some rows share a cell
+        # Assigned in order, the last one stays. Objects come in order, and within one the rows in reverse, so that
+        # the first row of the last object is the one that stays.
+        order = np.lexsort((-rows, owner))
+        stands[cell[order]] = order
     return stands[cell]

@@ -77,7 +77,10 @@ def read_table(data: bytes, mapping: FileMapping) -> TextTable:
     lines = text.split("\n")
     if not lines[-1]:
         lines.pop()  # a newline at the end begins no line
-    filled = np.flatnonzero(np.array([bool(line.strip()) for line in lines])) + 1
+    if "" in lines or any(map(str.isspace, lines)):
+        filled = np.flatnonzero(np.array([bool(line.strip()) for line in lines])) + 1
+    else:
+        filled = np.arange(1, len(lines) + 1)
     header = [name.strip().strip('"').strip() for name in lines[filled[0] - 1].split(mapping.delimiter)]
     if len(set(header)) != len(header):
         twice = next(name for name in header if header.count(name) > 1)
