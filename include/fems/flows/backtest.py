@@ -17,7 +17,7 @@ def read_series(
     """Read a CSV or Parquet table of one series into hours.
 
     Args:
-        path: the table; its times mark the start of their interval.
+        path: the table, or a folder of Parquet tables; its times mark the start of their interval.
         timestamp: its column of times; without a zone they are taken as wall-clock times of `zone`.
         target: its column of energy per interval, kWh; summed up to hours.
         features: further columns, named as the project names them (power_factor_pct, current_a, ...).
@@ -34,7 +34,8 @@ def read_series(
             f"features: {', '.join(unknown)} is none of {', '.join(MEASURED[1:])}; rename the column"
         )
     try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        parquet = path.is_dir() or path.suffix == ".parquet"
+        table = pd.read_parquet(path) if parquet else pd.read_csv(path)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read as a table: {error}") from error
     lacking = [name for name in (timestamp, target, *features) if name not in table]
@@ -45,7 +46,9 @@ def read_series(
     times = pd.to_datetime(table[timestamp], errors="coerce")
     if times.isna().any():
         bad = table.loc[times.isna(), timestamp].iloc[0]
-        raise DataError(f"{path}: row {int(times.isna().argmax()) + 1}: the time {bad!r} cannot be read")
+        raise DataError(
+            f"{path}: row {int(times.isna().to_numpy().argmax()) + 1}: the time {bad!r} cannot be read; write ISO 8601"
+        )
     if times.dt.tz is None:
         times = times.dt.tz_localize(ZoneInfo(zone), ambiguous="NaT", nonexistent="shift_forward")
     table = table.assign(timestamp=times.dt.tz_convert(ZoneInfo(zone))).dropna(subset="timestamp")
