@@ -62,6 +62,9 @@ def row(
         ("１２．５", 12.5, numbers.RETYPED),
         (" 7 ", 7.0, numbers.RETYPED),
         ("96 %", 96.0, numbers.RETYPED),
+        ("0,123", 0.123, numbers.RETYPED),
+        ("5 MWh", np.nan, numbers.WRONG),
+        ("21.5 °C", 21.5, numbers.RETYPED),
         ("ERR", np.nan, numbers.WRONG),
         ("1.2.3", np.nan, numbers.WRONG),
         ("-", np.nan, numbers.EMPTY),
@@ -144,7 +147,8 @@ def test_cp949_and_korean_headers() -> None:
 
 def test_end_marks_and_the_midnight_quirk() -> None:
     local = np.array([15 * 60, 0], dtype=np.int64) + 86_400  # 00:15 and 00:00 of the same day
-    starts = clock.interval_starts(local, FileMapping(time_marks="end", midnight="same_day"), 15)
+    mapping = FileMapping(time_marks="end", midnight="same_day")
+    starts = clock.interval_starts(clock.on_grid(local + 3, mapping, 15), mapping, 15, "UTC")  # 3 s off
     assert ((starts - 86_400) // 60).tolist() == [0, 23 * 60 + 45]
 
 
@@ -152,7 +156,7 @@ def test_a_clock_change_is_no_guess() -> None:
     wall = np.array(
         ["2025-03-30T02:30", "2025-10-26T02:30", "2025-06-01T02:30"], dtype="datetime64[s]"
     ).astype(np.int64)
-    utc = clock.to_utc(wall, "Europe/Berlin")
+    utc = clock.interval_starts(wall, FileMapping(), 15, "Europe/Berlin")
     assert (utc == clock.NO_TIME).tolist() == [True, True, False]
 
 
@@ -178,3 +182,31 @@ def test_no_bytes_make_the_decoder_raise(data: bytes) -> None:
 def test_no_text_under_a_good_header_loses_a_row(body: str) -> None:
     found = decoded(HEADER + "\n" + row() + "\n" + body)
     assert found.undecodable or len(found.starts) + len(found.quarantined) == found.read
+
+
+def test_a_file_in_another_zone_lies_in_the_factory_s_days() -> None:
+    lines = [row(time=f"2025-03-03 {h}:00:00") for h in (14, 15)] + [row(time="2025-03-04 14:45:00")]
+    found = decoded("\n".join([HEADER, *lines]) + "\n", timezone="UTC")
+    assert [b.line for b in found.quarantined] == [2], "14:00 UTC is 23:00 of the day before in Seoul"
+    assert (found.starts[0] + 9 * 3600) % 86_400 == 0
+
+
+@pytest.mark.parametrize(
+    "written", ["2025-03-03T15:00:00Z", "2025-03-04T00:00:00+09:00", "2025-03-04 00:00:00"]
+)
+def test_iso_times_with_and_without_an_offset(written: str) -> None:
+    found = decoded("\n".join([HEADER, row(time=written)]) + "\n", time_format=None)
+    assert found.quarantined == []
+    assert (found.starts[0] + 9 * 3600) % 86_400 == 0
+
+
+def test_a_day_that_does_not_exist_is_not_the_day_after() -> None:
+    found = decoded(
+        "\n".join([HEADER, row(time="2025-02-32 00:00:00"), row(time="2025-02-30 00:00:00")]) + "\n"
+    )
+    assert ["cannot be read" in b.reason for b in found.quarantined] == [True, True]
+
+
+@pytest.mark.parametrize("data", ["\ufeff\n", "\u3000\n\u00a0"])
+def test_what_only_looks_blank_is_empty(data: str) -> None:
+    assert "empty" in decoded(data).quarantined[0].reason

@@ -11,9 +11,9 @@ import numpy as np
 from fems.book import Book
 from fems.errors import ConfigError, DataError, UndecodableObject
 from fems.lake import FolderStore, Lake, raw_key
-from fems.plant import Feed, Plant
-from fems.raw import clock, text
-from fems.raw.decode import Source, find_headers
+from fems.plant import Plant
+from fems.raw import clock
+from fems.raw.decode import Source, read_rows, times_of
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,10 @@ def land_tree(lake: Lake, folder: Path, progress: Callable[[str], None] = log.in
     there = {item.key: item.etag for item in lake.store.list("raw/")}
     new, kept = [], 0
     for item in local.list("raw/"):
-        if there.get(item.key) == item.etag:
+        # an ETag is no MD5 where the store took the object in parts: then the bytes decide
+        if item.key in there and (
+            there[item.key] == item.etag or lake.store.get(item.key) == local.get(item.key)
+        ):
             kept += 1
         elif item.key in there:
             raise DataError(
@@ -94,22 +97,19 @@ def land_file(lake: Lake, plant: Plant, book: Book, factory_id: str, path: Path,
 
 def _split(data: bytes, source: Source, received: date) -> Iterator[tuple[date, bytes]]:
     """Yield a day and its part of the file; the bytes of every line are the file's own."""
-    mapping = source.plant.mapping(source.factory_id, source.feed)
     try:
-        table = text.read_table(data, mapping)
-        headers = find_headers(table, source)
+        table, headers = read_rows(data, source)
     except UndecodableObject:
         yield received, data
         return
-    local = clock.read_local_times(table.columns[headers["timestamp"]], mapping)
-    starts = clock.interval_starts(local, mapping, source.grain_minutes)
+    _, _, starts = times_of(table, headers, source)
     lines = data.split(b"\n")
     ended = not lines[-1]
     if ended:
         lines.pop()
     day_of_line = np.full(len(lines) + 1, -1, np.int64)
     known = starts != clock.NO_TIME
-    day_of_line[table.lines[known]] = starts[known] // 86_400
+    day_of_line[table.lines[known]] = clock.local_days(starts, source.zone)[known]
     header = next(i for i, line in enumerate(lines) if line.strip(b"\xef\xbb\xbf \r\t"))
     days = day_of_line[header + 2 :]
     if not (days >= 0).any():
@@ -129,12 +129,3 @@ def _split(data: bytes, source: Source, received: date) -> Iterator[tuple[date, 
         part = [lines[header], *(body[i] for i in order[begin:end])]
         complete = ended or int(order[end - 1]) != len(body) - 1
         yield day.item(), b"\n".join(part) + (b"\n" if complete else b"")
-
-
-def feed_of(plant: Plant, factory_id: str, feed: Feed | None) -> Feed:
-    """Return the feed asked for, or the factory's meters."""
-    if feed is not None:
-        plant.mapping(factory_id, feed)
-        return feed
-    plant.factory(factory_id)
-    return "meter"

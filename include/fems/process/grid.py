@@ -5,6 +5,7 @@ from datetime import date
 
 import numpy as np
 
+from fems.errors import LostRows
 from fems.raw.decode import DecodedObject
 from fems.raw.numbers import ABSENT
 from fems.raw.text import BadLine
@@ -48,7 +49,11 @@ def grid_axis(first: date, last: date, zone: str, grain_minutes: int) -> tuple[n
     """Return the interval starts (UTC seconds) and the local day of each, from the first day to the last, both in."""
     import pandas as pd
 
-    span = pd.date_range(first, pd.Timestamp(last) + pd.Timedelta(days=1), tz=zone, freq="D", unit="s").asi8
+    midnights = pd.date_range(first, pd.Timestamp(last) + pd.Timedelta(days=1), freq="D", unit="s")
+    # where the clocks change at midnight, a day begins when its first minute does
+    span = midnights.tz_localize(
+        zone, nonexistent="shift_forward", ambiguous=np.ones(len(midnights), bool)
+    ).asi8
     step = grain_minutes * 60
     starts = np.arange(span[0], span[-1], step, dtype=np.int64)
     return starts, (np.searchsorted(span, starts, side="right") - 1).astype(np.int32)
@@ -87,6 +92,8 @@ def place(
         lines = np.concatenate([d.lines for d in objects])
         step = int(starts[1] - starts[0]) if steps > 1 else 1
         slot = (np.concatenate([d.starts for d in objects]) - starts[0]) // step
+        if slot.min() < 0 or slot.max() >= steps:
+            raise LostRows("a decoded row lies outside the partition's days; nothing is published")
         cell = np.concatenate([d.sensors for d in objects]).astype(np.int64) * steps + slot
 
         winner = _winners(cell, owner, sensors * steps)
@@ -104,7 +111,7 @@ def place(
                 f"the same sensor and time as line {lines[other]} of {objects[owner[other]].raw.name}, "
                 "with other values"
             )
-            written = ",".join(f"{v:g}" for v in row_values[row])
+            written = ",".join(repr(float(v)) for v in row_values[row])
             conflicting.setdefault(int(owner[row]), []).append(BadLine(int(lines[row]), reason, written))
     shape = (sensors, steps, columns)
     grid = Grid(starts, day, values.reshape(shape), states.reshape(shape), supplied)

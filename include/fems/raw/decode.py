@@ -151,21 +151,46 @@ def _foreign_rows(table: text.TextTable, headers: dict[str, str], source: Source
     }
 
 
+def read_rows(data: bytes, source: Source) -> tuple[text.TextTable, dict[str, str]]:
+    """Read an object's rows and find our columns among its headers.
+
+    Raises:
+        UndecodableObject: no reader understands it, or a needed column is not there.
+    """
+    mapping = source.plant.mapping(source.factory_id, source.feed)
+    table = text.read_table(data, mapping)
+    if mapping.layout == "wide":
+        table = wide.to_long(table, mapping)
+    return table, find_headers(table, source)
+
+
+def times_of(
+    table: text.TextTable, headers: dict[str, str], source: Source
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what the file's times mean, stage by stage, int64, n each, NO_TIME where a stage failed.
+
+    Returns:
+        Wall-clock seconds as written; the same on the grid; UTC seconds of the interval starts.
+    """
+    mapping = source.plant.mapping(source.factory_id, source.feed)
+    zone = mapping.timezone or source.zone
+    local = clock.read_local_times(table.columns[headers["timestamp"]], mapping, zone)
+    wall = clock.on_grid(local, mapping, source.grain_minutes)
+    return local, wall, clock.interval_starts(wall, mapping, source.grain_minutes, zone)
+
+
 def _reasons(
     table: text.TextTable, headers: dict[str, str], source: Source, raw: RawObject
 ) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
     """Place each row in time and at a sensor, and say of the others why they have no place."""
-    mapping = source.plant.mapping(source.factory_id, source.feed)
     n = len(table.lines)
     written = table.columns[headers["timestamp"]]
-    local = clock.read_local_times(written, mapping)
-    starts = clock.interval_starts(local, mapping, source.grain_minutes)
-    utc = clock.to_utc(starts, mapping.timezone or source.zone)
+    local, starts, utc = times_of(table, headers, source)
     places, sensor_ids = _positions(table.columns.get(headers.get("sensor_id", "")), source, n)
-    day = int(np.datetime64(raw.day, "s").astype(np.int64))
+    day = int(np.datetime64(raw.day, "D").astype(np.int64))
 
     reasons = _foreign_rows(table, headers, source)
-    bad = (utc == clock.NO_TIME) | (starts // 86_400 != day // 86_400) | (places < 0)
+    bad = (utc == clock.NO_TIME) | (clock.local_days(utc, source.zone) != day) | (places < 0)
     for i in np.flatnonzero(bad):
         row = int(i)
         if row in reasons:
@@ -202,10 +227,7 @@ def decode(raw: RawObject, data: bytes, source: Source) -> DecodedObject:
     """
     mapping = source.plant.mapping(source.factory_id, source.feed)
     try:
-        table = text.read_table(data, mapping)
-        if mapping.layout == "wide":
-            table = wide.to_long(table, mapping)
-        headers = find_headers(table, source)
+        table, headers = read_rows(data, source)
     except UndecodableObject as error:
         return _refused(raw, source, str(error))
 

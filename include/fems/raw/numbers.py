@@ -11,8 +11,9 @@ MEASURED, RETYPED, WRONG, EMPTY, ABSENT = range(5)
 """What became of a cell: read as it stood, read after tidying, unreadable, empty, or no row at all."""
 
 _PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_NUMBER_WITH_UNIT = re.compile(r"^([+-]?[\d.,\s]*\d[\d.,]*)\s*(?:[a-zA-Z]{1,5}|%|°C|℃)?$")
-_THOUSANDS = re.compile(r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$")
+# Only units in which the columns are kept anyway: "5 MWh" is not 5 kWh.
+_NUMBER_WITH_UNIT = re.compile(r"^([+-]?[\d.,\s]*\d[\d.,]*)\s*(?:kwh|kvarh|a|%|°?c)?$", re.IGNORECASE)
+_THOUSANDS = re.compile(r"^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$")
 _EMPTY = {"", "-", "--", "na", "n/a", "nan", "null", "none"}
 
 

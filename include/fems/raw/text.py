@@ -81,6 +81,8 @@ def read_table(data: bytes, mapping: FileMapping) -> TextTable:
         filled = np.flatnonzero(np.array([bool(line.strip()) for line in lines])) + 1
     else:
         filled = np.arange(1, len(lines) + 1)
+    if not len(filled):
+        raise UndecodableObject("the object is empty")
     header = [name.strip().strip('"').strip() for name in lines[filled[0] - 1].split(mapping.delimiter)]
     if len(set(header)) != len(header):
         twice = next(name for name in header if header.count(name) > 1)
