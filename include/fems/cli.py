@@ -3,11 +3,11 @@
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import typer
 from rich.console import Console
@@ -15,6 +15,8 @@ from rich.table import Table
 
 from fems.errors import ConfigError, DataError, FemsError
 from fems.plant import FEEDS, Feed, Plant
+
+T = TypeVar("T")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 # a pipe or a log file has no width; 80 columns would break the tables
@@ -59,6 +61,20 @@ def _chosen(plant: Plant, factories: list[str] | None) -> list[str]:
     for factory_id in factories or []:
         plant.factory(factory_id)
     return factories or list(plant.factories)
+
+
+def _each(items: Iterable[T], action: Callable[[T], object]) -> None:
+    """Do it for every item; bad data of one does not stop the others, and is the command's end."""
+    failed: list[DataError] = []
+    for item in items:
+        try:
+            action(item)
+        except DataError as error:
+            failed.append(error)
+    for earlier in failed[:-1]:
+        _note(f"{type(earlier).__name__}: {earlier}")
+    if failed:
+        raise failed[-1]
 
 
 def _note(text: str) -> None:
@@ -136,14 +152,7 @@ def ingest(factories: FactoriesOption = None) -> None:
     from fems.flows.platform import Platform
 
     platform = Platform.from_environment()
-    failed = []
-    for factory_id in _chosen(platform.plant, factories):
-        try:
-            ingest_factory(platform, factory_id, _note)
-        except DataError as error:
-            failed.append(f"{error}")
-    if failed:
-        raise DataError("; ".join(failed))
+    _each(_chosen(platform.plant, factories), lambda factory_id: ingest_factory(platform, factory_id, _note))
 
 
 @app.command()
@@ -159,7 +168,7 @@ def process(
     """Do what ingest does with files in a folder, no service needed; leaves OUT/summary.json."""
     from fems.flows.offline import process_folder
 
-    summary = process_folder(directory, factory, output, feed, progress=_note)
+    summary = process_folder(directory, factory, output, _feed(feed), progress=_note)
     rows = ", ".join(f"{count:,} {name}" for name, count in summary["rows"].items())
     out.print(f"factory {factory}: {rows}; tables in {output}")
 
@@ -216,9 +225,11 @@ def train(
     from fems.flows.train import train_factory, trainable
 
     platform = Platform.from_environment()
-    for factory_id in _chosen(platform.plant, factories) if factories else trainable(platform):
-        result = train_factory(platform, factory_id, epochs=epochs, seed=seed)
-        out.print_json(json.dumps(result))
+
+    def one(factory_id: str) -> None:
+        out.print_json(json.dumps(train_factory(platform, factory_id, epochs=epochs, seed=seed)))
+
+    _each(_chosen(platform.plant, factories) if factories else trainable(platform), one)
 
 
 @app.command()
@@ -235,9 +246,12 @@ def forecast(
     from fems.flows.platform import Platform
 
     platform = Platform.from_environment()
-    for target in targets(platform, None, factories, month):
-        summary = forecast_factory(platform, cast(str, target["factory"]), target["month"], horizon_minutes)
+
+    def one(target: dict[str, Any]) -> None:
+        summary = forecast_factory(platform, target["factory"], target["month"], horizon_minutes)
         out.print_json(json.dumps(summary, ensure_ascii=False))
+
+    _each(targets(platform, None, factories, month), one)
 
 
 @app.command()

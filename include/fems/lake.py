@@ -6,6 +6,7 @@
 import hashlib
 import io
 import json
+import logging
 import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,8 @@ import pyarrow.parquet as pq
 from fems.errors import AccessDenied, ConfigError, DataError, ServiceUnavailable
 from fems.plant import Feed
 from fems.settings import Settings
+
+log = logging.getLogger(__name__)
 
 _RAW_KEY = re.compile(
     r"^raw/(?P<feed>[^/]+)/factory=(?P<factory>[^/]+)/date=(?P<date>\d{4}-\d{2}-\d{2})/(?P<name>.+)$"
@@ -153,6 +156,8 @@ class MinioStore:
                     f"{self.endpoint} has no bucket {self.bucket!r} (FEMS_S3_BUCKET)"
                 ) from error
             raise ServiceUnavailable(f"{self.endpoint} answered {error.code} for {key!r}") from error
+        except ValueError as error:  # the client's own check of a bucket's or an object's name
+            raise ConfigError(f"FEMS_S3_BUCKET={self.bucket!r}, key {key!r}: {error}") from error
         except (MinioException, urllib3.exceptions.HTTPError) as error:
             raise ServiceUnavailable(
                 f"the object store at {self.endpoint} did not answer for {key!r}: is it up? ({type(error).__name__})"
@@ -190,9 +195,9 @@ def raw_key(feed: Feed, factory_id: str, day: date, name: str) -> str:
     return f"raw/{feed}/factory={factory_id}/date={day.isoformat()}/{name}"
 
 
-def processed_key(feed: Feed, grain: str, factory_id: str, month: str) -> str:
+def processed_key(feed: Feed, grain: str, factory_id: str, month: str, fingerprint: str) -> str:
     """Return the key of a published table (hive-style, so that DuckDB, Spark and pandas read it as it is)."""
-    return f"processed/{feed}/grain={grain}/factory={factory_id}/month={month}/part.parquet"
+    return f"processed/{feed}/grain={grain}/factory={factory_id}/month={month}/part-{fingerprint}.parquet"
 
 
 def manifest_key(feed: Feed, factory_id: str, month: str) -> str:
@@ -258,8 +263,11 @@ class Lake:
                 try:
                     day = date.fromisoformat(match["date"])
                 except ValueError:
+                    log.warning("%s: passed over, there is no such date", item.key)
                     continue
                 found.append(RawObject(item.key, item.etag, item.size, day))
+            else:
+                log.warning("%s: passed over, its folder is not date=YYYY-MM-DD/", item.key)
         return sorted(found)
 
     def get_many(self, keys: Iterable[str], threads: int = 8) -> Iterator[bytes]:
@@ -293,16 +301,35 @@ class Lake:
             raise DataError(f"{key}: is not JSON; remove it and run ingest again") from error
 
     def read_table(self, key: str) -> pa.Table:
-        """Return a Parquet object as a table; KeyError if there is none."""
-        return pq.read_table(pa.BufferReader(self.store.get(key)))
+        """Return a Parquet object as a table; KeyError if there is none.
+
+        Raises:
+            DataError: what lies there is not Parquet.
+        """
+        try:
+            return pq.read_table(pa.BufferReader(self.store.get(key)))
+        except pa.ArrowInvalid as error:
+            raise DataError(f"{key}: is not a Parquet table; remove it and run ingest again") from error
+
+    def part_keys(self, feed: Feed, factory_id: str) -> set[str]:
+        """Return the key of every table among a factory's published ones, whether a manifest names it or not."""
+        return {
+            item.key
+            for grain in ("native", "hour", "day")
+            for item in self.store.list(f"processed/{feed}/grain={grain}/factory={factory_id}/")
+        }
 
     def manifests(self, feed: Feed, factory_id: str) -> dict[str, dict[str, Any]]:
-        """Return every published partition's metadata, month -> manifest, in order."""
+        """Return every partition's metadata, month -> manifest, in order; a broken one is as good as none."""
         prefix = f"processed/{feed}/_manifest/factory={factory_id}/"
         found = {}
         for item in self.store.list(prefix):
             month = item.key.removeprefix(prefix + "month=").removesuffix(".json")
-            manifest = self.read_json(item.key)
+            try:
+                manifest = self.read_json(item.key)
+            except DataError as error:
+                log.warning("%s", error)
+                continue
             if manifest is not None:
                 found[month] = manifest
         return found
@@ -311,20 +338,22 @@ class Lake:
         """Return the published tables of some months as one, in the order of the months.
 
         Raises:
-            DataError: a month is not published, or its table is not the one its manifest names (a publish that was
-                cut off): ingest puts that right.
+            DataError: a month is not published, or its table is gone; ingest puts that right.
         """
-        tables = []
-        for month in months:
-            key = processed_key(feed, grain, factory_id, month)
-            manifest = self.read_json(manifest_key(feed, factory_id, month))
-            if manifest is None:
-                raise DataError(f"{key}: not published; run ingest for factory {factory_id}")
-            table = self.read_table(key)
-            named = json.loads((table.schema.metadata or {}).get(b"fems", b"{}")).get("fingerprint")
-            if named != manifest["fingerprint"]:
-                raise DataError(f"{key}: its publish was cut off; run ingest for factory {factory_id} again")
-            tables.append(table.replace_schema_metadata(None))
+        tables = [self._part(feed, grain, factory_id, month) for month in months]
         if not tables:
             raise DataError(f"factory {factory_id} has no published {feed} data; run ingest first")
         return pa.concat_tables(tables, promote_options="permissive").combine_chunks()
+
+    def _part(self, feed: Feed, grain: str, factory_id: str, month: str) -> pa.Table:
+        """Read the table that the manifest names; a publish in between moves it, so the manifest is asked again."""
+        for _ in range(3):
+            manifest = self.read_json(manifest_key(feed, factory_id, month))
+            if manifest is None:
+                break
+            try:
+                key = processed_key(feed, grain, factory_id, month, manifest["fingerprint"])
+                return self.read_table(key).replace_schema_metadata(None)
+            except KeyError:
+                continue
+        raise DataError(f"factory {factory_id}, {feed} {grain}, {month}: not published; run ingest")

@@ -46,7 +46,6 @@ class FileMapping(_Strict):
     wide: dict[str, str] = Field(
         default_factory=dict, description="wide layout only: the file's header -> SENSOR/COLUMN"
     )
-    ignore: tuple[str, ...] = Field((), description="headers that are known and not used")
     time_format: str | None = Field(None, description="strptime format; ISO 8601 if not given")
     timezone: str | None = Field(None, description="of the written times; the factory's if not given")
     time_marks: Literal["start", "end"] = Field(
@@ -110,7 +109,7 @@ class Factory(_Strict):
     country: str = Field("KR", description="ISO 3166 code: whose public holidays it keeps")
     shifts: Literal["continuous", "two_shift", "day_shift"] = "two_shift"
     holidays_off: bool = Field(True, description="whether it stops on public holidays")
-    simulated: bool = Field(True, description="whether `fems simulate` makes its files")
+    simulated: bool = Field(False, description="whether `fems simulate` makes its files")
 
     _zone = field_validator("timezone")(_known_zone)
 
@@ -193,7 +192,14 @@ class Plant(_Strict):
         return GRAIN_MINUTES[self.factory(factory_id).grain[feed]]
 
     def with_grains(self, grains: AbstractMapping[str, Grain]) -> "Plant":
-        """Return the same plant with another native meter grain in some factories."""
+        """Return the same plant with another native meter grain in some factories.
+
+        Raises:
+            ConfigError: a factory or a grain is unknown.
+        """
+        for key, grain in grains.items():
+            if grain not in GRAIN_MINUTES:
+                raise ConfigError(f"factory {key}: grain {grain!r} is none of {', '.join(GRAIN_MINUTES)}")
         changed = {
             key: self.factory(key).model_copy(update={"grain": {**self.factory(key).grain, "meter": grain}})
             for key, grain in grains.items()

@@ -11,6 +11,7 @@ from test_raw import HEADER, plant
 
 from fems import lake as keys
 from fems.errors import DataError, QualityFailed
+from fems.flows.history import published_hours, published_months
 from fems.flows.ingest import ingest_factory, stale, stale_factories
 from fems.flows.platform import Platform
 from fems.flows.summary import ingested, quarantined
@@ -75,7 +76,7 @@ def test_a_late_file_and_a_changed_rule_need_no_hand(platform: Platform) -> None
         "duplicate": 0,
     }
 
-    changed = plant(ignore=["nothing"])
+    changed = plant(delimiter=";")
     assert stale(Platform(platform.lake, changed, platform.settings), "F", "meter")
 
 
@@ -126,7 +127,7 @@ def test_what_fails_its_suite_is_not_published_and_the_last_good_one_stays(
     assert record["native"]["critical_failed"] >= 1
 
 
-def test_a_publish_that_was_cut_off_is_not_read_and_is_made_again(platform: Platform) -> None:
+def test_a_publish_that_was_cut_off_leaves_the_last_good_one_and_is_made_again(platform: Platform) -> None:
     ingest_factory(platform, "F")
     put(platform, DAYS[0], [line.replace(",90.0,", ",80.0,") for line in lines_of(DAYS[0])])
     key = keys.manifest_key("meter", "F", "2025-03")
@@ -141,9 +142,10 @@ def test_a_publish_that_was_cut_off_is_not_read_and_is_made_again(platform: Plat
     with pytest.raises(ConnectionError):
         ingest_factory(platform, "F")
     platform.lake.store.put = real_put  # type: ignore[method-assign]
-    with pytest.raises(DataError, match="cut off"):
-        platform.lake.published("meter", "native", "F", ["2025-03"])
+    assert platform.lake.published("meter", "native", "F", ["2025-03"])["power_factor_pct"][0].as_py() == 90.0
+    assert len(platform.lake.part_keys("meter", "F")) == 6, "the new tables lie beside the old ones"
     ingest_factory(platform, "F")
+    assert len(platform.lake.part_keys("meter", "F")) == 3
     assert platform.lake.published("meter", "native", "F", ["2025-03"])["power_factor_pct"][0].as_py() == 80.0
 
 
@@ -159,7 +161,40 @@ def test_months_are_partitions_and_a_running_month_has_no_empty_days(platform: P
 
 def test_the_tables_describe_themselves(platform: Platform) -> None:
     ingest_factory(platform, "F")
-    table = platform.lake.read_table(keys.processed_key("meter", "native", "F", "2025-03"))
+    [key] = [k for k in platform.lake.part_keys("meter", "F") if "grain=native" in k]
+    table = platform.lake.read_table(key)
     about = json.loads(table.schema.metadata[b"fems"])
     assert about["rows"]["read"] == 768 and len(about["sources"]) == 4
     assert table.schema.field("used_kwh").metadata[b"unit"] == b"kWh"
+
+
+def test_a_file_under_a_wrong_date_is_quarantined_and_moves_nothing(platform: Platform) -> None:
+    put(platform, date(2026, 8, 1), b"", "wrong.csv")
+    ingest_factory(platform, "F")
+    assert platform.lake.manifests("meter", "F")["2026-08"]["empty"]
+    assert published_months(platform.lake, "F") == ["2025-03"]
+    assert published_hours(platform, "F")["timestamp"].max().date() == DAYS[-1]
+    assert [r["reason"] for r in quarantined(platform, "F", "meter")] == ["the object is empty"]
+    assert stale_factories(platform, ["F"]) == []
+
+
+def test_a_table_that_is_gone_or_a_manifest_that_is_broken_is_made_again(platform: Platform) -> None:
+    ingest_factory(platform, "F")
+    before = snapshot(platform)
+    platform.lake.store.delete(next(iter(platform.lake.part_keys("meter", "F"))))
+    with pytest.raises(DataError, match="not published; run ingest"):
+        for grain in ("native", "hour", "day"):
+            platform.lake.published("meter", grain, "F", ["2025-03"])
+    ingest_factory(platform, "F")
+    assert snapshot(platform) == before
+    platform.lake.store.put(keys.manifest_key("meter", "F", "2025-03"), b"{")
+    ingest_factory(platform, "F")
+    assert snapshot(platform) == before
+
+
+def test_what_failed_is_counted(platform: Platform) -> None:
+    for day in DAYS:
+        put(platform, day, [f"{day} 0{h}:00:00,F,F-M01,ERR,90,1,1,1" for h in range(9)])
+    with pytest.raises(QualityFailed):
+        ingest_factory(platform, "F")
+    assert ingested(platform, "F")["quality"]["critical_failed"] >= 1

@@ -1,5 +1,6 @@
 """Forecast: the champion's next 42,300 minutes, evaluated, then published with its headline."""
 
+import re
 from datetime import UTC
 from typing import Any
 
@@ -27,10 +28,9 @@ def _origin(end: pd.Timestamp, month: str | None, factory_id: str) -> pd.Timesta
     """The first instant after the published data, or the start of the month asked for."""
     if month is None:
         return end
-    try:
-        start = pd.Timestamp(f"{month}-01", tz=end.tz)
-    except ValueError as error:
-        raise DataError(f"month {month!r}: write YYYY-MM") from error
+    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
+        raise DataError(f"month {month!r}: write YYYY-MM")
+    start = pd.Timestamp(f"{month}-01", tz=end.tz)
     if start > end:
         raise TooLittleHistory(
             f"factory {factory_id}: published data ends at {end:%Y-%m-%d %H:%M}, before {month}; run ingest first"
@@ -60,6 +60,7 @@ def forecast_factory(
     Raises:
         NoModel: nothing is registered for the factory: run train first.
         TooLittleHistory: no published data up to the month.
+        DataError: the month is not YYYY-MM, or the champion has seen it.
         QualityFailed: the forecast itself failed its suite and was not published.
     """
     lake, plant = platform.lake, platform.plant
@@ -68,8 +69,13 @@ def forecast_factory(
     origin = _origin(history.end, month, factory_id)
     known = history.until(origin)
     champion = tracking.load_champion(factory_id)
-    horizon_hours = -(-horizon_minutes // 60)
     trained_until = pd.Timestamp(champion.tags["trained_until"])
+    if trained_until > origin:
+        raise DataError(
+            f"factory {factory_id}: the champion v{champion.version} was trained until {trained_until:%Y-%m-%d}, and a "
+            f"forecast from {origin:%Y-%m-%d} would have seen what it forecasts; `fems backtest` scores the past"
+        )
+    horizon_hours = -(-horizon_minutes // 60)
     hours = champion.bundle.month_ahead.predict(known, origin, horizon_hours)
     band = champion.bundle.month_ahead.predict_band(known, origin, horizon_hours)
 
@@ -97,7 +103,6 @@ def forecast_factory(
             "version": champion.version,
             "trained_until": trained_until.isoformat(),
         },
-        "model_saw_the_horizon": bool(trained_until > origin),
         "code_version": __version__,
         **tables.headline(forecast, names),
     }
@@ -106,12 +111,12 @@ def forecast_factory(
 
 
 def _publish(lake: Lake, forecast: tables.Forecast, summary: dict[str, Any]) -> None:
-    """Write under the origin and the model's version, so that nothing is overwritten; `latest` points to it last."""
+    """Write under origin, horizon and model, so that nothing else is overwritten; `latest` points to it last."""
     factory_id = summary["factory_id"]
     origin = pd.Timestamp(summary["origin"]).tz_convert(UTC).strftime("%Y%m%dT%H%MZ")
     prefix = (
         keys.forecast_prefix(factory_id, summary["month"])
-        + f"origin={origin}/model=v{summary['model']['version']}/"
+        + f"origin={origin}/horizon={summary['horizon_minutes']}/model=v{summary['model']['version']}/"
     )
     for level, grains in (("equipment", forecast.equipment), ("factory", forecast.factory)):
         for grain, table in grains.items():

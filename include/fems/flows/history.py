@@ -14,21 +14,26 @@ def published_months(lake: Lake, factory_id: str) -> list[str]:
     Raises:
         TooLittleHistory: there are none.
     """
-    months = sorted(lake.manifests("meter", factory_id))
+    months = [
+        month for month, manifest in lake.manifests("meter", factory_id).items() if not manifest["empty"]
+    ]
     if not months:
         raise TooLittleHistory(f"factory {factory_id} has no published meter data; run ingest first")
     return months
 
 
 def published_hours(platform: Platform, factory_id: str) -> pd.DataFrame:
-    """Return the hour table of every published month of a factory's meters.
+    """Return the hour table of every published month of a factory's meters, up to the last hour that has a value.
+
+    A file under a wrong, later date makes days without a value; they must not move the end of the data.
 
     Raises:
         TooLittleHistory: nothing is published yet.
         DataError: a publish was cut off.
     """
     months = published_months(platform.lake, factory_id)
-    return platform.lake.published("meter", "hour", factory_id, months).to_pandas()
+    hours = platform.lake.published("meter", "hour", factory_id, months).to_pandas()
+    return hours[hours["timestamp"] <= hours.loc[hours["used_kwh"].notna(), "timestamp"].max()]
 
 
 def as_history(platform: Platform, factory_id: str, hours: pd.DataFrame) -> History:

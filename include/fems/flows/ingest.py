@@ -94,11 +94,25 @@ def stale(platform: Platform, factory_id: str, feed: Feed) -> list[Job]:
     """Return the partitions of a factory's feed whose published state is not what the raw objects make."""
     book, lake = platform.book(feed), platform.lake
     published = lake.manifests(feed, factory_id)
+    there = lake.part_keys(feed, factory_id)
     return [
         job
         for job in jobs(platform.plant, book, factory_id, lake.raw_objects(feed, factory_id))
         if published.get(job.month, {}).get("fingerprint") != job.fingerprint
+        or _parts_of(there, job.month) != _wanted_parts(job, published[job.month])
     ]
+
+
+def _parts_of(keys_there: set[str], month: str) -> set[str]:
+    return {key for key in keys_there if f"/month={month}/" in key}
+
+
+def _wanted_parts(job: Job, manifest: dict[str, Any]) -> set[str]:
+    if manifest["empty"]:
+        return set()
+    return {
+        keys.processed_key(job.feed, grain, job.factory_id, job.month, job.fingerprint) for grain in GRAINS
+    }
 
 
 class _DecodeCache:
@@ -139,6 +153,7 @@ def _manifest(job: Job, book: Book, source: Source, partition: Partition) -> dic
         "timezone": source.zone,
         "grain_minutes": source.grain_minutes,
         "fingerprint": job.fingerprint,
+        "empty": not any(day["published"] for day in partition.days.values()),
         "book_version": book.version,
         "code_version": __version__,
         "sources": [{"key": o.key, "etag": o.etag} for o in job.sources],
@@ -189,9 +204,11 @@ def _evaluate(evaluator: Evaluator, job: Job, partition: Partition) -> dict[str,
 def publish(
     lake: Lake, job: Job, book: Book, source: Source, partition: Partition, evaluator: Evaluator
 ) -> dict[str, Any]:
-    """Evaluate a partition and publish it: quarantine, the tables, and last the manifest that makes them count.
+    """Evaluate a partition and publish it: the tables under new names, then the manifest that makes them count.
 
-    Whatever stops this half-way leaves the old manifest, so the partition is still stale and is made again.
+    Readers follow the manifest, so they see the old partition or the new one, whole. What the manifest no longer names
+    is removed last. Whatever stops this half-way leaves the partition stale, and the next run puts it right. A month
+    none of whose rows could be used has a manifest and a quarantine, and no tables.
 
     Returns:
         The manifest.
@@ -200,20 +217,24 @@ def publish(
         QualityFailed: a critical expectation failed; the last good partition stays.
     """
     manifest = _manifest(job, book, source, partition)
-    evaluations = _evaluate(evaluator, job, partition)
+    evaluations = {} if manifest["empty"] else _evaluate(evaluator, job, partition)
     manifest["quality"] = {
         "critical_failed": sum(len(e.failed("critical")) for e in evaluations.values()),
         "warning_failed": sum(len(e.failed("warning")) for e in evaluations.values()),
     }
     record = {"fingerprint": job.fingerprint, **{grain: e.to_json() for grain, e in evaluations.items()}}
     lake.store.put(keys.quality_key(job.feed, job.factory_id, job.month), keys.to_json(record))
-    _write_quarantine(lake, job, partition)
     for grain, evaluation in evaluations.items():
         evaluation.require(f"factory {job.factory_id}, {job.feed} {grain}, {job.month}")
-    for grain in GRAINS:
+    _write_quarantine(lake, job, partition)
+    wanted = _wanted_parts(job, manifest)
+    for grain in GRAINS if wanted else ():
         table = _labelled(partition.tables[grain], manifest, grain)
-        lake.store.put(keys.processed_key(job.feed, grain, job.factory_id, job.month), keys.to_parquet(table))
+        key = keys.processed_key(job.feed, grain, job.factory_id, job.month, job.fingerprint)
+        lake.store.put(key, keys.to_parquet(table))
     lake.store.put(keys.manifest_key(job.feed, job.factory_id, job.month), keys.to_json(manifest))
+    for key in _parts_of(lake.part_keys(job.feed, job.factory_id), job.month) - wanted:
+        lake.store.delete(key)
     return manifest
 
 

@@ -7,17 +7,17 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from fems.errors import ConfigError
+from fems.errors import ConfigError, QualityFailed
 from fems.flows.ingest import ingest_factory
 from fems.flows.land import land_file
 from fems.flows.platform import Platform
 from fems.flows.summary import ingested
 from fems.lake import FolderStore, Lake, to_json
-from fems.plant import FEEDS
+from fems.plant import Feed
 
 
 def process_folder(
-    directory: Path, factory_id: str, out: Path, feed: str | None, progress: Callable[[str], None]
+    directory: Path, factory_id: str, out: Path, feed: Feed, progress: Callable[[str], None]
 ) -> dict[str, Any]:
     """Process one factory's files.
 
@@ -26,7 +26,7 @@ def process_folder(
         factory_id: whose.
         out: gets processed/, quarantine/ and quality/ with the same keys and bytes as the bucket would, and
             summary.json with the row counts, per day as well.
-        feed: of a folder of plain files; meter if not given.
+        feed: of a folder of plain files.
         progress: is told a line a partition.
 
     Raises:
@@ -45,13 +45,17 @@ def process_folder(
                 if (directory / tree).is_dir():
                     shutil.copytree(directory / tree, Path(scratch) / tree)
         else:
-            book = platform.book("steam_trap" if feed == FEEDS[1] else "meter")
+            book = platform.book(feed)
             for path in sorted(p for p in directory.iterdir() if p.is_file()):
                 received = date.fromtimestamp(path.stat().st_mtime)  # noqa: DTZ012 - only names a folder
                 land_file(lake, platform.plant, book, factory_id, path, received)
         if not any(lake.store.list("raw/")):
             raise ConfigError(f"{directory}: has no files of factory {factory_id}")
-        ingest_factory(platform, factory_id, progress)
+        failure: QualityFailed | None = None
+        try:
+            ingest_factory(platform, factory_id, progress)
+        except QualityFailed as error:  # what passed is handed over all the same
+            failure = error
         found = ingested(platform, factory_id)
         days = {
             each: {
@@ -63,8 +67,11 @@ def process_folder(
         }
         summary = {"factory_id": factory_id, **found, "days": days}
         for room in ("processed", "quarantine", "quality"):
+            shutil.rmtree(out / room, ignore_errors=True)
             if (Path(scratch) / room).is_dir():
                 shutil.copytree(Path(scratch) / room, out / room, dirs_exist_ok=True)
         out.mkdir(parents=True, exist_ok=True)
         (out / "summary.json").write_bytes(to_json(summary))
+        if failure is not None:
+            raise failure
         return summary

@@ -14,7 +14,7 @@ def _table(title: str, headings: dict[str, str]) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_lines=False, pad_edge=False)
     for heading, justify in headings.items():
         table.add_column(
-            heading, justify="left" if justify == "left" else "right", no_wrap=justify == "right"
+            heading, justify="left" if justify == "left" else "right", no_wrap=heading != "factory"
         )
     return table
 

@@ -22,11 +22,16 @@ def ingested(platform: Platform, factory_id: str) -> dict[str, Any]:
             for target, source in (
                 (rows, "rows"),
                 (feeds[feed], "rows"),
-                (quality, "quality"),
                 (objects, "objects"),
             ):
                 for name, count in manifest[source].items():
                     target[name] += count
+        for item in platform.lake.store.list(f"quality/{feed}/factory={factory_id}/"):
+            # the records, not the manifests: a month that failed has no manifest
+            record = platform.lake.read_json(item.key) or {}
+            for evaluation in (found for found in record.values() if isinstance(found, dict)):
+                for name in quality:
+                    quality[name] += evaluation[name]
         feeds[feed] |= {
             "months": len(manifests),
             "from": min(manifests, default=None),

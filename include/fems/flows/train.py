@@ -75,4 +75,8 @@ def train_factory(
 
 def trainable(platform: Platform) -> list[str]:
     """Return the factories that have published meter data."""
-    return [f for f in platform.plant.factories if platform.lake.manifests("meter", f)]
+    return [
+        factory_id
+        for factory_id in platform.plant.factories
+        if any(not manifest["empty"] for manifest in platform.lake.manifests("meter", factory_id).values())
+    ]
