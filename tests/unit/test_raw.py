@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fems.book import load_book
+from fems.errors import ConfigError
 from fems.lake import RawObject
 from fems.plant import FileMapping, Plant
 from fems.raw import clock, numbers
@@ -210,3 +211,18 @@ def test_a_day_that_does_not_exist_is_not_the_day_after() -> None:
 @pytest.mark.parametrize("data", ["\ufeff\n", "\u3000\n\u00a0"])
 def test_what_only_looks_blank_is_empty(data: str) -> None:
     assert "empty" in decoded(data).quarantined[0].reason
+
+
+@pytest.mark.parametrize(
+    ("mapping", "words"),
+    [
+        ({"columns": {"usage": "x"}}, "'usage' is no column of feed meter"),
+        ({"cumulative": {"usd_kwh": 10}}, "'usd_kwh' is no column"),
+        ({"layout": "wide", "wide": {"A": "F-M01/usd_kwh"}}, "'usd_kwh' is no column"),
+        ({"layout": "wide", "wide": {"A": "F-M77/used_kwh"}}, "factory F has no sensor 'F-M77'"),
+        ({"constants": {"sensor_id": "F-M77"}}, "factory F has no sensor 'F-M77'"),
+    ],
+)
+def test_a_mapping_that_names_nothing_is_refused(mapping: dict, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        decoded(HEADER + "\n" + row() + "\n", **mapping)

@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fems.book import Book
-from fems.errors import UndecodableObject
+from fems.book import TABLE_COLUMNS, Book
+from fems.errors import ConfigError, UndecodableObject
 from fems.lake import RawObject
 from fems.plant import Feed, Plant, Sensor
 from fems.raw import clock, numbers, text, wide
@@ -28,8 +28,13 @@ class Source:
 
     @classmethod
     def of(cls, plant: Plant, book: Book, factory_id: str) -> "Source":
-        """Gather what the registry and the book say of a factory's feed."""
+        """Gather what the registry and the book say of a factory's feed.
+
+        Raises:
+            ConfigError: the mapping names a column or a sensor that there is not.
+        """
         factory = plant.factory(factory_id)
+        _check_mapping(plant, book, factory_id)
         return cls(
             factory_id,
             book.feed,
@@ -39,6 +44,26 @@ class Source:
             plant,
             book,
         )
+
+
+def _check_mapping(plant: Plant, book: Book, factory_id: str) -> None:
+    """Refuse a mapping with a name that nothing would ever match: a column would be missing without a word."""
+    mapping = plant.mapping(factory_id, book.feed)
+    name = plant.factory(factory_id).mapping[book.feed]
+    known = {*TABLE_COLUMNS, *book.columns}
+    targets = [target.split("/") for target in mapping.wide.values()]
+    for column in (*mapping.columns, *mapping.cumulative, *(column for _, column in targets)):
+        if column not in known:
+            raise ConfigError(
+                f"factories.yaml: mappings.{name}: {column!r} is no column of feed {book.feed} "
+                f"({', '.join(sorted(known))})"
+            )
+    sensors = {sensor.sensor_id for sensor in plant.sensors(factory_id, book.feed)}
+    for sensor in (*(sensor for sensor, _ in targets), *filter(None, [mapping.constants.get("sensor_id")])):
+        if sensor not in sensors:
+            raise ConfigError(
+                f"factories.yaml: mappings.{name}: factory {factory_id} has no sensor {sensor!r}"
+            )
 
 
 @dataclass(frozen=True)
