@@ -22,7 +22,7 @@ app = typer.Typer(
     help="MinIO, PostgreSQL, MLflow and Airflow on this machine, from Python wheels.",
 )  # fmt: skip
 # A pipe has no width of its own, and 80 columns would cut the tables.
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)
 
 
 @contextmanager

@@ -147,8 +147,6 @@ def training_run(
     mlflow = _mlflow()
     with _talking():
         mlflow.set_experiment(EXPERIMENT)
-        # its page then opens on the training runs, not on MLflow's view for language models
-        mlflow.set_experiment_tag("mlflow.experimentKind", "custom_model_development")
         run = mlflow.start_run(
             run_name=f"{factory_id}|{month}",
             tags={

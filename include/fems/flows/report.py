@@ -13,9 +13,7 @@ def _number(value: float | None, digits: int = 0) -> str:
 def _table(title: str, headings: dict[str, str]) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_lines=False, pad_edge=False)
     for heading, justify in headings.items():
-        table.add_column(
-            heading, justify="left" if justify == "left" else "right", no_wrap=heading != "factory"
-        )
+        table.add_column(heading, justify="left" if justify == "left" else "right", no_wrap=True)
     return table
 
 
@@ -58,7 +56,7 @@ def forecast_table(summaries: dict[str, dict[str, Any]]) -> Table:
         days = "\n".join(f"{day['date'][5:]} {day['kwh']:>9,.0f}" for day in forecast["peak_days"])
         machines = "\n".join(f"{m['name']} {m['share_pct']:.0f} %" for m in forecast["top_equipment"][:3])
         table.add_row(
-            _factory(factory_id, found),
+            f"{factory_id}{'*' if found['simulated'] else ''}",
             f"v{found['model_version']}" if found["model_version"] else "-",
             *(_number(accuracy[name], 1) for name in ("one_step", "month_ahead", "weekly_naive")),
             forecast["month"] or "-",
