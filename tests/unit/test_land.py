@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support import STEEL, needs_steel
+from test_raw import plant as wide_plant
 
 from fems.book import load_book
 from fems.errors import ConfigError, DataError
@@ -97,3 +98,14 @@ def test_every_row_of_the_real_file_is_accounted_for(lake: Lake) -> None:
     assert len(ours) == 365
     for day, total in written.items():
         assert ours[day] == pytest.approx(total, rel=1e-12)
+
+
+def test_a_wide_file_lands_by_day_too(lake: Lake, tmp_path: Path) -> None:
+    registry = wide_plant(layout="wide", wide={"pump": "F-M01/used_kwh", "press": "F-M02/used_kwh"})
+    path = tmp_path / "wide.csv"
+    path.write_text(
+        "timestamp,pump,press\n2025-03-04 00:00:00,1,2\n2025-03-05 00:00:00,3,4\n", encoding="utf-8"
+    )
+    assert land_file(lake, registry, BOOK, "F", path, RECEIVED).put == 2
+    second = lake.store.get("raw/meter/factory=F/date=2025-03-05/wide.csv")
+    assert second == b"timestamp,pump,press\n2025-03-05 00:00:00,3,4\n"
