@@ -1,6 +1,8 @@
 """What several tests need."""
 
 import os
+import pickletools
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -10,3 +12,18 @@ STEEL = Path(os.environ.get("FEMS_STEEL_FILE", ROOT.parent / "shared/data/steel/
 needs_steel = pytest.mark.skipif(
     not STEEL.exists(), reason=f"the real file is not at {STEEL} (FEMS_STEEL_FILE names another place)"
 )
+
+
+def holds_pickle(path: Path) -> bool:
+    """Whether a file, or a member of it if it is an archive, is a pickle stream."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return any(is_pickle(archive.read(name)) for name in archive.namelist())
+    return is_pickle(path.read_bytes())
+
+
+def is_pickle(content: bytes) -> bool:
+    try:
+        return any(opcode.name == "STOP" for opcode, _, _ in pickletools.genops(content))
+    except ValueError:
+        return False

@@ -80,12 +80,13 @@ class FolderStore:
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Yield every file under a prefix; the ETag is the MD5 of its bytes, as for a plain S3 put."""
-        base = self.root / prefix
+        base = self.root / prefix.rpartition("/")[0]  # as in a bucket, a prefix may end inside a name
         for path in sorted(base.rglob("*"), key=lambda p: p.as_posix()):
-            if path.is_file() and not path.name.endswith(".part"):
+            key = path.relative_to(self.root).as_posix()
+            if key.startswith(prefix) and path.is_file() and not path.name.endswith(".part"):
                 data = path.read_bytes()
                 etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
-                yield StoredObject(path.relative_to(self.root).as_posix(), etag, len(data))
+                yield StoredObject(key, etag, len(data))
 
     def get(self, key: str) -> bytes:
         """Return a file's bytes; KeyError if there is none."""
@@ -311,12 +312,13 @@ class Lake:
         except pa.ArrowInvalid as error:
             raise DataError(f"{key}: is not a Parquet table; remove it and run ingest again") from error
 
-    def part_keys(self, feed: Feed, factory_id: str) -> set[str]:
-        """Return the key of every table among a factory's published ones, whether a manifest names it or not."""
+    def part_keys(self, feed: Feed, factory_id: str, month: str | None = None) -> set[str]:
+        """Return the key of every table of a factory, or of one of its months, whether a manifest names it or not."""
+        folder = f"month={month}/" if month else ""
         return {
             item.key
             for grain in ("native", "hour", "day")
-            for item in self.store.list(f"processed/{feed}/grain={grain}/factory={factory_id}/")
+            for item in self.store.list(f"processed/{feed}/grain={grain}/factory={factory_id}/{folder}")
         }
 
     def manifests(self, feed: Feed, factory_id: str) -> dict[str, dict[str, Any]]:

@@ -1,8 +1,6 @@
 """Runs, versions and champions on a real MLflow server."""
 
-import pickletools
 import sys
-import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support import holds_pickle
 
 from embedded.ports import free_ports
 from embedded.stack import Stack
@@ -170,18 +169,3 @@ def test_no_server_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_server_is_the_embedded_one(services: Stack) -> None:
     assert settings().mlflow_uri == services.environment()["FEMS_MLFLOW_URI"]
-
-
-def holds_pickle(path: Path) -> bool:
-    """Whether a file, or a member of it if it is an archive, is a pickle stream."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return any(is_pickle(archive.read(name)) for name in archive.namelist())
-    return is_pickle(path.read_bytes())
-
-
-def is_pickle(content: bytes) -> bool:
-    try:
-        return any(opcode.name == "STOP" for opcode, _, _ in pickletools.genops(content))
-    except ValueError:
-        return False

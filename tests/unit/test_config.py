@@ -98,6 +98,9 @@ def test_a_folder_store_is_whole_or_absent(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     store.put("a/b", b"1")
     assert [o.key for o in store.list("a/")] == ["a/b"]
+    store.put("a/date=2025-03-01/x", b"2")
+    assert [o.key for o in store.list("a/date=2025-03-")] == ["a/date=2025-03-01/x"]
+    store.delete("a/date=2025-03-01/x")
     with pytest.raises(KeyError):
         store.get("a/c")
     store.delete("a/b")

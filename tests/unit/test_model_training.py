@@ -1,13 +1,12 @@
 """The networks, small: they learn nothing of the future, repeat themselves, add up and survive a save."""
 
-import pickletools
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from support import holds_pickle
 
 from fems.errors import DataError, TooLittleHistory
 from fems.model import backtest, bundle, prior
@@ -224,18 +223,3 @@ def test_a_bundle_of_other_experts_is_refused(trained: TrainedFactory, tmp_path:
     about.write_text("{")
     with pytest.raises(DataError, match="no bundle"):
         bundle.load(tmp_path)
-
-
-def holds_pickle(path: Path) -> bool:
-    """Whether a file, or a member of it if it is an archive, is a pickle stream."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return any(is_pickle(archive.read(name)) for name in archive.namelist())
-    return is_pickle(path.read_bytes())
-
-
-def is_pickle(content: bytes) -> bool:
-    try:
-        return any(opcode.name == "STOP" for opcode, _, _ in pickletools.genops(content))
-    except ValueError:
-        return False

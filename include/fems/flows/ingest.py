@@ -188,9 +188,8 @@ def _write_quarantine(lake: Lake, job: Job, partition: Partition) -> None:
         )
     for key, data in wanted.items():
         lake.store.put(key, data)
-    folder = f"quarantine/{job.feed}/factory={job.factory_id}/"
-    for item in list(lake.store.list(folder)):
-        if item.key.startswith(f"{folder}date={job.month}") and item.key not in wanted:
+    for item in list(lake.store.list(f"quarantine/{job.feed}/factory={job.factory_id}/date={job.month}-")):
+        if item.key not in wanted:
             lake.store.delete(item.key)
 
 
@@ -233,7 +232,7 @@ def publish(
         key = keys.processed_key(job.feed, grain, job.factory_id, job.month, job.fingerprint)
         lake.store.put(key, keys.to_parquet(table))
     lake.store.put(keys.manifest_key(job.feed, job.factory_id, job.month), keys.to_json(manifest))
-    for key in _parts_of(lake.part_keys(job.feed, job.factory_id), job.month) - wanted:
+    for key in lake.part_keys(job.feed, job.factory_id, job.month) - wanted:
         lake.store.delete(key)
     return manifest
 
