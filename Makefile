@@ -56,11 +56,19 @@ lint: setup ## style and types
 test: lint ## lint, types and all tests, on the embedded services
 	$(BIN)/pytest
 
-bench: setup ## the measurements, as a table and as JSON
-	@$(BIN)/python -m benchmarks
+bench: setup $(VENV)/bench/.ready ## the measurements, as a table and as JSON
+	@PYTHONPATH=$(VENV)/bench $(BIN)/python -m benchmarks
 
-lock: setup ## compile requirements.in into requirements.txt
-	$(VENV)/uv/bin/uv pip compile --quiet --python $(BIN)/python --no-header requirements.in --output-file requirements.txt
+# The peers have a folder of their own: the project's environment stays what requirements.txt says.
+$(VENV)/bench/.ready: benchmarks/requirements.txt $(VENV)/.ready
+	@rm -rf $(VENV)/bench
+	$(VENV)/uv/bin/uv pip install --quiet --python $(BIN)/python --target $(VENV)/bench -r $<
+	touch $@
+
+lock: setup ## compile the requirements.in into requirements.txt, the benchmarks' too
+	for folder in . benchmarks; do
+		(cd "$$folder" && "$(CURDIR)/$(VENV)/uv/bin/uv" pip compile --quiet --python "$(CURDIR)/$(BIN)/python" --no-header requirements.in --output-file requirements.txt)
+	done
 
 env: ## make .env with new secrets, for docker-compose.yaml
 	@python3 include/embedded/dotenv.py .env

@@ -1,1 +1,1 @@
-"""What `make bench` measures, and the peer it measures against. All data is simulated."""
+"""What `make bench` measures, and the peers it measures against. All data is simulated."""

@@ -1,40 +1,112 @@
-"""`python -m benchmarks`: measure, print a table, write .local/bench/results.json. Takes under a minute."""
+"""`python -m benchmarks`: measure, print tables, write results.json under FEMS_STATE_DIR (.local if not set)."""
 
-import tempfile
+from collections.abc import Callable
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measure import FACTORY, FIRST, processed, quality_share, simulated
+from benchmarks import measure, scale
+from benchmarks.measurement import Measurement
+from benchmarks.truth import report
+from benchmarks.truth.lines import measurements
+from benchmarks.truth.score import of_plant
 from embedded.config import Config
-from fems.errors import FemsError
-from fems.flows.platform import Platform
-from fems.lake import FolderStore, Lake, to_json
+from fems.errors import ConfigError, FemsError
+from fems.lake import to_json
+from fems.plant import load_plant
+from fems.settings import settings
 
 
-def main() -> None:
-    """Measure on simulated data; print a table, write bench/results.json under FEMS_STATE_DIR (.local if not set)."""
+class Part(StrEnum):
+    """What can be measured alone."""
+
+    process = "process"
+    truth = "truth"
+    linear = "linear"
+    quality = "quality"
+    simulate = "simulate"
+
+
+def main(
+    only: Annotated[str, typer.Option(help=f"Some of {','.join(Part)}; all if not given.")] = ",".join(Part),
+) -> None:
+    """Measure on simulated data."""
+    console = Console()
     try:
-        out = Config.from_environment().state / "bench" / "results.json"
-        with tempfile.TemporaryDirectory(prefix="fems-bench-") as scratch:
-            folder = Path(scratch)
-            platform = Platform.from_environment(Lake(FolderStore(folder)))
-            found = [simulated(platform, folder), processed(platform, folder), quality_share(platform)]
+        bench = Config.from_environment().state / "bench"
+        bench.mkdir(parents=True, exist_ok=True)
+        found = [line for part in _parts(only) for line in _MEASURED[part](bench, console)]
     except FemsError as error:
         typer.echo(f"error: {type(error).__name__}: {error}", err=True)
         raise typer.Exit(1) from error
-    table = Table("measurement", "unit", "ours", "peer", "peer's", "ratio", "n", title_justify="left")
-    table.title = f"Simulated data: factory {FACTORY}, {FIRST:%Y-%m}, a row a minute. Medians of n repeats."
-    for m in found:
-        peers = (m.peer, *("-" if value is None else f"{value:,}" for value in (m.peer_value, m.ratio)))
-        table.add_row(m.name, m.unit, f"{m.ours:,}", *peers, str(m.n))
-    Console().print(table)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    console.print(_table(found))
+    out = bench / "results.json"
     out.write_bytes(to_json([asdict(m) for m in found]))
     typer.echo(f"A ratio over 1 is in our favour; what has no peer has none. Written to {out}")
 
 
-typer.run(main)
+def _parts(only: str) -> list[Part]:
+    try:
+        return [Part(name.strip()) for name in only.split(",")]
+    except ValueError as error:
+        raise ConfigError(f"--only: {error}; there are {', '.join(Part)}") from error
+
+
+def _process(bench: Path, console: Console) -> list[Measurement]:
+    from benchmarks import speed  # only here: its peers are installed for `make bench` alone
+
+    with console.status("process, beside pandas and polars"):
+        return speed.beside_peers(bench, settings())
+
+
+def _linear(bench: Path, console: Console) -> list[Measurement]:
+    with console.status("1, 2, 4 and 8 million rows"):
+        return scale.growing(bench)
+
+
+def _truth(bench: Path, console: Console) -> list[Measurement]:
+    with console.status("against the simulator's truth"):
+        score, what = of_plant(bench, settings())
+    console.print(what)
+    for table in report.tables(score):
+        console.print(table)
+    return measurements(score)
+
+
+def _quality(bench: Path, console: Console) -> list[Measurement]:
+    with console.status("quality evaluation"):
+        return [measure.quality_share(load_plant(settings().factories_file), settings())]
+
+
+def _simulate(bench: Path, console: Console) -> list[Measurement]:
+    with console.status("simulation"):
+        return [measure.simulated(load_plant(settings().factories_file))]
+
+
+_MEASURED: dict[Part, Callable[[Path, Console], list[Measurement]]] = {
+    Part.process: _process,
+    Part.truth: _truth,
+    Part.linear: _linear,
+    Part.quality: _quality,
+    Part.simulate: _simulate,
+}
+
+
+def _table(found: list[Measurement]) -> Table:
+    title = "Simulated data. Medians of n repeats; of a share, n is how many things it is a share of."
+    table = Table(
+        "measurement", "unit", "ours", "peer", "peer's", "ratio", "n", title=title, title_justify="left"
+    )
+    for m in found:
+        peers = (m.peer, *("-" if value is None else f"{value:,}" for value in (m.peer_value, m.ratio)))
+        table.add_row(m.name, m.unit, f"{m.ours:,}", *peers, f"{m.n:,}")
+    return table
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -8,7 +8,7 @@ import io
 import json
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,31 +73,40 @@ class Store(Protocol):
 
 
 class FolderStore:
-    """A folder that holds the same keys as the bucket would."""
+    """A folder that holds the same keys as the bucket would; raw/ may lie in another one, and is only read there."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, raw: Path | None = None) -> None:
+        self.root, self._raw = root, raw or root
+
+    def _path(self, key: str) -> Path:
+        return (self._raw if key.startswith("raw/") else self.root) / key
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Yield every file under a prefix; the ETag is the MD5 of its bytes, as for a plain S3 put."""
-        base = self.root / prefix.rpartition("/")[0]  # as in a bucket, a prefix may end inside a name
-        for path in sorted(base.rglob("*"), key=lambda p: p.as_posix()):
-            key = path.relative_to(self.root).as_posix()
-            if key.startswith(prefix) and path.is_file() and not path.name.endswith(".part"):
-                data = path.read_bytes()
-                etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
-                yield StoredObject(key, etag, len(data))
+        folder = prefix.rpartition("/")[0]  # as in a bucket, a prefix may end inside a name
+        base = self._path(folder + "/")
+
+        def stored(path: Path) -> StoredObject | None:
+            key = f"{folder}/{path.relative_to(base).as_posix()}".lstrip("/")
+            if not key.startswith(prefix) or not path.is_file() or path.name.endswith(".part"):
+                return None
+            data = path.read_bytes()
+            return StoredObject(key, hashlib.md5(data, usedforsecurity=False).hexdigest(), len(data))
+
+        paths = sorted(base.rglob("*"), key=lambda p: p.as_posix())
+        with ThreadPoolExecutor(2) as pool:  # hashing takes its time, and lets other threads run
+            yield from filter(None, pool.map(stored, paths))
 
     def get(self, key: str) -> bytes:
         """Return a file's bytes; KeyError if there is none."""
         try:
-            return (self.root / key).read_bytes()
+            return self._path(key).read_bytes()
         except FileNotFoundError as error:
             raise KeyError(key) from error
 
     def put(self, key: str, data: bytes) -> None:
         """Write a file aside and move it into place."""
-        path = self.root / key
+        path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(path.name + ".part")
         aside.write_bytes(data)
@@ -105,7 +114,7 @@ class FolderStore:
 
     def delete(self, key: str) -> None:
         """Remove a file; nothing happens if there is none."""
-        (self.root / key).unlink(missing_ok=True)
+        self._path(key).unlink(missing_ok=True)
 
 
 class MinioStore:
@@ -196,9 +205,29 @@ def raw_key(feed: Feed, factory_id: str, day: date, name: str) -> str:
     return f"raw/{feed}/factory={factory_id}/date={day.isoformat()}/{name}"
 
 
-def processed_key(feed: Feed, grain: str, factory_id: str, month: str, fingerprint: str) -> str:
+GRAINS = ("native", "hour", "day")
+ORIGINALS = "originals"
+TABLES = (*GRAINS, ORIGINALS)
+"""What a partition is published as: a table a grain, and the originals of the values that are others now."""
+
+
+def _table_folder(feed: Feed, table: str, factory_id: str) -> str:
+    # The underscore keeps what is no grain out of hive-style readers' way.
+    name = f"_{table}" if table == ORIGINALS else f"grain={table}"
+    return f"processed/{feed}/{name}/factory={factory_id}/"
+
+
+def processed_key(feed: Feed, table: str, factory_id: str, month: str, fingerprint: str) -> str:
     """Return the key of a published table (hive-style, so that DuckDB, Spark and pandas read it as it is)."""
-    return f"processed/{feed}/grain={grain}/factory={factory_id}/month={month}/part-{fingerprint}.parquet"
+    return f"{_table_folder(feed, table, factory_id)}month={month}/part-{fingerprint}.parquet"
+
+
+def package_key(factory_id: str) -> str:
+    """Return the key of the Frictionless Data Package that describes a factory's published tables.
+
+    It lies above them all: a package may only name what lies below it.
+    """
+    return f"processed/datapackage-{factory_id}.json"
 
 
 def manifest_key(feed: Feed, factory_id: str, month: str) -> str:
@@ -228,9 +257,19 @@ def to_json(value: Any) -> bytes:
 
 def to_parquet(table: pa.Table) -> bytes:
     """Serialise a table; the same content is the same bytes."""
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd", coerce_timestamps="us")
-    return sink.getvalue()
+    # Times of a regular grid are all differences; everything else repeats, a meter's readings included.
+    times = [field.name for field in table.schema if pa.types.is_timestamp(field.type)]
+    others = [name for name in table.column_names if name not in times]
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        compression="zstd",
+        coerce_timestamps="us",
+        use_dictionary=others,
+        column_encoding=dict.fromkeys(times, "DELTA_BINARY_PACKED"),
+    )
+    return sink.getvalue().to_pybytes()
 
 
 class Lake:
@@ -276,11 +315,11 @@ class Lake:
         with ThreadPoolExecutor(threads) as pool:
             yield from pool.map(self.store.get, keys)
 
-    def put_many(self, items: Iterable[tuple[str, Path]], threads: int = 8) -> Iterator[str]:
-        """Store files under keys, side by side; yields each key when it is in."""
+    def put_many(self, items: Iterable[tuple[str, Callable[[], bytes]]], threads: int = 8) -> Iterator[str]:
+        """Store what each function returns under its key, side by side; yields each key when it is in."""
 
-        def put(item: tuple[str, Path]) -> str:
-            self.store.put(item[0], item[1].read_bytes())
+        def put(item: tuple[str, Callable[[], bytes]]) -> str:
+            self.store.put(item[0], item[1]())
             return item[0]
 
         with ThreadPoolExecutor(threads) as pool:
@@ -292,9 +331,8 @@ class Lake:
         Raises:
             DataError: what lies there is not JSON.
         """
-        try:
-            data = self.store.get(key)
-        except KeyError:
+        data = self.get(key)
+        if data is None:
             return None
         try:
             return json.loads(data)
@@ -312,13 +350,20 @@ class Lake:
         except pa.ArrowInvalid as error:
             raise DataError(f"{key}: is not a Parquet table; remove it and run ingest again") from error
 
+    def get(self, key: str) -> bytes | None:
+        """Return an object's bytes, or None where there is none."""
+        try:
+            return self.store.get(key)
+        except KeyError:
+            return None
+
     def part_keys(self, feed: Feed, factory_id: str, month: str | None = None) -> set[str]:
-        """Return the key of every table of a factory, or of one of its months, whether a manifest names it or not."""
+        """Return the key of every table of a factory, or of one month, whether a manifest names it or not."""
         folder = f"month={month}/" if month else ""
         return {
             item.key
-            for grain in ("native", "hour", "day")
-            for item in self.store.list(f"processed/{feed}/grain={grain}/factory={factory_id}/{folder}")
+            for table in TABLES
+            for item in self.store.list(_table_folder(feed, table, factory_id) + folder)
         }
 
     def manifests(self, feed: Feed, factory_id: str) -> dict[str, dict[str, Any]]:

@@ -1,7 +1,9 @@
 """factories.yaml: the factories, their equipment and sensors, and how their collectors write files."""
 
+import re
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -46,7 +48,11 @@ class FileMapping(_Strict):
     wide: dict[str, str] = Field(
         default_factory=dict, description="wide layout only: the file's header -> SENSOR/COLUMN"
     )
-    time_format: str | None = Field(None, description="strptime format; ISO 8601 if not given")
+    time_format: str | tuple[str, ...] | None = Field(
+        None,
+        description="strptime format, or several tried in this order; what matches none is read where it can mean "
+        "one time only (ISO 8601 and the like; day and month of 04/03/2025 are never guessed)",
+    )
     timezone: str | None = Field(None, description="of the written times; the factory's if not given")
     time_marks: Literal["start", "end"] = Field(
         "start", description="which end of the interval the time marks"
@@ -55,9 +61,18 @@ class FileMapping(_Strict):
         "next_day",
         description="same_day: a day's last row is labelled 00:00 of that day and belongs to the midnight after it",
     )
-    delimiter: str = Field(",", min_length=1, max_length=1)
+    delimiter: str | None = Field(
+        None, min_length=1, max_length=1, description="comma, semicolon, tab or | by the header if not given"
+    )
+    decimal: Literal[".", ","] = Field(
+        ".",
+        description="the decimal mark of its text files. With the comma 1,234 is 1.234; with the point it is 1234",
+    )
+    skip_lines: int = Field(0, ge=0, description="lines of title above the header")
     encodings: tuple[str, ...] = Field(
-        ("utf-8-sig", "cp949"), min_length=1, description="tried in this order"
+        ("utf-8-sig", "cp949"),
+        min_length=1,
+        description="tried in this order; ASCII, and UTF-16 and UTF-8 with their marks, are known without",
     )
     cumulative: dict[str, float] = Field(
         default_factory=dict,
@@ -65,6 +80,39 @@ class FileMapping(_Strict):
     )
 
     _zone = field_validator("timezone")(lambda name: _known_zone(name) if name else name)
+
+    @field_validator("delimiter")
+    @classmethod
+    def _readable_delimiter(cls, delimiter: str | None) -> str | None:
+        if delimiter is not None and (delimiter in '"\r\n\0' or not delimiter.isascii()):
+            raise ValueError(f"{delimiter!r} cannot stand between fields")
+        return delimiter
+
+    @field_validator("encodings")
+    @classmethod
+    def _known_encodings(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            try:
+                "a".encode(name)
+            except LookupError as error:
+                raise ValueError(f"{name!r} is no encoding of text") from error
+        return names
+
+    @field_validator("time_format")
+    @classmethod
+    def _readable_formats(cls, given: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        moment = datetime(2025, 3, 4, 13, 5, tzinfo=UTC)
+        for form in (given,) if isinstance(given, str) else given or ():
+            try:
+                datetime.strptime(moment.strftime(form), form)  # noqa: DTZ007 - only whether it can be read
+            except (ValueError, re.error) as error:
+                raise ValueError(f"{form!r} is no strptime format") from error
+        return given
+
+    @property
+    def time_formats(self) -> tuple[str, ...]:
+        """The strptime formats to try, in order."""
+        return (self.time_format,) if isinstance(self.time_format, str) else self.time_format or ()
 
     @model_validator(mode="after")
     def _wide_is_complete(self) -> "FileMapping":

@@ -11,6 +11,14 @@ from fems.errors import ConfigError
 M = TypeVar("M", bound=BaseModel)
 
 
+class WrongAt(ValueError):
+    """What a model's own check finds wrong, and where in the document below the model it stands."""
+
+    def __init__(self, path: tuple[int | str, ...], message: str) -> None:
+        self.path = path
+        super().__init__(message)
+
+
 class _UniqueKeys(yaml.SafeLoader):
     """A loader that refuses a key written twice: YAML would silently keep the last."""
 
@@ -46,6 +54,13 @@ def line_of(root: yaml.Node, path: tuple[int | str, ...]) -> int:
     return line + 1
 
 
+def wrong(path: Path, place: tuple[int | str, ...], message: str) -> ConfigError:
+    """Return the error for what is wrong at a place of a file that could be read."""
+    root = yaml.compose(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+    line = line_of(root, place) if root else 1
+    return ConfigError(f"{path}:{line}: {'.'.join(map(str, place))}: {message}")
+
+
 def load(path: Path, model: type[M]) -> M:
     """Read a YAML file into `model`.
 
@@ -70,7 +85,9 @@ def load(path: Path, model: type[M]) -> M:
         return model.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "top level"
+        cause = first.get("ctx", {}).get("error")
+        place = (*first["loc"], *(cause.path if isinstance(cause, WrongAt) else ()))
+        where = ".".join(str(part) for part in place) or "top level"
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{path}:{line_of(root, first['loc'])}: {where}: {message}{more}") from error
+        raise ConfigError(f"{path}:{line_of(root, place)}: {where}: {message}{more}") from error

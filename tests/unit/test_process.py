@@ -1,30 +1,37 @@
 """Processing: the book's rules on a grid, and the laws."""
 
+import math
 from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from test_raw import HEADER, plant
 
-from fems.book import Column, Fill, Stuck, load_book
+from fems.book import Book, Fill, Jump, Stuck, load_book
+from fems.calendar import kinds_of_days
 from fems.lake import RawObject, to_parquet
+from fems.plant import Plant
 from fems.process import abnormal, missing
+from fems.process.aggregate import exact_sums
+from fems.process.grid import time_axis
 from fems.process.partition import process
 from fems.process.register import energy_from_register
 from fems.raw.decode import Source, decode
 from fems.settings import settings
 
-DAY = date(2025, 3, 4)
+DAY, MONDAY = date(2025, 3, 4), date(2025, 6, 9)
 SOURCE = Source.of(plant(), load_book(settings().definitions_dir, "meter"), "F")
 
 
-def column(**rules: object) -> Column:
-    return Column(
-        name_ko="x", description="x", unit="kWh", fill=Fill(interpolate_minutes=60, weeks_minutes=600),
-        aggregate={"x": "sum"}, **rules,
-    )  # fmt: skip
+def trap_plant() -> Plant:
+    written = plant().model_dump()
+    factory = written["factories"]["F"]
+    factory["steam_traps"] = {"F-T01": {"name": "Drain", "set_point_c": 150}}
+    factory["grain"]["steam_trap"], factory["mapping"]["steam_trap"] = "15min", "m"
+    return Plant.model_validate(written)
 
 
 def obj(lines: list[str], name: str = "a.csv", day: date = DAY):
@@ -39,6 +46,17 @@ def day_lines(day: date = DAY, sensor: str = "F-M01", base: float = 5.0) -> list
         f"{base + i % 7:.2f}1,{2 + i / 96:.3f}"
         for i, t in enumerate(times)
     ]
+
+
+def consistent_lines() -> list[str]:
+    """A day in which power factor and current follow from active and reactive energy."""
+    lines = []
+    for i, line in enumerate(day_lines()):
+        active, reactive = 5 + i % 7 + i / 100, 2 + i / 96
+        apparent = math.hypot(active, reactive)
+        values = (active, 100 * active / apparent, 6 * apparent, active * 1.001, reactive)
+        lines.append(",".join([*line.split(",")[:3], *(f"{v:.3f}" for v in values)]))
+    return lines
 
 
 def test_a_clean_day_is_published_as_it_is() -> None:
@@ -68,10 +86,10 @@ def test_repeats_are_dropped_conflicts_quarantined_and_nothing_is_lost() -> None
 
 def test_a_correction_beside_the_file_wins() -> None:
     lines = day_lines()
-    corrected = lines[10].replace(",90.0,", ",80.0,")
+    corrected = lines[10].replace(",90.0,", ",91.0,")
     part = process([obj(lines, "a.csv"), obj([corrected], "a_corrected.csv")], SOURCE, DAY, DAY)
     native = part.tables["native"].to_pandas()
-    assert native["power_factor_pct"].iloc[10] == 80.0
+    assert native["power_factor_pct"].iloc[10] == 91.0
     assert part.days[DAY]["quarantined"] == 1
 
 
@@ -84,67 +102,189 @@ def test_spikes_and_wrong_types_are_replaced_and_gaps_filled_and_said() -> None:
     native = process([obj(lines)], SOURCE, DAY, DAY).tables["native"].to_pandas().head(96)
     assert native["flag"].iloc[[20, 30, 40]].tolist() == ["replaced", "replaced", "filled"]
     assert native["flag_columns"].iloc[20] == "used_kwh=replaced"
-    expected = (
-        native["used_kwh"].iloc[[19, 29, 39]].to_numpy() + native["used_kwh"].iloc[[21, 31, 41]].to_numpy()
-    ) / 2
-    np.testing.assert_allclose(native["used_kwh"].iloc[[20, 30, 40]], expected)
+    used, active = native["used_kwh"], native["active_kwh"]
+    assert used.iloc[[20, 30]].to_numpy() == pytest.approx(active.iloc[[20, 30]].to_numpy(), rel=0.1), (
+        "its stand-in"
+    )
+    assert used.iloc[40] == pytest.approx((used.iloc[39] + used.iloc[41]) / 2), "no row, no stand-in: a line"
 
 
-def test_a_long_gap_takes_the_same_time_last_week_and_a_longer_one_stays_missing() -> None:
-    fill = Fill(interpolate_minutes=60, weeks_minutes=600)
-    week = 7 * 96
-    values = np.arange(3.0 * week).reshape(1, -1)
-    day = np.repeat(np.arange(21), 96)
-    values[0, 2 * week + 10 : 2 * week + 30] = np.nan
-    values[0, 2 * week + 100 : 2 * week + 200] = np.nan
-    missing.fill_gaps(values, day, fill, 15)
-    expected = np.arange(10, 30) + week / 2  # the mean of one and two weeks earlier
-    np.testing.assert_allclose(values[0, 2 * week + 10 : 2 * week + 30], expected)
-    assert np.isnan(values[0, 2 * week + 100 : 2 * week + 200]).all()
+GAPS = Fill(interpolate_minutes=60, earlier_minutes=600)
 
 
-@given(st.integers(0, 95), st.floats(0, 100))
-def test_no_day_takes_anything_from_a_later_one(slot: int, planted: float) -> None:
-    values = np.random.default_rng(0).random((1, 96 * 16))
-    values[0, 96 * 15 - 3 : 96 * 15] = np.nan  # a gap that ends at midnight
-    day = np.repeat(np.arange(16), 96)
+def filled(values: np.ndarray, days: int, fill: Fill = GAPS) -> np.ndarray:
+    axis = time_axis(MONDAY, MONDAY + timedelta(days=days - 1), "Asia/Seoul", 15)
+    out = np.ascontiguousarray(values)
+    missing.fill_gaps(out, axis, kinds_of_days(axis.days, "KR"), fill)
+    return out
+
+
+def test_a_long_gap_takes_the_same_time_on_days_of_the_same_kind_and_a_longer_one_stays_missing() -> None:
+    shape = np.sin(np.arange(96) / 96 * 2 * np.pi) + 2
+    values = np.concatenate([shape * (1.0 if d % 7 < 5 else 0.2) for d in range(21)])[None]
+    gap, longer = slice(96 * 15 + 20, 96 * 15 + 45), slice(96 * 16 + 10, 96 * 16 + 60)
+    saturday = slice(96 * 19 + 20, 96 * 19 + 45)
+    broken = values.copy()
+    for part in (gap, longer, saturday):
+        broken[0, part] = np.nan
+    found = filled(broken, 21)
+    assert np.isnan(found[0, longer]).all()
+    for part in (gap, saturday):
+        line = np.linspace(values[0, part.start - 1], values[0, part.stop], part.stop - part.start + 2)[1:-1]
+        ours = np.abs(found[0, part] - values[0, part]).mean()
+        assert ours < 0.7 * np.abs(line - values[0, part]).mean(), "better than a straight line"
+
+
+def test_a_gap_follows_the_level_that_the_day_has() -> None:
+    values = np.full((1, 96 * 15), 5.0)
+    values[0, 96 * 14 :] = 9.0
+    values[0, 96 * 14 + 20 : 96 * 14 + 45] = np.nan
+    np.testing.assert_allclose(filled(values, 15)[0, 96 * 14 :], 9.0)
+
+
+@given(st.integers(0, 95), st.floats(0, 100), st.integers(1, 60))
+def test_no_day_takes_anything_from_a_later_one(slot: int, planted: float, length: int) -> None:
+    values = np.random.default_rng(0).random((2, 96 * 16))
+    values[0, 96 * 15 - length : 96 * 15] = np.nan  # a gap that ends at midnight
     other = values.copy()
-    other[0, 96 * 15 + slot] = planted
+    other[:, 96 * 15 + slot] = planted
+    np.testing.assert_array_equal(filled(values, 16)[:, : 96 * 15], filled(other, 16)[:, : 96 * 15])
+    axis = time_axis(MONDAY, MONDAY + timedelta(days=15), "Asia/Seoul", 15)
     for each in (values, other):
-        missing.fill_gaps(each, day, Fill(interpolate_minutes=60, weeks_minutes=600), 15)
-    np.testing.assert_array_equal(values[0, : 96 * 15], other[0, : 96 * 15])
+        missing.fill_from_stand_in(each[:1], each[1:], axis)
+    np.testing.assert_array_equal(values[:, : 96 * 15], other[:, : 96 * 15])
 
 
 def test_stuck_values_stand_once_and_standby_may_repeat() -> None:
-    rules = column(stuck=Stuck(minutes=60, above_of_usual=0.1))
     values = np.array([[0.0] * 10 + [0.5] * 10 + [9.0, 10.0] + [8.0] * 6 + [7.0, 8.0]])
-    found = abnormal.stuck(values, rules, abnormal.usual_levels(values), 15)
-    assert np.flatnonzero(found[0]).tolist() == [23, 24, 25, 26, 27]
+    usual = abnormal.usual_levels(values)
+    found = abnormal.stuck_values(values, Stuck(minutes=60, above_of_usual=0.1), usual, 15)
+    assert found.tolist() == [23, 24, 25, 26, 27]
+
+
+def test_a_reading_that_repeats_in_every_column_is_stuck_and_a_machine_at_rest_is_not() -> None:
+    lines = day_lines()
+    frozen = ",".join(lines[20].split(",")[3:])
+    for i in range(21, 26):
+        lines[i] = ",".join([*lines[i].split(",")[:3], frozen])
+    for i in range(50, 60):
+        lines[i] = ",".join([*lines[i].split(",")[:3], "0.2", "90.0", "0", "0", "0"])
+    part = process([obj(lines)], SOURCE, DAY, DAY)
+    changed = part.originals.to_pandas()
+    assert set(changed["cause"]) == {"stuck reading"}
+    assert sorted(set(changed["line"])) == [23, 24, 25, 26, 27], "the first of them stands"
+
+
+def test_a_value_that_contradicts_the_others_is_the_one_to_blame() -> None:
+    lines = consistent_lines()
+    for i, column, factor in ((10, 3, 2), (20, 5, 2), (30, 6, 2), (40, 7, 5)):
+        cells = lines[i].split(",")
+        cells[column] = f"{float(cells[column]) * factor:.3f}"  # below every limit
+        lines[i] = ",".join(cells)
+    part = process([obj(lines)], SOURCE, DAY, DAY)
+    changed = part.originals.sort_by("line").to_pydict()
+    assert changed["column"] == ["used_kwh", "current_a", "active_kwh", "reactive_kvarh"]
+    assert set(changed["cause"]) == {"contradicts other columns"}
+    assert part.suspended == []
+
+
+def test_a_law_that_a_sensor_does_not_keep_at_all_is_not_applied_and_said() -> None:
+    lines = [
+        ",".join([*(cells := line.split(","))[:3], f"{float(cells[3]) / 2:.3f}", *cells[4:]])
+        for line in consistent_lines()
+    ]
+    part = process([obj(lines)], SOURCE, DAY, DAY)
+    assert ("used_is_active", "F-M01") in part.suspended
+    assert part.originals.num_rows == 0
+
+
+def test_a_lone_jump_is_abnormal_and_a_step_that_lasts_is_not() -> None:
+    values = np.array([[20.0, 21, 90, 22, 22, 150, 151, 150]])
+    found = abnormal.jumps(values, Jump(per_minute=2), np.array([100.0]), 15)
+    assert found.tolist() == [2]
+
+
+def test_what_the_device_writes_for_no_signal_is_no_temperature() -> None:
+    book = load_book(settings().definitions_dir, "steam_trap")
+    source = Source.of(trap_plant(), book, "F")
+    text = "timestamp,factory_id,sensor_id,temperature_c\n" + "".join(
+        f"2025-03-04 {h:02d}:{m:02d}:00,F,F-T01,{-99.9 if (h, m) == (5, 0) else 150 + (h + m) % 7}\n"
+        for h in range(24)
+        for m in (0, 15, 30, 45)
+    )
+    raw = RawObject("raw/steam_trap/factory=F/date=2025-03-04/t.csv", "e", len(text), DAY)
+    part = process([decode(raw, text.encode(), source)], source, DAY, DAY)
+    changed = part.originals.to_pylist()
+    assert [(r["cause"], r["original"], r["flag"]) for r in changed] == [("no signal", "-99.9", "replaced")]
+    assert part.tables["hour"].column("temperature_c")[5].as_py() > 100
+
+
+def test_the_original_of_every_value_that_changed_can_be_found_again() -> None:
+    lines = day_lines()
+    for i, written in ((5, "ERR"), (6, "11.06 kWh"), (7, "99999")):
+        cells = lines[i].split(",")
+        lines[i] = ",".join([*cells[:3], written, *cells[4:]])
+    part = process([obj(lines, "b.csv")], SOURCE, DAY, DAY)
+    native = part.tables["native"].to_pandas()
+    found = part.originals.to_pandas()
+    assert found["original"].tolist() == ["ERR", "11.06 kWh", "99999.0"]
+    assert found["flag"].tolist() == ["replaced", "retyped", "replaced"]
+    assert found["cause"].tolist() == ["not a number", "", "outside limits"]
+    assert found["line"].tolist() == [7, 8, 9] and found["object"].str.endswith("/b.csv").all()
+    np.testing.assert_array_equal(found["value"], native["used_kwh"].iloc[5:8])
+    flagged = native["flag"].isin(["retyped", "replaced"])
+    assert flagged.sum() == len(found), "every such value is listed"
+
+
+def test_an_override_holds_for_its_sensor_alone() -> None:
+    limit = {"why": "a small motor", "sensors": ["F-M02"], "columns": {"used_kwh": {"limits": {"max": 6}}}}
+    book = Book.model_validate({**SOURCE.book.model_dump(), "overrides": [limit]})
+    source = Source.of(plant(), book, "F")
+    part = process([obj(day_lines() + day_lines(sensor="F-M02"))], source, DAY, DAY)
+    changed = part.originals.to_pandas()
+    assert set(changed["sensor_id"]) == {"F-M02"}
+    assert (changed[changed["column"] == "used_kwh"]["original"].astype(float) > 6).all()
+    assert source.version != SOURCE.version
+    other = Book.model_validate({**SOURCE.book.model_dump(), "overrides": [{**limit, "sensors": ["G-M01"]}]})
+    assert Source.of(plant(), other, "F").version == SOURCE.version, "nothing of this factory is touched"
+
+
+@given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=60), st.integers(1, 20))
+def test_hours_and_days_are_summed_to_the_last_digit(values: list[float], size: int) -> None:
+    begin = np.arange(0, len(values), size)
+    sums = exact_sums(np.array([values]), begin)[0]
+    exact = [math.fsum(values[b : b + size]) for b in begin]
+    largest = [max(map(abs, values[b : b + size])) for b in begin]
+    assert np.abs(sums - exact).max() <= 2**-52 * max(largest)  # one rounding, even where the sum cancels out
+    tame = np.abs(values)
+    np.testing.assert_array_max_ulp(
+        exact_sums(tame[None], begin)[0], np.array([math.fsum(tame[b : b + size]) for b in begin]), maxulp=1
+    )
 
 
 def test_a_register_rolls_over_is_reset_and_has_gaps() -> None:
     used = np.array([4.0, 5, 6, 5, 4, 3, 5, 6, 4])
     readings = (990 + np.cumsum(used)) % 1000
-    energy, spread, dropped = energy_from_register(readings, 1000, 10, 4)
+    energy, spread = energy_from_register(readings, 1000, 10, 4)
     np.testing.assert_allclose(energy[1:], used[1:])
-    assert np.isnan(energy[0]) and not spread.any() and not dropped.any()
+    assert np.isnan(energy[0]) and not spread.any()
 
     gap = readings.copy()
     gap[3:5] = np.nan
-    energy, spread, _ = energy_from_register(gap, 1000, 10, 4)
+    energy, spread = energy_from_register(gap, 1000, 10, 4)
     np.testing.assert_allclose(energy[3:6], (5 + 4 + 3) / 3)
     assert spread.tolist() == [False, False, False, True, True, True, False, False, False]
     assert np.isnan(energy_from_register(gap, 1000, 10, 2)[0][3:6]).all()
 
     wrong = readings.copy()
     wrong[4] = 700
-    energy, _, dropped = energy_from_register(wrong, 1000, 10, 4)
-    assert dropped.tolist() == [False] * 4 + [True] + [False] * 4
+    energy, spread = energy_from_register(wrong, 1000, 10, 4)
+    assert np.flatnonzero(spread).tolist() == [4, 5]
     np.testing.assert_allclose(energy[4:6], (4 + 3) / 2)
 
     reset = readings.copy()
     reset[5:] = np.cumsum(used)[5:] - 20 + 300
-    energy, _, _ = energy_from_register(reset, 1000, 10, 4)
+    energy, _ = energy_from_register(reset, 1000, 10, 4)
     assert np.isnan(energy[5])
     np.testing.assert_allclose(energy[6:], used[6:])
 
@@ -167,9 +307,10 @@ def test_a_day_looks_back_but_publishes_itself_alone() -> None:
     before = DAY - timedelta(days=7)
     lines = day_lines()
     gap = lines[:40] + lines[60:]
-    part = process([obj(day_lines(before, base=9.0), day=before), obj(gap)], SOURCE, DAY, DAY)
+    part = process([obj(day_lines(before), day=before), obj(gap)], SOURCE, DAY, DAY)
     native = part.tables["native"].to_pandas()
     assert native["timestamp"].dt.date.unique().tolist() == [DAY]
     assert native["flag"].iloc[50] == "filled"
-    assert native["used_kwh"].iloc[50] == float(day_lines(before, base=9.0)[50].split(",")[3])
     assert list(part.days) == [DAY]
+    alone = process([obj(gap)], SOURCE, DAY, DAY).tables["native"]
+    assert alone["flag"][50].as_py() == "missing", "nothing to look back on"

@@ -1,5 +1,6 @@
 """Land: put files of collectors under raw/, each in the folder of its factory and day; nothing there is changed."""
 
+import codecs
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,15 +8,19 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
 
 from fems.book import Book
 from fems.errors import ConfigError, DataError, UndecodableObject
 from fems.lake import FolderStore, Lake, raw_key
-from fems.plant import Plant
-from fems.raw import clock
+from fems.plant import FileMapping, Plant
+from fems.raw import clock, encodings, formats
 from fems.raw.decode import Source, read_rows, times_of
+from fems.raw.text import TextTable, read_table
 
 log = logging.getLogger(__name__)
+_MARK = codecs.BOM_UTF8
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ def land_tree(lake: Lake, folder: Path, progress: Callable[[str], None] = log.in
             new.append(item.key)
     if not new and not kept:
         raise ConfigError(f"{folder}: has no files under raw/<feed>/factory=<id>/date=<day>/")
-    for done, _ in enumerate(lake.put_many((key, folder / key) for key in new), start=1):
+    for done, _ in enumerate(lake.put_many((key, (folder / key).read_bytes) for key in new), start=1):
         if done % 1000 == 0:
             progress(f"landed {done} of {len(new)} files")
     progress(f"landed {len(new)} files, {kept} were there already")
@@ -57,11 +62,11 @@ def land_tree(lake: Lake, folder: Path, progress: Callable[[str], None] = log.in
 
 
 def land_file(lake: Lake, plant: Plant, book: Book, factory_id: str, path: Path, received: date) -> Landed:
-    """Land one file of any length as a raw object a day, its lines as they stand.
+    """Land one file of any length as a raw object a day.
 
-    Each day's object gets the header and the lines whose time falls in that day; a line whose time cannot be read
-    stays with the line before it, so that ingest can say what is wrong with it. A file that cannot be read at all
-    lands whole under the day it was received; ingest quarantines it.
+    Each day's object gets the header and the lines whose time falls in that day, as they stand in the file; a line
+    whose time cannot be read stays with the line before it, so that ingest can say what is wrong with it. A file that
+    cannot be read at all lands whole under the day it was received; ingest quarantines it.
 
     Args:
         lake: where to.
@@ -83,8 +88,8 @@ def land_file(lake: Lake, plant: Plant, book: Book, factory_id: str, path: Path,
     put = kept = 0
     folder = f"raw/{book.feed}/factory={factory_id}/"
     there = {item.key: item.etag for item in lake.store.list(folder)}
-    for day, part in _split(data, source, received):
-        key = raw_key(book.feed, factory_id, day, path.name)
+    for day, name, part in _split(data, path.name, source, received):
+        key = raw_key(book.feed, factory_id, day, name)
         if key in there:
             if lake.store.get(key) != part:
                 raise DataError(f"{key}: raw objects are never changed; land a correction under another name")
@@ -95,37 +100,73 @@ def land_file(lake: Lake, plant: Plant, book: Book, factory_id: str, path: Path,
     return Landed(put, kept)
 
 
-def _split(data: bytes, source: Source, received: date) -> Iterator[tuple[date, bytes]]:
-    """Yield a day and its part of the file; the bytes of every line are the file's own."""
+def _split(data: bytes, name: str, source: Source, received: date) -> Iterator[tuple[date, str, bytes]]:
+    """Yield a day, the name and the bytes of its part of a file.
+
+    A file whose rows are all of one day stays as it is, whatever its form. A longer text is cut between its lines,
+    whose bytes stay the file's own (UTF-16 and compressed text become UTF-8); a longer workbook or Parquet file
+    becomes a CSV file a day with the same texts in its cells.
+    """
     try:
         table, headers = read_rows(data, source)
     except UndecodableObject:
-        yield received, data
+        yield received, name, data
         return
-    _, _, starts = times_of(table, headers, source)
+    codes, _, times = times_of(table, headers, source)
+    days = times.day[codes]
+    found = np.unique(days[days != clock.NO_TIME]).tolist()
+    if len(found) <= 1:
+        yield (_date(found[0]) if found else received), name, data
+        return
+    plain, mapping = formats.unzipped(data), source.mapping
+    day_of_line = np.full(int(table.lines.max()) + 1, clock.NO_TIME, np.int64)
+    day_of_line[table.lines] = days
+    if formats.is_container(plain):
+        parts = _by_row(read_table(plain, mapping), day_of_line, mapping)
+        name += ".csv"
+    else:
+        text = plain if b"\0" not in plain else _MARK + encodings.to_utf8(plain, mapping.encodings)
+        parts = _by_line(text, day_of_line[1:], mapping.skip_lines)
+        name = name.removesuffix(".gz") if plain is not data else name
+    for day, part in parts:
+        yield _date(day), name, part
+
+
+def _date(day: int) -> date:
+    """Return the date of a number of days since 1970."""
+    return date.fromordinal(date(1970, 1, 1).toordinal() + day)
+
+
+def _carried(days: np.ndarray) -> np.ndarray:
+    """Give rows without a time the day of the row before; at the top, of the first that has one."""
+    known = days != clock.NO_TIME
+    last = np.maximum.accumulate(np.where(known, np.arange(len(days)), -1))
+    return days[np.where(last >= 0, last, np.argmax(known))]
+
+
+def _by_line(data: bytes, known: np.ndarray, skipped: int) -> Iterator[tuple[int, bytes]]:
+    """Yield a day and the header with the lines of that day, as they stand in the file."""
     lines = data.split(b"\n")
     ended = not lines[-1]
     if ended:
         lines.pop()
-    day_of_line = np.full(len(lines) + 1, -1, np.int64)
-    known = starts != clock.NO_TIME
-    day_of_line[table.lines[known]] = clock.local_days(starts, source.zone)[known]
-    header = next(i for i, line in enumerate(lines) if line.strip(b"\xef\xbb\xbf \r\t"))
-    days = day_of_line[header + 2 :]
-    if not (days >= 0).any():
-        yield received, data
-        return
-    first = days[np.argmax(days >= 0)]
-    carried = np.where(days >= 0, np.arange(len(days)), -1)
-    last_known = np.maximum.accumulate(carried)
-    days = np.where(last_known >= 0, days[np.maximum(last_known, 0)], first)
-    body = lines[header + 1 :]
-    order = np.argsort(days, kind="stable")
-    bounds = np.flatnonzero(np.diff(days[order], prepend=days[order][0] - 1))
-    for begin, end in zip(bounds, [*bounds[1:], len(order)], strict=True):
-        day = (np.datetime64(0, "s") + np.timedelta64(int(days[order[begin]]) * 86_400, "s")).astype(
-            "datetime64[D]"
-        )
-        part = [lines[header], *(body[i] for i in order[begin:end])]
-        complete = ended or int(order[end - 1]) != len(body) - 1
-        yield day.item(), b"\n".join(part) + (b"\n" if complete else b"")
+    days = np.full(len(lines), clock.NO_TIME, np.int64)
+    days[: len(known)] = known
+    header = next(i for i, line in enumerate(lines) if i >= skipped and line.strip(_MARK + b" \r\t"))
+    days, body = _carried(days[header + 1 :]), lines[header + 1 :]
+    for day in np.unique(days).tolist():
+        places = np.flatnonzero(days == day)
+        part = [*lines[: header + 1], *(body[i] for i in places)]
+        complete = ended or int(places[-1]) != len(body) - 1
+        yield day, b"\n".join(part) + (b"\n" if complete else b"")
+
+
+def _by_row(table: TextTable, day_of_line: np.ndarray, mapping: FileMapping) -> Iterator[tuple[int, bytes]]:
+    """Yield a day and the rows of that day as a CSV file that the same mapping reads."""
+    cells = pa.table({name: column.cast(pa.string()) for name, column in table.columns.items()})
+    days = _carried(day_of_line[table.lines])
+    options = pacsv.WriteOptions(delimiter=mapping.delimiter or ",")
+    for day in np.unique(days).tolist():
+        sink = pa.BufferOutputStream()
+        pacsv.write_csv(cells.filter(pa.array(days == day)), sink, options)
+        yield day, _MARK + b"\n" * mapping.skip_lines + sink.getvalue().to_pybytes()

@@ -36,27 +36,24 @@ def process_folder(
     if not directory.is_dir():
         raise ConfigError(f"{directory}: is not a folder")
     with tempfile.TemporaryDirectory(prefix="fems-") as scratch:
-        lake = Lake(FolderStore(Path(scratch)))
+        landed = (directory / "raw").is_dir()
+        lake = Lake(FolderStore(out, raw=directory if landed else Path(scratch)))
         platform = Platform.from_environment(lake)
         platform.plant.factory(factory_id)
-        if (directory / "raw").is_dir():
-            for each in platform.plant.feeds(factory_id):
-                tree = Path("raw") / each / f"factory={factory_id}"
-                if (directory / tree).is_dir():
-                    shutil.copytree(directory / tree, Path(scratch) / tree)
-        else:
+        if not landed:
             book = platform.book(feed)
             for path in sorted(p for p in directory.iterdir() if p.is_file()):
                 received = date.fromtimestamp(path.stat().st_mtime)  # noqa: DTZ012 - only names a folder
                 land_file(lake, platform.plant, book, factory_id, path, received)
-        if not any(lake.store.list("raw/")):
+        if not any(lake.raw_objects(each, factory_id) for each in platform.plant.feeds(factory_id)):
             raise ConfigError(f"{directory}: has no files of factory {factory_id}")
+        for room in ("processed", "quarantine", "quality"):
+            shutil.rmtree(out / room, ignore_errors=True)
         failure: QualityFailed | None = None
         try:
             ingest_factory(platform, factory_id, progress)
         except QualityFailed as error:  # what passed is handed over all the same
             failure = error
-        found = ingested(platform, factory_id)
         days = {
             each: {
                 day: counts
@@ -65,11 +62,7 @@ def process_folder(
             }
             for each in platform.plant.feeds(factory_id)
         }
-        summary = {"factory_id": factory_id, **found, "days": days}
-        for room in ("processed", "quarantine", "quality"):
-            shutil.rmtree(out / room, ignore_errors=True)
-            if (Path(scratch) / room).is_dir():
-                shutil.copytree(Path(scratch) / room, out / room, dirs_exist_ok=True)
+        summary = {"factory_id": factory_id, **ingested(platform, factory_id), "days": days}
         out.mkdir(parents=True, exist_ok=True)
         (out / "summary.json").write_bytes(to_json(summary))
         if failure is not None:

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Any, ParamSpec
 
 from fems.book import Book, load_book
 from fems.lake import Lake
 from fems.plant import Feed, Plant, load_plant
+from fems.quality.evaluate import Evaluator
+from fems.raw.decode import Source
 from fems.settings import Settings, settings
 
 P = ParamSpec("P")
@@ -44,6 +46,15 @@ class Platform:
         plant = load_plant(configured.factories_file)
         return cls(lake or Lake.connect(configured), plant, configured)
 
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """Great Expectations, set up when the first table is evaluated."""
+        return Evaluator(self.settings.expectations_dir)
+
+    def source(self, factory_id: str, feed: Feed) -> Source:
+        """Return what decoding and processing a factory's feed need beside its files."""
+        return Source.of(self.plant, self.book(feed), factory_id)
+
     def book(self, feed: Feed) -> Book:
         """Return a feed's definition book."""
-        return load_book(self.settings.definitions_dir, feed)
+        return load_book(self.settings.definitions_dir, feed, self.plant)

@@ -1,8 +1,39 @@
-"""Values that the definition book calls abnormal."""
+"""Values that the definition book calls abnormal: each function finds the cells that break one kind of rule."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
-from fems.book import Column
+from fems.book import Column, Consistency, Jump, Stuck, StuckReading
+from fems.process.runs import longer_than
+
+_SAMPLE = 4096
+
+
+def sample(values: np.ndarray) -> np.ndarray:
+    """Return every k-th interval, about 4,096 of each sensor: enough for a level, and cheap.
+
+    Args:
+        values: float64, (S, T).
+    """
+    return values[:, :: max(1, values.shape[1] // _SAMPLE)]
+
+
+def usual_levels(values: np.ndarray) -> np.ndarray:
+    """Return each sensor's usual level, its 99th percentile over a sample; NaN where it measured nothing.
+
+    Args:
+        values: float64, (S, T).
+    """
+    levels = np.full(len(values), np.nan)
+    for s, series in enumerate(sample(values)):
+        seen = series[~np.isnan(series)]
+        if not len(seen):  # a sensor that was seldom there
+            seen = values[s][~np.isnan(values[s])]
+        if len(seen):
+            rank = int(0.99 * (len(seen) - 1))
+            levels[s] = np.partition(seen, rank)[rank]
+    return levels
 
 
 def upper_limits(column: Column, rated_kw: np.ndarray, grain_minutes: int) -> np.ndarray:
@@ -20,21 +51,6 @@ def upper_limits(column: Column, rated_kw: np.ndarray, grain_minutes: int) -> np
     return limit
 
 
-def usual_levels(values: np.ndarray) -> np.ndarray:
-    """Return each sensor's 99th percentile, NaN where it measured nothing.
-
-    Args:
-        values: float64, (S, T).
-    """
-    levels = np.full(len(values), np.nan)
-    for s, series in enumerate(values):
-        seen = series[~np.isnan(series)]
-        if len(seen):
-            rank = int(0.99 * (len(seen) - 1))
-            levels[s] = np.partition(seen, rank)[rank]
-    return levels
-
-
 def outside_limits(values: np.ndarray, column: Column, upper: np.ndarray, usual: np.ndarray) -> np.ndarray:
     """Find values beyond the hard limits, and spikes far above what the sensor usually shows.
 
@@ -45,42 +61,157 @@ def outside_limits(values: np.ndarray, column: Column, upper: np.ndarray, usual:
         usual: float64, S, see `usual_levels`.
 
     Returns:
-        bool, (S, T).
+        int64: flat positions.
     """
     limit = upper
     if column.limits.max_of_usual is not None:
         limit = np.fmin(upper, np.where(usual > 0, column.limits.max_of_usual * usual, np.inf))
-    low = -np.inf if column.limits.min is None else column.limits.min
-    with np.errstate(invalid="ignore"):
-        return (values < low) | (values > limit[:, None])
+    bad = values > limit[:, None]
+    if column.limits.min is not None:
+        bad |= values < column.limits.min
+    return np.flatnonzero(bad)
 
 
-def stuck(values: np.ndarray, column: Column, usual: np.ndarray, grain_minutes: int) -> np.ndarray:
+def jumps(values: np.ndarray, jump: Jump, usual: np.ndarray, grain_minutes: int) -> np.ndarray:
+    """Find values that leap away from both neighbours, the same way, by more than the rate of change allows.
+
+    A step that lasts is none: a machine was switched on.
+
+    Args:
+        values: float64, (S, T).
+        jump: the book's rule.
+        usual: float64, S.
+        grain_minutes: the native interval.
+
+    Returns:
+        int64: flat positions.
+    """
+    limit = np.full(len(values), np.inf)
+    if jump.per_minute is not None:
+        limit[:] = jump.per_minute * grain_minutes
+    if jump.of_usual is not None:
+        limit = np.fmin(limit, np.where(usual > 0, jump.of_usual * usual, np.inf))
+    step = np.diff(values, axis=1)
+    up, down = step > limit[:, None], step < -limit[:, None]
+    found = np.zeros(values.shape, bool)
+    found[:, 1:-1] = (up[:, :-1] & down[:, 1:]) | (down[:, :-1] & up[:, 1:])
+    return np.flatnonzero(found)
+
+
+def stuck_values(values: np.ndarray, stuck: Stuck, usual: np.ndarray, grain_minutes: int) -> np.ndarray:
     """Find values that repeat exactly for longer than the book allows; zero may repeat, a machine may be off.
 
     The first value of such a run stands, the repetitions are abnormal.
 
     Args:
         values: float64, (S, T).
-        column: the book's rules.
+        stuck: the book's rule.
         usual: float64, S, see `usual_levels`.
         grain_minutes: the native interval.
 
     Returns:
-        bool, (S, T).
+        int64: flat positions.
     """
-    found = np.zeros(values.shape, bool)
-    if column.stuck is None:
-        return found
-    longest = column.stuck.minutes // grain_minutes
-    floor = np.nan_to_num(column.stuck.above_of_usual * usual)
+    floor = np.nan_to_num(stuck.above_of_usual * usual)
     repeats = np.zeros(values.shape, bool)
-    repeats[:, 1:] = (
-        (values[:, 1:] == values[:, :-1]) & (values[:, 1:] != 0) & (values[:, 1:] >= floor[:, None])
-    )
-    for s, row in enumerate(repeats):
-        edges = np.flatnonzero(np.diff(np.concatenate(([False], row, [False])).astype(np.int8)))
-        for begin, end in zip(edges[::2], edges[1::2], strict=True):
-            if end - begin > longest:
-                found[s, begin:end] = True
-    return found
+    now = values[:, 1:]
+    np.equal(now, values[:, :-1], out=repeats[:, 1:])
+    if not repeats.any():
+        return np.empty(0, np.int64)
+    repeats[:, 1:] &= (now != 0) & (now >= floor[:, None])
+    return longer_than(repeats, stuck.minutes // grain_minutes)
+
+
+def stuck_readings(values: np.ndarray, rule: StuckReading, grain_minutes: int) -> np.ndarray:
+    """Find readings that repeat in every column for longer than the book allows.
+
+    Args:
+        values: float64, (C, S, T), as read: registers still as registers.
+        rule: the book's.
+        grain_minutes: the native interval.
+
+    Returns:
+        int64: flat positions of (S, T).
+    """
+    repeats = np.zeros(values.shape[1:], bool)
+    repeats[:, 1:] = values[0, :, 1:] == values[0, :, :-1]
+    for column in values[1:]:
+        same = column[:, 1:] == column[:, :-1]
+        same |= np.isnan(column[:, 1:]) & np.isnan(column[:, :-1])
+        repeats[:, 1:] &= same
+    cells = longer_than(repeats, rule.minutes // grain_minutes)
+    repeated = values.reshape(len(values), -1)[:, cells]
+    telling = (repeated != 0) & ~np.isnan(repeated)
+    return cells[telling.sum(axis=0) >= rule.columns]
+
+
+def _breaks(
+    law: Consistency, values: dict[str, np.ndarray], usual: dict[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return where a law can be judged and where it is broken, bool, (S, T) each."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if law.law == "equal":
+            a, b = (values[name] for name in law.columns)
+            size = np.maximum(np.abs(a), np.abs(b))
+            judged = size > (law.above_of_usual * usual[law.columns[1]])[:, None]
+            return judged, judged & (np.abs(a - b) > law.tolerance * size)
+        name, active, reactive = law.columns
+        apparent = np.hypot(values[active], values[reactive])
+        judged = (apparent > (law.above_of_usual * usual[active])[:, None]) & ~np.isnan(values[name])
+        if law.law == "power_factor":
+            share = values[active] / apparent
+            return judged, judged & (np.abs(values[name] / 100 - share) > law.tolerance)
+        ratio = values[name] / apparent
+        own = np.array(
+            [np.median(r[~np.isnan(r)]) if (~np.isnan(r)).any() else np.nan for r in sample(ratio)]
+        )
+        return judged, judged & (np.abs(ratio / own[:, None] - 1) > law.tolerance)
+
+
+@dataclass(frozen=True)
+class Contradictions:
+    """What the laws between columns say of some sensors.
+
+    Attributes:
+        cells: column -> int64: flat positions of the values that are to blame.
+        suspended: law -> bool, S: sensors that do not keep the law at all, on which it was not applied.
+    """
+
+    cells: dict[str, np.ndarray]
+    suspended: dict[str, np.ndarray]
+
+
+def contradictions(
+    values: dict[str, np.ndarray], laws: dict[str, Consistency], usual: dict[str, np.ndarray]
+) -> Contradictions:
+    """Find values that contradict the other columns of their reading.
+
+    To blame is the column that stands in the most broken laws, and of such columns the one in the fewest kept ones.
+    Several that are as guilty as each other all are abnormal, for nothing tells which of them lies.
+
+    Args:
+        values: column -> float64, (S, T), of the columns that the files carry.
+        laws: the book's laws; those with a column that the files don't carry are left out.
+        usual: column -> float64, S.
+    """
+    found, suspended = {}, {}
+    for name, law in laws.items():
+        if all(column in values for column in law.columns):
+            judged, broken = _breaks(law, values, usual)
+            often = broken.sum(axis=1) > law.max_broken * judged.sum(axis=1)
+            broken[often] = judged[often] = False
+            found[name], suspended[name] = (judged, broken), often
+    some = [broken for _, broken in found.values()]
+    cells = np.flatnonzero(np.logical_or.reduce(some)) if some else np.empty(0, np.int64)
+    if not len(cells):
+        return Contradictions({}, suspended)
+    names = [column for column in values if any(column in laws[name].columns for name in found)]
+    guilt = np.zeros((len(names), len(cells)), np.int64)
+    for name, (judged, broken) in found.items():
+        here = broken.reshape(-1)[cells]
+        kept = judged.reshape(-1)[cells] & ~here
+        for column in laws[name].columns:
+            guilt[names.index(column)] += len(found) * here.astype(np.int64) - kept
+    worst = guilt.max(axis=0)
+    blamed = {column: cells[(guilt[i] == worst) & (worst > 0)] for i, column in enumerate(names)}
+    return Contradictions(blamed, suspended)

@@ -24,49 +24,104 @@ class Summed:
     estimated_pct: np.ndarray
 
 
+def exact_sums(values: np.ndarray, begin: np.ndarray) -> np.ndarray:
+    """Sum groups of neighbours as if in twice the precision, then rounded: to the last digit that float64 keeps.
+
+    Compensated summation (Ogita, Rump and Oishi 2005, algorithm Sum2, on Knuth's TwoSum), all groups at once: the k-th
+    members of every group are added together.
+
+    Args:
+        values: float64, (S, T), no NaN.
+        begin: int64, G, rising from 0: where each group begins.
+
+    Returns:
+        float64, (S, G).
+    """
+    size = np.diff(np.append(begin, values.shape[1]))
+    total = np.zeros((len(begin), len(values)))
+    lost = np.zeros_like(total)
+    longest = int(size.max(initial=0))
+    if (size == longest).all():
+        members = np.ascontiguousarray(values.reshape(len(values), -1, longest).transpose(2, 1, 0))
+    else:
+        members = np.zeros((longest, len(begin), len(values)))
+        for k in range(longest):
+            some = np.flatnonzero(size > k)
+            members[k, some] = values[:, begin[some] + k].T
+    for x in members:
+        now = total + x
+        part = now - total
+        lost += (total - (now - part)) + (x - part)
+        total = now
+    return np.ascontiguousarray((total + lost).T)
+
+
 def aggregate(
-    values: np.ndarray, estimated: np.ndarray, starts: np.ndarray, group: np.ndarray, book: Book
+    values: np.ndarray,
+    estimated: np.ndarray,
+    starts: np.ndarray,
+    begin: np.ndarray,
+    book: Book,
+    min_coverage: float,
 ) -> Summed:
     """Sum up the grid by groups of neighbouring intervals.
 
     Args:
-        values: float64, (S, T, C), NaN where missing.
+        values: float64, (C, S, T), NaN where missing.
         estimated: bool, (S, T): the first column's value is not the measured one.
-        starts: int64, T.
-        group: int, T, rising: the group (an hour or a local day) of each interval.
-        book: how each column is summed up, and how much of a group must be there.
+        starts: int64, T: UTC seconds.
+        begin: int64, G, rising from 0: where each group (an hour or a local day) begins.
+        book: how each column is summed up.
+        min_coverage: share of a group that must be there.
     """
-    begin = np.flatnonzero(np.diff(group, prepend=group[0] - 1))
-    size = np.diff(np.append(begin, len(group)))
-    there = ~np.isnan(values)
-    zeroed = np.where(there, values, 0.0)
-    count = np.add.reduceat(there, begin, axis=1, dtype=np.int64)
-    total = np.add.reduceat(zeroed, begin, axis=1)
-    enough = count >= np.ceil(book.min_coverage * size)[None, :, None]
-    names = list(book.columns)
+    size = np.diff(np.append(begin, values.shape[2]))
+    needed = np.ceil(min_coverage * size)
+    names = book.value_columns
+    count, zeroed = {}, {}
+    for j, name in enumerate(names):
+        there = ~np.isnan(values[j])
+        full = bool(there.all())
+        count[name] = (
+            np.broadcast_to(size, (len(there), len(begin)))
+            if full
+            else np.add.reduceat(there, begin, axis=1, dtype=np.int64)
+        )
+        zeroed[name] = values[j] if full else np.where(there, values[j], 0.0)
     out: dict[str, np.ndarray] = {}
-    with np.errstate(invalid="ignore", divide="ignore"):
-        for j, name in enumerate(names):
-            for target, how in book.columns[name].aggregate.items():
-                if how == "sum":
-                    result = total[:, :, j]
-                elif how == "max":
-                    result = np.maximum.reduceat(
-                        np.where(there[:, :, j], values[:, :, j], -np.inf), begin, axis=1
-                    )
-                else:
-                    result = total[:, :, j] / count[:, :, j]
-                    if how == "energy_weighted_mean":
-                        energy = zeroed[:, :, names.index(book.energy_column or name)] * there[:, :, j]
-                        weight = np.add.reduceat(energy, begin, axis=1)
-                        weighted = np.add.reduceat(energy * zeroed[:, :, j], begin, axis=1)
-                        result = np.where(weight > 0, weighted / weight, result)
-                    # a mean lies within the limits of what it is the mean of; its last bit may not
-                    result = np.clip(result, book.columns[name].limits.min, book.columns[name].limits.max)
-                out[target] = np.where(enough[:, :, j], result, np.nan)
+    for j, (name, column) in enumerate(book.columns.items()):
+        enough = count[name] >= needed
+        for target, how in column.aggregate.items():
+            if how == "sum":
+                result = exact_sums(zeroed[name], begin)
+            elif how == "max":
+                result = np.fmax.reduceat(values[j], begin, axis=1)
+            else:
+                weight = (
+                    zeroed[book.energy_column]
+                    if how == "energy_weighted_mean" and book.energy_column
+                    else None
+                )
+                result = _mean(zeroed[name], count[name], ~np.isnan(values[j]), weight, begin)
+                # a mean lies within the limits of what it is the mean of; its last bit may not
+                result = np.clip(result, column.limits.min, column.limits.max)
+            out[target] = np.where(enough, result, np.nan)
+    main = names[0]
     return Summed(
         starts[begin],
         out,
-        100.0 * count[:, :, 0] / size,
+        100.0 * count[main] / size,
         100.0 * np.add.reduceat(estimated, begin, axis=1, dtype=np.int64) / size,
     )
+
+
+def _mean(
+    zeroed: np.ndarray, count: np.ndarray, there: np.ndarray, weight: np.ndarray | None, begin: np.ndarray
+) -> np.ndarray:
+    """Return the mean of each group, weighted where there is a weight that is not 0."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        plain = np.add.reduceat(zeroed, begin, axis=1) / count
+        if weight is None:
+            return plain
+        weight = weight * there
+        whole = np.add.reduceat(weight, begin, axis=1)
+        return np.where(whole > 0, np.add.reduceat(weight * zeroed, begin, axis=1) / whole, plain)

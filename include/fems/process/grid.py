@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
+import pandas as pd
 
 from fems.errors import LostRows
 from fems.raw.decode import DecodedObject
@@ -11,44 +12,97 @@ from fems.raw.numbers import ABSENT
 from fems.raw.text import BadLine
 
 
+@dataclass(frozen=True)
+class Axis:
+    """The time axis of a stretch of local days.
+
+    Attributes:
+        starts: int64, T: UTC seconds of the interval starts.
+        day: int32, T: the local day of each interval, counted from the first one.
+        clock: int32, T: the local time of day of each interval, in intervals since midnight.
+        days: datetime64[D]: the local days.
+        bounds: int64, days + 1: where each day begins on the axis, and the end.
+        grain_minutes: the interval.
+    """
+
+    starts: np.ndarray
+    day: np.ndarray
+    clock: np.ndarray
+    days: np.ndarray
+    bounds: np.ndarray
+    grain_minutes: int
+
+
 @dataclass
 class Grid:
     """Values of S sensors at T intervals for C columns.
 
     Attributes:
-        starts: int64, T: UTC seconds of the interval starts.
-        day: int32, T: which local day an interval belongs to (0, 1, ...).
-        values: float64, (S, T, C): NaN where there is none.
-        states: uint8, (S, T, C): what became of each cell, see `fems.raw.numbers`; ABSENT where no row came.
+        axis: the intervals.
+        values: float64, (C, S, T): NaN where there is none.
+        states: uint8, (C, S, T): what became of each cell, see `fems.raw.numbers`; ABSENT where no row came.
+        row: int32, (S, T): position in `Rows` of the row that stands there, -1 where none does.
         supplied: bool, C: whether the files carry the column at all.
     """
 
-    starts: np.ndarray
-    day: np.ndarray
+    axis: Axis
     values: np.ndarray
     states: np.ndarray
+    row: np.ndarray
     supplied: np.ndarray
 
 
 @dataclass(frozen=True)
-class Placed:
-    """What became of the rows of each object.
+class Rows:
+    """The rows of some objects, one after the other.
 
     Attributes:
-        published: object index -> rows that stand on the grid.
-        duplicate: object index -> rows that repeat one that stands there, value for value.
-        conflicting: object index -> rows that say something else than the one that stands there.
+        objects: the objects, ordered by key.
+        owner: int32, n: position of the row's object.
+        days: int32, n: local day of the row, days since 1970.
+        lines: int32, n: line in the object.
+        values: float64, (C, n).
+        bounds: int64, objects + 1: where each object's rows begin, and the end.
+        place: int64, n: the row's position among its object's rows.
     """
 
-    published: np.ndarray
-    duplicate: np.ndarray
-    conflicting: dict[int, list[BadLine]]
+    objects: list[DecodedObject]
+    owner: np.ndarray
+    days: np.ndarray
+    lines: np.ndarray
+    values: np.ndarray
+    bounds: np.ndarray
+    place: np.ndarray
 
 
-def grid_axis(first: date, last: date, zone: str, grain_minutes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the interval starts (UTC seconds) and the local day of each, from the first day to the last, both in."""
-    import pandas as pd
+@dataclass(frozen=True)
+class Placed:
+    """What became of the rows.
 
+    Attributes:
+        rows: the rows.
+        stands: bool, n: the row stands on the grid.
+        conflicting: bool, n: the row says something else than the one that stands in its place. A row that neither
+            stands nor conflicts repeats the one that stands there, value for value.
+        standing: int64, n: the row that stands in its place.
+    """
+
+    rows: Rows
+    stands: np.ndarray
+    conflicting: np.ndarray
+    standing: np.ndarray
+
+    def conflict(self, row: int) -> BadLine:
+        """Return the quarantine record of a conflicting row."""
+        rows, other = self.rows, self.standing[row]
+        name = rows.objects[rows.owner[other]].raw.name
+        reason = f"the same sensor and time as line {rows.lines[other]} of {name}, with other values"
+        written = ",".join(repr(float(v)) for v in rows.values[:, row])
+        return BadLine(int(rows.lines[row]), reason, written)
+
+
+def time_axis(first: date, last: date, zone: str, grain_minutes: int) -> Axis:
+    """Return the axis from the first local day to the last one, both in."""
     midnights = pd.date_range(first, pd.Timestamp(last) + pd.Timedelta(days=1), freq="D", unit="s")
     # where the clocks change at midnight, a day begins when its first minute does
     span = midnights.tz_localize(
@@ -56,76 +110,117 @@ def grid_axis(first: date, last: date, zone: str, grain_minutes: int) -> tuple[n
     ).asi8
     step = grain_minutes * 60
     starts = np.arange(span[0], span[-1], step, dtype=np.int64)
-    return starts, (np.searchsorted(span, starts, side="right") - 1).astype(np.int32)
+    day = (np.searchsorted(span, starts, side="right") - 1).astype(np.int32)
+    local = pd.DatetimeIndex(starts.astype("datetime64[s]"), tz="UTC").tz_convert(zone).tz_localize(None)
+    clock = (local.as_unit("s").asi8 % 86_400 // step).astype(np.int32)
+    bounds = np.searchsorted(starts, span)
+    return Axis(starts, day, clock, midnights[:-1].to_numpy().astype("datetime64[D]"), bounds, grain_minutes)
 
 
-def place(
-    objects: list[DecodedObject], starts: np.ndarray, day: np.ndarray, sensors: int, columns: int
-) -> tuple[Grid, Placed]:
+def gather(objects: list[DecodedObject], axis: Axis) -> tuple[Rows, np.ndarray, np.ndarray]:
+    """Put together the rows whose day lies on the axis.
+
+    Returns:
+        The rows; int64, n: position of each row's interval on the axis; int16, n: its sensor.
+
+    Raises:
+        LostRows: a row of one of these days has no interval on the axis.
+    """
+    first, last = axis.days[[0, -1]].astype(np.int64)
+    picks: list[np.ndarray | slice] = []
+    for d in objects:
+        inside = (d.days >= first) & (d.days <= last)
+        picks.append(slice(None) if inside.all() else np.flatnonzero(inside))
+    counts = [len(d.days[pick]) for d, pick in zip(objects, picks, strict=True)]
+    pairs = list(zip(objects, picks, strict=True))
+    rows = Rows(
+        objects=objects,
+        owner=np.repeat(np.arange(len(objects), dtype=np.int32), counts),
+        days=np.concatenate([d.days[pick] for d, pick in pairs]),
+        lines=np.concatenate([d.lines[pick] for d, pick in pairs]),
+        values=np.concatenate([d.values[:, pick] for d, pick in pairs], axis=1),
+        bounds=np.concatenate(([0], np.cumsum(counts))),
+        place=np.concatenate([np.arange(len(d.days))[pick] for d, pick in pairs]),
+    )
+    starts = np.concatenate([d.starts[pick] for d, pick in pairs])
+    sensors = np.concatenate([d.sensors[pick] for d, pick in pairs])
+    step = axis.grain_minutes * 60
+    slot, off = np.divmod(starts - axis.starts[0], step)
+    if len(slot) and (slot.min() < 0 or slot.max() >= len(axis.starts) or off.any()):
+        raise LostRows("a decoded row has no interval on the partition's axis; nothing is published")
+    return rows, slot, sensors
+
+
+def place(objects: list[DecodedObject], axis: Axis, sensors: int, columns: int) -> tuple[Grid, Placed]:
     """Put rows on the grid.
 
-    Of rows with the same sensor and interval, the object whose name sorts last wins (a correction lands beside the
+    Of rows with the same sensor and interval, the object whose key sorts last wins (a correction lands beside the
     file that it corrects), and within an object the first row. A loser with the same values is a duplicate; one with
     other values is a conflict and goes to quarantine.
 
     Args:
-        objects: decoded objects ordered by key; their rows all lie on the axis.
-        starts: the axis, int64, T.
-        day: the local day of each interval, int32, T.
+        objects: decoded objects ordered by key.
+        axis: the intervals; rows of other days are left out.
         sensors: S.
         columns: C.
     """
-    steps = len(starts)
-    values = np.full((sensors * steps, columns), np.nan)
-    states = np.full((sensors * steps, columns), ABSENT, np.uint8)
+    steps = len(axis.starts)
+    values = np.full((columns, sensors * steps), np.nan)
+    states = np.full((columns, sensors * steps), ABSENT, np.uint8)
+    standing_row = np.full(sensors * steps, -1, np.int32)
     supplied = np.zeros(columns, bool)
     for decoded in objects:
         supplied |= decoded.supplied
-    counts = [len(d.starts) for d in objects]
-    published = np.zeros(len(objects), np.int64)
-    duplicate = np.zeros(len(objects), np.int64)
-    conflicting: dict[int, list[BadLine]] = {}
-    if sum(counts):
-        owner = np.repeat(np.arange(len(objects)), counts)
-        row_values = np.concatenate([d.values for d in objects])
-        row_states = np.concatenate([d.states for d in objects])
-        lines = np.concatenate([d.lines for d in objects])
-        step = int(starts[1] - starts[0]) if steps > 1 else 1
-        slot = (np.concatenate([d.starts for d in objects]) - starts[0]) // step
-        if slot.min() < 0 or slot.max() >= steps:
-            raise LostRows("a decoded row lies outside the partition's days; nothing is published")
-        cell = np.concatenate([d.sensors for d in objects]).astype(np.int64) * steps + slot
-
-        winner = _winners(cell, owner, sensors * steps)
-        lost = winner != np.arange(len(cell))
-        kept = ~lost
-        values[cell[kept]], states[cell[kept]] = row_values[kept], row_states[kept]
-        published = np.bincount(owner[kept], minlength=len(objects))
-        losers = np.flatnonzero(lost)
-        a, b = row_values[losers], row_values[winner[losers]]
-        same = ((a == b) | (np.isnan(a) & np.isnan(b))).all(axis=1)
-        duplicate = np.bincount(owner[losers[same]], minlength=len(objects))
-        for row in losers[~same]:
-            other = winner[row]
-            reason = (
-                f"the same sensor and time as line {lines[other]} of {objects[owner[other]].raw.name}, "
-                "with other values"
-            )
-            written = ",".join(repr(float(v)) for v in row_values[row])
-            conflicting.setdefault(int(owner[row]), []).append(BadLine(int(lines[row]), reason, written))
-    shape = (sensors, steps, columns)
-    grid = Grid(starts, day, values.reshape(shape), states.reshape(shape), supplied)
-    return grid, Placed(published, duplicate, conflicting)
+    rows, slot, sensor = gather(objects, axis)
+    cell = sensor.astype(np.int64) * steps + slot
+    stands, standing = _winners(cell, rows.owner, standing_row)
+    conflicting = np.zeros(len(cell), bool)
+    kept: np.ndarray | slice = slice(None)
+    if not stands.all():
+        kept = np.flatnonzero(stands)
+        losers = np.flatnonzero(~stands)
+        a, b = rows.values[:, losers], rows.values[:, standing[losers]]
+        conflicting[losers] = ~((a == b) | (np.isnan(a) & np.isnan(b))).all(axis=0)
+    row_states = np.concatenate(
+        [
+            d.states[:, rows.place[i:j]]
+            for d, i, j in zip(objects, rows.bounds, rows.bounds[1:], strict=False)
+        ],
+        axis=1,
+    )
+    where = cell[kept]
+    for j in range(columns):
+        values[j, where] = rows.values[j, kept]
+        states[j, where] = row_states[j, kept]
+    shape = (sensors, steps)
+    grid = Grid(
+        axis,
+        values.reshape(columns, *shape),
+        states.reshape(columns, *shape),
+        standing_row.reshape(shape),
+        supplied,
+    )
+    return grid, Placed(rows, stands, conflicting, standing)
 
 
-def _winners(cell: np.ndarray, owner: np.ndarray, cells: int) -> np.ndarray:
-    """Return for each row the row that stands in its cell."""
-    rows = np.arange(len(cell))
-    stands = np.full(cells, -1, np.int64)
+def _winners(cell: np.ndarray, owner: np.ndarray, stands: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Write into `stands`, a place for each cell, the row that stands there.
+
+    Returns:
+        bool, n: whether a row stands in its cell; int64, n: the row that does.
+    """
+    rows = np.arange(len(cell), dtype=np.int32)
     stands[cell] = rows
-    if not np.array_equal(stands[cell], rows):  # some rows share a cell
+    standing = stands[cell]
+    wins = standing == rows
+    if not wins.all():  # some rows share a cell
         # Assigned in order, the last one stays. Objects come in order, and within one the rows in reverse, so that
-        # the first row of the last object is the one that stays.
-        order = np.lexsort((-rows, owner))
+        # the first row of the last object is the one that stays. Only shared cells need it.
+        shared = np.zeros(len(stands), bool)
+        shared[cell[~wins]] = True
+        some = np.flatnonzero(shared[cell])
+        order = some[np.lexsort((-some, owner[some]))]
         stands[cell[order]] = order
-    return stands[cell]
+        standing = stands[cell]
+        wins = standing == rows
+    return wins, standing

@@ -9,11 +9,10 @@ import pyarrow as pa
 
 from fems.book import Book
 from fems.errors import LostRows
-from fems.process import abnormal, aggregate, flags, grid, missing, register
+from fems.process import aggregate, flags, grid, judge
+from fems.process.originals import originals
 from fems.raw.decode import DecodedObject, Source, quarantine_frame
 
-GRAINS = ("native", "hour", "day")
-LONGEST_SPREAD_MINUTES = 24 * 60
 ROW_COUNTS = ("read", "published", "quarantined", "duplicate")
 
 
@@ -23,20 +22,30 @@ class Partition:
 
     Attributes:
         tables: grain -> table (see design: columns).
+        originals: every value that was read and is published otherwise (see `fems.process.originals`).
         quarantine: rows that cannot be used: object, etag, day, line, reason, text.
-        days: local day -> counts: read, published, quarantined, duplicate, and grid cells by flag.
+        days: local day -> counts: read, published, quarantined, duplicate, and grid cells by flag. A row counts on
+            the day of its interval; one without a usable time on its object's day.
+        sensors: sensor -> grid cells by flag, of all columns.
+        late: object key -> earlier local days, before this partition's first, of which it holds rows.
+        suspended: law between columns and sensor, where the sensor does not keep the law at all.
     """
 
     tables: dict[str, pa.Table]
+    originals: pa.Table
     quarantine: pd.DataFrame
     days: dict[date, dict[str, int]]
+    sensors: dict[str, dict[str, int]]
+    late: dict[str, list[date]]
+    suspended: list[tuple[str, str]]
 
 
 def process(objects: list[DecodedObject], source: Source, first: date, last: date) -> Partition:
     """Process the days from `first` to `last` (both in), looking back as many days as the book says.
 
     Args:
-        objects: the decoded raw objects of these days and of the lookback, ordered by key.
+        objects: the decoded raw objects of these days, of the lookback, and of later days that hold late rows of
+            these, ordered by key.
         source: the factory's feed: registry and book.
         first: first local day that is published.
         last: last local day.
@@ -46,101 +55,136 @@ def process(objects: list[DecodedObject], source: Source, first: date, last: dat
     """
     book = source.book
     begin = max(min([first, *(d.raw.day for d in objects)]), first - timedelta(days=book.lookback_days))
-    objects = [d for d in objects if begin <= d.raw.day <= last]
-    starts, day = grid.grid_axis(begin, last, source.zone, source.grain_minutes)
-    placed_grid, placed = grid.place(objects, starts, day, len(source.sensors), len(book.columns))
-    values, original = _judge_and_fill(placed_grid, source)
+    axis = grid.time_axis(begin, last, source.zone, source.grain_minutes)
+    placed_grid, placed = grid.place(objects, axis, len(source.sensors), len(book.columns))
+    since = int(axis.bounds[(first - begin).days])
+    window = slice(since, len(axis.starts))
+    standing = placed_grid.row[:, window]
+    account = _Account(objects, placed, first, last)
+    account.check(int((standing >= 0).sum()))
 
-    objects_out, days = _account(objects, placed, first, last)
-    window = slice(int(np.searchsorted(day, (first - begin).days)), len(starts))
-    marks = flags.cell_flags(placed_grid.states, original, values)[:, window]
-    _count_flags(days, marks[:, :, placed_grid.supplied], day[window], first)
-    tables = _tables(values[:, window], marks, starts[window], day[window], placed_grid.supplied, source)
-    return Partition(tables, quarantine_frame(objects_out), days)
-
-
-def _judge_and_fill(placed: grid.Grid, source: Source) -> tuple[np.ndarray, np.ndarray]:
-    """Apply the book column by column; return the values and which of them are still as read."""
-    values = placed.values
-    original = ~np.isnan(values)
-    rated = np.array([np.nan if s.rated_kw is None else s.rated_kw for s in source.sensors])
-    cumulative = source.plant.mapping(source.factory_id, source.feed).cumulative
-    for j, (name, column) in enumerate(source.book.columns.items()):
-        series = np.ascontiguousarray(values[:, :, j])
-        upper = abnormal.upper_limits(column, rated, source.grain_minutes)
-        if name in cumulative:
-            modulus = cumulative[name]
-            for s in range(len(series)):
-                limit = upper[s] if np.isfinite(upper[s]) else modulus / 2
-                series[s], spread, dropped = register.energy_from_register(
-                    series[s], modulus, limit, LONGEST_SPREAD_MINUTES // source.grain_minutes
-                )
-                original[s, :, j] &= ~spread & ~dropped & ~np.isnan(series[s])
-        usual = abnormal.usual_levels(series)
-        bad = abnormal.outside_limits(series, column, upper, usual)
-        bad |= abnormal.stuck(np.where(bad, np.nan, series), column, usual, source.grain_minutes)
-        series[bad] = np.nan
-        original[:, :, j] &= ~bad
-        missing.fill_gaps(series, placed.day, column.fill, source.grain_minutes)
-        values[:, :, j] = series
-    return values, original
+    judged = judge.judge(placed_grid, source)
+    values = np.ascontiguousarray(judged.values[:, :, window])
+    states = np.ascontiguousarray(placed_grid.states[:, :, window])
+    marks = flags.cell_flags(states, np.ascontiguousarray(judged.estimated[:, :, window]), values)
+    supplied = placed_grid.supplied
+    begins = axis.bounds[(first - begin).days : -1] - since
+    _count_flags(account.days, marks[supplied], begins, first)
+    starts = axis.starts[window]
+    changed = originals(marks, judged.cause[:, :, window], states, values, standing, starts, placed, source)
+    tables = _tables(values, marks, starts, begins, supplied, source)
+    per_sensor = {
+        sensor.sensor_id: _flag_counts(marks[supplied, s]) for s, sensor in enumerate(source.sensors)
+    }
+    quarantine = quarantine_frame(account.quarantined)
+    return Partition(tables, changed, quarantine, account.days, per_sensor, account.late, judged.suspended)
 
 
-def _account(
-    objects: list[DecodedObject], placed: grid.Placed, first: date, last: date
-) -> tuple[list[DecodedObject], dict[date, dict[str, int]]]:
-    """Count what became of every row of the published days, and check that none is lost."""
-    mine: list[DecodedObject] = []
-    days = {first + timedelta(days=i): dict.fromkeys(ROW_COUNTS, 0) for i in range((last - first).days + 1)}
-    for i, decoded in enumerate(objects):
-        if not first <= decoded.raw.day <= last:
-            continue
-        bad = sorted([*decoded.quarantined, *placed.conflicting.get(i, [])], key=lambda b: b.line)
-        mine.append(replace(decoded, quarantined=bad))
-        quarantined = 0 if decoded.undecodable else len(bad)
-        accounted = int(placed.published[i]) + int(placed.duplicate[i]) + quarantined
-        if accounted != decoded.read:
-            raise LostRows(
-                f"{decoded.raw.key}: {decoded.read} rows read, {accounted} accounted for; nothing is published"
+class _Account:
+    """What became of every row of the published days."""
+
+    def __init__(self, objects: list[DecodedObject], placed: grid.Placed, first: date, last: date) -> None:
+        rows = placed.rows
+        low, high = (int(np.datetime64(day, "D").astype(np.int64)) for day in (first, last))
+        self.first, self.last = first, last
+        day = rows.days - low
+        mine = (day >= 0) & (day <= high - low)
+        repeated = ~placed.stands & ~placed.conflicting
+        width = high - low + 1
+        published, duplicate, conflicting = (
+            np.bincount(day[mine & which], minlength=width)
+            for which in (placed.stands, repeated, placed.conflicting)
+        )
+        own = [first <= d.raw.day <= last for d in objects]
+        bad = np.zeros(width, np.int64)
+        for d, is_own in zip(objects, own, strict=True):
+            if is_own and not d.undecodable:
+                bad[(d.raw.day - first).days] += len(d.quarantined)
+        quarantined = conflicting + bad
+        read = published + duplicate + quarantined
+        counts = zip(read.tolist(), published.tolist(), quarantined.tolist(), duplicate.tolist(), strict=True)
+        self.days: dict[date, dict[str, int]] = {
+            first + timedelta(days=i): dict(zip(ROW_COUNTS, each, strict=True))
+            for i, each in enumerate(counts)
+        }
+        self.late = {
+            d.raw.key: [date.fromordinal(n + _EPOCH) for n in np.unique(d.days[d.days < low]).tolist()]
+            for d, is_own in zip(objects, own, strict=True)
+            if is_own and len(d.days) and d.days.min() < low
+        }
+        self._in_objects = sum(
+            d.read - int((d.days < low).sum()) if is_own else int(((d.days >= low) & (d.days <= high)).sum())
+            for d, is_own in zip(objects, own, strict=True)
+        )
+        self.quarantined = [
+            replace(d, quarantined=d.quarantined) for d, is_own in zip(objects, own, strict=True) if is_own
+        ]
+        self._add_conflicts(objects, placed, np.flatnonzero(mine & placed.conflicting))
+
+    def _add_conflicts(self, objects: list[DecodedObject], placed: grid.Placed, rows: np.ndarray) -> None:
+        """Put the conflicting rows into quarantine on their own day, each day's as an object's share."""
+        by_day: dict[tuple[int, int], list[int]] = {}
+        for row in rows.tolist():
+            by_day.setdefault((int(placed.rows.owner[row]), int(placed.rows.days[row])), []).append(row)
+        for (owner, day), some in by_day.items():
+            raw = replace(objects[owner].raw, day=date.fromordinal(day + _EPOCH))
+            self.quarantined.append(
+                replace(objects[owner], raw=raw, quarantined=[placed.conflict(row) for row in some])
             )
-        count = days[decoded.raw.day]
-        count["read"] += decoded.read
-        count["published"] += int(placed.published[i])
-        count["duplicate"] += int(placed.duplicate[i])
-        count["quarantined"] += quarantined
-    return mine, days
+
+    def check(self, on_grid: int) -> None:
+        """Compare the counts with the objects and with the grid itself.
+
+        Raises:
+            LostRows: they differ.
+        """
+        counted = {name: sum(day[name] for day in self.days.values()) for name in ROW_COUNTS}
+        if counted["read"] != self._in_objects or counted["published"] != on_grid:
+            raise LostRows(
+                f"{self.first} to {self.last}: {self._in_objects} rows read, {counted['read']} accounted for; "
+                f"{counted['published']} counted as published, {on_grid} on the grid; nothing is published"
+            )
 
 
-def _count_flags(days: dict[date, dict[str, int]], marks: np.ndarray, day: np.ndarray, first: date) -> None:
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+def _flag_counts(marks: np.ndarray) -> dict[str, int]:
+    """Count cells by flag."""
+    counts = np.bincount(marks.reshape(-1), minlength=len(flags.FLAGS)).tolist()
+    return {f"cells_{name}": count for name, count in zip(flags.FLAGS, counts, strict=True)}
+
+
+def _count_flags(
+    days: dict[date, dict[str, int]], marks: np.ndarray, begins: np.ndarray, first: date
+) -> None:
     """Add to each day how many of its cells bear each flag."""
-    begin = np.flatnonzero(np.diff(day, prepend=day[0] - 1)) if len(day) else np.empty(0, np.int64)
-    for position, name in enumerate(flags.FLAGS):
-        hits = (marks == position).sum(axis=(0, 2))
-        for i, total in enumerate(np.add.reduceat(hits, begin)):
-            days[first + timedelta(days=i)][f"cells_{name}"] = int(total)
+    ends = [*begins[1:].tolist(), marks.shape[2]]
+    for i, (begin, end) in enumerate(zip(begins.tolist(), ends, strict=True)):
+        days[first + timedelta(days=i)] |= _flag_counts(marks[:, :, begin:end])
 
 
 def _tables(
     values: np.ndarray,
     marks: np.ndarray,
     starts: np.ndarray,
-    day: np.ndarray,
+    days: np.ndarray,
     supplied: np.ndarray,
     source: Source,
 ) -> dict[str, pa.Table]:
     """Lay out the three tables, ordered by sensor and time."""
     book = source.book
-    sensors, steps, _ = values.shape
-    names = list(book.columns)
-    used = [name for name, there in zip(names, supplied, strict=True) if there]
-    flag, detail = flags.flag_columns(marks[:, :, supplied].reshape(sensors * steps, -1), used)
-    columns = {name: values[:, :, j].reshape(-1) for j, name in enumerate(names)}
-    native = _layout(starts, columns, source, {"flag": flag, "flag_columns": detail})
-    estimated = (marks[:, :, 0] >= 2) & ~np.isnan(values[:, :, 0])
-    tables = {"native": native}
-    hour = _local_hours(starts, source.zone)
-    for grain, group in (("hour", hour), ("day", day)):
-        summed = aggregate.aggregate(values, estimated, starts, group, book)
+    used = [name for name, there in zip(book.columns, supplied, strict=True) if there]
+    flag, detail = flags.flag_columns(marks.reshape(len(marks), -1)[supplied], used)
+    native = {name: values[j].reshape(-1) for j, name in enumerate(book.columns)}
+    tables = {"native": _layout(starts, native, source, {"flag": flag, "flag_columns": detail})}
+    estimated = (marks[0] >= 2) & ~np.isnan(values[0])
+    groups = {
+        "hour": (_local_hours(starts, source.zone), book.min_coverage.hour),
+        "day": (days, book.min_coverage.day),
+    }
+    for grain, (begin, coverage) in groups.items():
+        summed = aggregate.aggregate(values, estimated, starts, begin, book, coverage)
         shares = {"coverage_pct": summed.coverage_pct, "estimated_pct": summed.estimated_pct}
         flat = {name: array.reshape(-1) for name, array in (summed.columns | shares).items()}
         tables[grain] = _layout(summed.starts, flat, source, {})
@@ -148,13 +192,12 @@ def _tables(
 
 
 def _local_hours(starts: np.ndarray, zone: str) -> np.ndarray:
-    """Number the local hours of the axis, rising; an hour that the clocks repeat counts twice."""
+    """Return where each local hour of the axis begins; an hour that the clocks repeat counts twice."""
     local = pd.DatetimeIndex(starts.astype("datetime64[s]"), tz="UTC").tz_convert(zone)
-    hour = local.hour.to_numpy()
-    offset = local.tz_localize(None).as_unit("s").asi8 - starts
-    return np.cumsum(np.diff(hour, prepend=hour[:1]) != 0) + np.cumsum(
-        np.diff(offset, prepend=offset[:1]) != 0
-    )
+    wall = local.tz_localize(None).as_unit("s").asi8
+    hour, offset = wall // 3600, wall - starts
+    changes = (np.diff(hour) != 0) | (np.diff(offset) != 0)
+    return np.concatenate(([0], np.flatnonzero(changes) + 1))
 
 
 def _layout(
@@ -182,6 +225,8 @@ def _schema(book: Book, arrays: dict[str, pa.Array]) -> pa.Schema:
     """Describe each column in the Parquet schema itself: unit and meaning."""
     meaning = {
         "timestamp": ("start of the interval", ""),
+        "factory_id": ("the factory", ""),
+        "sensor_id": ("the meter or steam trap", ""),
         "coverage_pct": ("share of the interval that has a value", "%"),
         "estimated_pct": ("share of the interval whose value was replaced or filled", "%"),
         "flag": ("what became of the row: " + ", ".join(flags.FLAGS), ""),

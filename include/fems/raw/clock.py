@@ -1,70 +1,63 @@
-"""Written times into interval starts."""
+"""Times as a collector's clock shows them into starts of intervals in UTC."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from fems.plant import FileMapping
+from fems.raw.labels import NO_TIME, read_labels
 
-NO_TIME = np.iinfo(np.int64).min
-"""Marks a time that could not be read (int64, as NaT)."""
+__all__ = ["NO_TIME", "LabelTimes", "interval_starts", "label_times", "local_days", "on_grid"]
 
 _DAY_S = 86_400
-_OFFSET = r"(?:[Zz]|[+-]\d{2}:?\d{2})$"
 
 
-def read_local_times(column: pa.ChunkedArray, mapping: FileMapping, zone: str) -> np.ndarray:
-    """Read written times as wall-clock seconds of a zone.
+@dataclass(frozen=True)
+class LabelTimes:
+    """What written times mean, stage by stage; int64, n each, NO_TIME from the stage on that failed.
+
+    Attributes:
+        local: seconds since 1970 of the wall clock in the zone of the file.
+        wall: the same on the grid.
+        utc: UTC seconds of the interval's start.
+        day: local day of the interval's start in the zone of the factory, days since 1970.
+    """
+
+    local: np.ndarray
+    wall: np.ndarray
+    utc: np.ndarray
+    day: np.ndarray
+
+
+def label_times(labels: list[str], mapping: FileMapping, grain_minutes: int, zone: str) -> LabelTimes:
+    """Read written times and place them; a file has far fewer different ones than rows.
 
     Args:
-        column: text, n values.
-        mapping: its time_format, or ISO 8601, with or without an offset.
-        zone: the wall clock's zone; a time that names its own offset is turned to it.
+        labels: n texts.
+        mapping: how the file writes times, in which zone, and which end of the interval they mark.
+        grain_minutes: the native interval.
+        zone: of the factory; the file's as well if the mapping names none.
 
     Returns:
-        int64, n: seconds of the wall clock since 1970, NO_TIME where unreadable.
+        What each label means. A label that names its offset from UTC is exact; one that does not is refused where
+        a change of the clocks skips or repeats it.
     """
-    if mapping.time_format:
-        parsed = pc.strptime(pc.utf8_trim_whitespace(column), mapping.time_format, "s", error_is_null=True)
-        seconds = pc.cast(parsed, pa.int64()).to_numpy(zero_copy_only=False)
-        local = (
-            np.where(np.isnan(seconds), NO_TIME, np.nan_to_num(seconds))
-            if seconds.dtype.kind == "f"
-            else seconds
-        )
-        return _without_impossible_days(local.astype(np.int64), column, mapping.time_format)
-    written = pd.Series(column.to_pylist(), dtype="object").str.strip()
-    located = written.str.contains(_OFFSET, na=False)
-    local = np.full(len(written), NO_TIME, np.int64)
-    plain = pd.to_datetime(written[~located], errors="coerce", format="ISO8601")
-    with_offset = pd.to_datetime(written[located], errors="coerce", format="ISO8601", utc=True)
-    turned = with_offset.dt.tz_convert(ZoneInfo(zone)).dt.tz_localize(None)
-    for rows, times in ((~located, plain), (located, turned)):
-        seconds = times.astype("datetime64[s]").astype("int64").to_numpy()
-        local[rows.to_numpy()] = np.where(times.isna().to_numpy(), NO_TIME, seconds)
-    return local
-
-
-def _without_impossible_days(local: np.ndarray, column: pa.ChunkedArray, time_format: str) -> np.ndarray:
-    """Refuse 30 February: the fast reader makes 2 March of it. Only the first days of a month can be such."""
-    day = local.astype("datetime64[s]").astype("datetime64[D]")
-    early = np.flatnonzero((local != NO_TIME) & ((day - day.astype("datetime64[M]")).astype(np.int64) < 3))
-    if not len(early):
-        return local
-    coded = column.take(pa.array(early)).combine_chunks().dictionary_encode()
-    possible = []
-    for text in coded.dictionary.to_pylist():
-        try:
-            datetime.strptime(text.strip(), time_format)  # noqa: DTZ007 - only whether it can be read
-            possible.append(True)
-        except ValueError:
-            possible.append(False)
-    local[early[~np.array(possible)[coded.indices.to_numpy()]]] = NO_TIME
-    return local
+    source_zone = mapping.timezone or zone
+    written, ahead = read_labels(labels, mapping.time_formats)
+    exact = ahead != NO_TIME
+    local = written.copy()
+    instants = written[exact] - ahead[exact]
+    local[exact] = _wall_clock(instants, source_zone)
+    wall = on_grid(local, mapping, grain_minutes)
+    utc = interval_starts(wall, mapping, grain_minutes, source_zone)
+    if exact.any():
+        moved = wall[exact] - local[exact] - _back_s(mapping, grain_minutes)
+        utc[exact] = np.where(wall[exact] == NO_TIME, NO_TIME, instants + moved)
+    return LabelTimes(local, wall, utc, local_days(utc, zone))
 
 
 def on_grid(local: np.ndarray, mapping: FileMapping, grain_minutes: int) -> np.ndarray:
@@ -101,19 +94,56 @@ def interval_starts(wall: np.ndarray, mapping: FileMapping, grain_minutes: int, 
     Returns:
         int64, n: UTC seconds; NO_TIME for a wall-clock time that a change of the clocks skips or repeats.
     """
+    utc = np.full(len(wall), NO_TIME, np.int64)
     known = wall != NO_TIME
-    utc = np.full(len(wall), NO_TIME, dtype=np.int64)
-    index = pd.DatetimeIndex(wall[known].astype("datetime64[s]"))
-    located = index.tz_localize(ZoneInfo(zone), ambiguous="NaT", nonexistent="NaT").as_unit("s").asi8
-    back = grain_minutes * 60 if mapping.time_marks == "end" else 0
-    utc[known] = np.where(located == NO_TIME, NO_TIME, located - back)
+    located = wall[known]
+    ahead, steady = _offsets(located // _DAY_S, zone)
+    located = located - ahead
+    if not steady.all():
+        index = pd.DatetimeIndex(wall[known][~steady].astype("datetime64[s]"))
+        placed = index.tz_localize(ZoneInfo(zone), ambiguous="NaT", nonexistent="NaT")
+        located[~steady] = placed.as_unit("s").asi8
+    utc[known] = np.where(located == NO_TIME, NO_TIME, located - _back_s(mapping, grain_minutes))
     return utc
 
 
 def local_days(utc: np.ndarray, zone: str) -> np.ndarray:
     """Return the local day of each instant as days since 1970, int64, n; NO_TIME stays NO_TIME."""
+    days = np.full(len(utc), NO_TIME, np.int64)
     known = utc != NO_TIME
-    days = np.full(len(utc), NO_TIME, dtype=np.int64)
-    local = pd.DatetimeIndex(utc[known].astype("datetime64[s]"), tz="UTC").tz_convert(ZoneInfo(zone))
-    days[known] = local.tz_localize(None).as_unit("s").asi8 // _DAY_S
+    days[known] = _wall_clock(utc[known], zone) // _DAY_S
     return days
+
+
+def _back_s(mapping: FileMapping, grain_minutes: int) -> int:
+    return grain_minutes * 60 if mapping.time_marks == "end" else 0
+
+
+def _wall_clock(utc: np.ndarray, zone: str) -> np.ndarray:
+    ahead, steady = _offsets(utc // _DAY_S, zone)
+    wall = utc + ahead
+    if not steady.all():
+        index = pd.DatetimeIndex(utc[~steady].astype("datetime64[s]"), tz="UTC")
+        wall[~steady] = index.tz_convert(ZoneInfo(zone)).tz_localize(None).as_unit("s").asi8
+    return wall
+
+
+def _offsets(days: np.ndarray, zone: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far the zone is ahead of UTC on each day, seconds, and whether it is so all through the day.
+
+    Clocks change on two days a year; on the others one offset saves asking for every time.
+    """
+    each, codes = np.unique(days, return_inverse=True)
+    found = [_steady_offset(zone, day) for day in each.tolist()]
+    ahead = np.array([offset or 0 for offset in found], np.int64)
+    return ahead[codes], np.array([offset is not None for offset in found], bool)[codes]
+
+
+@lru_cache(maxsize=4096)
+def _steady_offset(zone: str, day: int) -> int | None:
+    """Return seconds ahead of UTC from a day before to a day after; None if the clocks change meanwhile."""
+    start = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)
+    before, after = (
+        (start + timedelta(days=away)).astimezone(ZoneInfo(zone)).utcoffset() for away in (-1, 2)
+    )
+    return int(before.total_seconds()) if before is not None and before == after else None

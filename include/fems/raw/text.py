@@ -1,6 +1,9 @@
 """Bytes of a raw object into a table of text columns, with the line number of every row."""
 
-from dataclasses import dataclass
+import csv
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -8,25 +11,22 @@ import pyarrow.csv as pacsv
 
 from fems.errors import UndecodableObject
 from fems.plant import FileMapping
+from fems.raw import encodings, formats
 
-_SIGNATURES = {
-    b"\x89PNG": "a PNG picture",
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"GIF8": "a GIF picture",
-    b"%PDF": "a PDF document",
-    b"PK\x03\x04": "a ZIP archive or an Excel workbook",
-    b"\x1f\x8b": "gzip-compressed",
-    b"PAR1": "a Parquet file",
-}
+_DELIMITERS = (",", ";", "\t", "|")
+_CODED = pa.dictionary(pa.int32(), pa.string())
+# First bytes with which a line of white space alone can begin, in UTF-8.
+_BLANK_STARTS = np.isin(np.arange(256), [*range(9, 14), *range(28, 33), 0xC2, 0xE1, 0xE2, 0xE3])
 
 
 @dataclass(frozen=True)
 class BadLine:
-    """A line that has no place in the table."""
+    """A line that has no place in the table; `owner` is its file's position where several were read together."""
 
     line: int
     reason: str
     text: str
+    owner: int = 0
 
 
 @dataclass(frozen=True)
@@ -34,91 +34,179 @@ class TextTable:
     """Columns of text as they stood in the file.
 
     Attributes:
-        columns: header (as written, trimmed) -> text column, n rows.
-        lines: int32, n: the line in the file, the header's being 1.
-        bad: lines with another number of fields than the header.
+        columns: header (as written, trimmed) -> n rows of type string or dictionary<int32, string>, no nulls;
+            columns without a header are left out.
+        lines: int32, n: the line in the file, counted from 1.
+        bad: lines that cannot be told apart into the header's fields.
+        decimal: the decimal mark of its numbers.
     """
 
     columns: dict[str, pa.ChunkedArray]
     lines: np.ndarray
     bad: list[BadLine]
+    decimal: str = "."
 
 
-def decode_text(data: bytes, encodings: tuple[str, ...]) -> str:
-    """Decode a raw object's bytes, trying the encodings in order.
+def distinct(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
+    """Return a column by its distinct texts.
 
-    Raises:
-        UndecodableObject: empty, binary, or in none of the encodings; says which.
+    Args:
+        column: n values, string or dictionary<int32, string>; null counts as the empty text.
+
+    Returns:
+        int32, n: each row's place among the texts; and the texts (some may have no row).
     """
-    if not data.strip():
-        raise UndecodableObject("the object is empty")
-    for signature, what in _SIGNATURES.items():
-        if data.startswith(signature):
-            raise UndecodableObject(f"the object is {what}, not a CSV file")
-    if b"\x00" in data:
-        raise UndecodableObject("the object is binary, not text")
-    for encoding in encodings:
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise UndecodableObject(f"the object is not text in any of: {', '.join(encodings)}")
+    if column.null_count:
+        column = column.cast(pa.string()).fill_null("")
+    coded = column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    if not len(column):
+        return np.empty(0, np.int32), []
+    codes = [chunk.indices.to_numpy() for chunk in coded.chunks]
+    return np.concatenate(codes).astype(np.int32, copy=False), coded.chunk(0).dictionary.to_pylist()
 
 
-def read_table(data: bytes, mapping: FileMapping) -> TextTable:
-    """Read a delimited file.
+def read_table(data: bytes, mapping: FileMapping, coded: Collection[str] = ()) -> TextTable:
+    """Read a delimited text, an Excel workbook or a Parquet file, any of them gzip-compressed or not.
 
     Blank lines count as lines and not as rows.
+
+    Args:
+        data: the object.
+        mapping: how its collector writes.
+        coded: headers (in any case) of columns with few distinct texts, to be dictionary-encoded.
 
     Raises:
         UndecodableObject: no table can be made of it.
     """
-    text = decode_text(data, mapping.encodings)
-    lines = text.split("\n")
-    if not lines[-1]:
-        lines.pop()  # a newline at the end begins no line
-    if "" in lines or any(map(str.isspace, lines)):
-        filled = np.flatnonzero(np.array([bool(line.strip()) for line in lines])) + 1
-    else:
-        filled = np.arange(1, len(lines) + 1)
-    if not len(filled):
-        raise UndecodableObject("the object is empty")
-    header = [name.strip().strip('"').strip() for name in lines[filled[0] - 1].split(mapping.delimiter)]
-    if len(set(header)) != len(header):
-        twice = next(name for name in header if header.count(name) > 1)
-        raise UndecodableObject(f"the header has the column {twice!r} twice")
-    if len(filled) == 1:
+    data = formats.unzipped(data)
+    cells = formats.read_container(data, mapping.skip_lines)
+    folded = {header.casefold() for header in coded}
+    if cells is None:
+        return _read_delimited(encodings.to_utf8(data, mapping.encodings), mapping, folded)
+    header = _checked_header(cells.header)
+    if not len(cells.lines):
         raise UndecodableObject("the object has a header and no row")
+    named = zip(header, cells.columns, strict=True)
+    return TextTable({name: column for name, column in named if name}, cells.lines, [])
 
-    body, numbers = text, filled[1:]
-    if len(filled) != len(lines):
-        body = "\n".join(lines[i - 1] for i in filled)
-    bad: list[BadLine] = []
+
+def _read_delimited(body: bytes, mapping: FileMapping, coded: set[str]) -> TextTable:
+    raw = np.frombuffer(body, np.uint8)
+    ends = np.flatnonzero(raw == ord("\n"))
+    if body and not body.endswith(b"\n"):
+        ends = np.append(ends, len(body))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    filled = np.ones(len(ends), bool)
+    for i in np.flatnonzero(_BLANK_STARTS[raw[starts]]) if len(ends) else ():
+        filled[i] = body[starts[i] : ends[i] + 1].decode().strip() != ""
+    filled[: mapping.skip_lines] = False
+    numbers = (np.flatnonzero(filled) + 1).astype(np.int32)
+    if not len(numbers):
+        raise UndecodableObject("the object is empty")
+    first = numbers[0] - 1
+    line = body[starts[first] : ends[first]].decode().rstrip("\r")
+    bare = re.sub('"[^"]*"', "", line)
+    delimiter = mapping.delimiter or max(_DELIMITERS, key=bare.count)
+    header = _checked_header(_fields(line, delimiter))
+    if len(numbers) == 1:
+        raise UndecodableObject("the object has a header and no row")
+    if len(numbers) < len(ends) - first:
+        rows = memoryview(b"\n".join([body[starts[n - 1] : ends[n - 1]] for n in numbers[1:]]))
+    else:
+        rows = memoryview(body)[ends[first] + 1 :]
+    form = _Form(header, delimiter, b'"' in body, coded)
+    try:
+        table = _parse(rows, form, numbers[1:])
+    except UndecodableObject:
+        if not form.quotes:
+            raise
+        table = _parse_closed(bytes(rows), form, numbers[1:])
+    return replace(table, decimal=mapping.decimal)
+
+
+def _fields(line: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=delimiter))
+    except csv.Error as error:
+        raise UndecodableObject(f"the header cannot be read: {error}") from error
+
+
+def _checked_header(written: list[str]) -> list[str]:
+    """Trim the headers.
+
+    Raises:
+        UndecodableObject: two are the same.
+    """
+    header = [name.strip().strip('"').strip() for name in written]
+    named = [name for name in header if name]
+    if len(set(named)) != len(named):
+        twice = next(name for name in named if named.count(name) > 1)
+        raise UndecodableObject(f"the header has the column {twice!r} twice")
+    if not named:
+        raise UndecodableObject("the header names no column")
+    return header
+
+
+@dataclass(frozen=True)
+class _Form:
+    """What the header says of the lines below it: headers, delimiter, whether quotes occur, coded headers."""
+
+    header: list[str]
+    delimiter: str
+    quotes: bool
+    coded: set[str]
+
+
+def _parse(rows: bytes | memoryview, form: _Form, numbers: np.ndarray) -> TextTable:
+    """Parse the lines below the header; `numbers` are their places in the file."""
+    bad: list[tuple[int, BadLine]] = []
 
     def note(row: pacsv.InvalidRow) -> str:
-        # the reader counts the header as row 1 and knows no blank lines: they are gone from `body`
-        line = int(filled[row.number - 1])
         reason = f"{row.actual_columns} fields where the header has {row.expected_columns}"
-        bad.append(BadLine(line, reason, row.text))
+        place = min(row.number, len(numbers)) - 1
+        bad.append((place, BadLine(int(numbers[place]), reason, row.text)))
         return "skip"
 
+    named = [name for name in form.header if name]
+    types = {name: _CODED if name.casefold() in form.coded else pa.string() for name in named}
     try:
         table = pacsv.read_csv(
-            pa.py_buffer(body.encode()),
-            read_options=pacsv.ReadOptions(use_threads=False, column_names=header, skip_rows=1),
+            pa.py_buffer(rows),
+            # one thread: only then does the reader know the number of a bad row
+            read_options=pacsv.ReadOptions(
+                use_threads=False, column_names=[name or f"\0{i}" for i, name in enumerate(form.header)]
+            ),
             parse_options=pacsv.ParseOptions(
-                delimiter=mapping.delimiter,
+                delimiter=form.delimiter,
+                quote_char='"' if form.quotes else False,  # without quotes the reader is a tenth faster
                 invalid_row_handler=note,
-                quote_char='"',
-                newlines_in_values=False,
             ),
             convert_options=pacsv.ConvertOptions(
-                column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
+                column_types=types, include_columns=named, strings_can_be_null=False, check_utf8=False
             ),
         )
     except pa.ArrowInvalid as error:
         raise UndecodableObject(f"the object is not a table: {error}") from error
-    kept = np.setdiff1d(numbers, np.array([b.line for b in bad], dtype=np.int64), assume_unique=True)
-    if len(kept) != table.num_rows:
+    lines = np.delete(numbers, [place for place, _ in bad]) if bad else numbers
+    if len(lines) != table.num_rows:
         raise UndecodableObject("a quoted field runs over lines; the rows cannot be told apart")
-    return TextTable({name: table[name] for name in header}, kept.astype(np.int32), bad)
+    return TextTable({name: table[name] for name in named}, lines, [line for _, line in bad])
+
+
+def _parse_closed(rows: bytes, form: _Form, numbers: np.ndarray) -> TextTable:
+    """Set the lines aside that hold one half of a pair of quotes, and parse the others."""
+    d = re.escape(form.delimiter.encode())
+    field = rb'(?>"(?:[^"]|"")*+"[^%b]*+|(?!")[^%b]*+)' % (d, d)
+    whole = re.compile(rb"%b(?:%b%b)*+" % (field, d, field))
+    lines = rows.removesuffix(b"\n").split(b"\n")
+    # an odd number: the line may be the end of a field that began in an earlier one
+    closed = np.array([line.count(b'"') % 2 == 0 and bool(whole.fullmatch(line)) for line in lines])
+    if closed.all() or not closed.any():
+        raise UndecodableObject("a quoted field runs over lines; the rows cannot be told apart")
+    rest = b"\n".join([line for line, good in zip(lines, closed, strict=True) if good])
+    table = _parse(rest, form, numbers[closed])
+    opened = [
+        BadLine(int(numbers[i]), "a quote has no other half in the line", lines[i].decode())
+        for i in np.flatnonzero(~closed)
+    ]
+    return TextTable(table.columns, table.lines, sorted(table.bad + opened, key=lambda b: b.line))

@@ -22,12 +22,18 @@ def to_long(table: TextTable, mapping: FileMapping) -> TextTable:
             raise UndecodableObject(f"the header has no column {header!r}, which the mapping names")
         sensor, column = target.split("/")
         by_sensor.setdefault(sensor, {})[column] = header
-    shared = {name: c for name, c in table.columns.items() if name not in mapping.wide}
     n, times = len(table.lines), len(by_sensor)
-    columns = {name: pa.chunked_array(column.chunks * times, pa.string()) for name, column in shared.items()}
-    columns["sensor_id"] = pa.chunked_array([pa.array(np.repeat(list(by_sensor), n).tolist(), pa.string())])
-    nothing = pa.chunked_array([pa.array([""] * n, pa.string())])
+    columns = {
+        name: pa.chunked_array(column.chunks * times, column.type)
+        for name, column in table.columns.items()
+        if name not in mapping.wide
+    }
+    codes = pa.array(np.repeat(np.arange(times, dtype=np.int32), n))
+    ids = pa.DictionaryArray.from_arrays(codes, pa.array(list(by_sensor), pa.string()))
+    columns["sensor_id"] = pa.chunked_array([ids])
+    nothing = pa.chunked_array([pa.repeat(pa.scalar(""), n)])
     for name in dict.fromkeys(column for headers in by_sensor.values() for column in headers):
         parts = [table.columns[h[name]] if name in h else nothing for h in by_sensor.values()]
-        columns[name] = pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.string())
-    return TextTable(columns, np.tile(table.lines, times), table.bad)
+        chunks = [chunk for part in parts for chunk in part.cast(pa.string()).chunks]
+        columns[name] = pa.chunked_array(chunks, pa.string())
+    return TextTable(columns, np.tile(table.lines, times), table.bad, table.decimal)

@@ -1,0 +1,91 @@
+"""The scores of some factories together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks import data
+from benchmarks.truth import case, fill, kinds, sound
+from fems.book import load_book
+from fems.plant import load_plant
+from fems.settings import Settings
+
+GOALS = {
+    **dict.fromkeys(
+        ("wrong_type", "missing_row", "repeated_row", "conflicting_row", "spike", "rollover"), 99.0
+    ),
+    "stuck": 95.0,
+}
+"""Share of a kind of fault that must be found, in %."""
+MOST_WRONG = 0.01
+"""Share of sound values that may come out changed, in %."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """What processing made of simulated data.
+
+    Attributes:
+        faults: see `kinds.found`.
+        sound: of each case.
+        fills: see `fill.errors`.
+    """
+
+    faults: pd.DataFrame
+    sound: Sequence[sound.Sound]
+    fills: pd.DataFrame
+
+    @property
+    def sound_count(self) -> int:
+        """Values with no fault on record."""
+        return sum(each.count for each in self.sound)
+
+    @property
+    def wrong(self) -> pd.DataFrame:
+        """Sound values that came out changed, see `sound.judged`."""
+        return pd.concat([each.wrong for each in self.sound], ignore_index=True)
+
+
+def rmse(errors: pd.Series) -> float:
+    """Return the root of the mean of the squares."""
+    return float(np.sqrt((errors**2).mean()))
+
+
+def of_plant(
+    bench: Path,
+    settings: Settings,
+    *,
+    factories: Sequence[str] | None = None,
+    start: date = date(2025, 3, 1),
+    months: int = 3,
+    seed: int = 1,
+) -> tuple[Score, str]:
+    """Simulate (once), process and judge the meters and steam traps of some factories.
+
+    Args:
+        bench: where simulated files are kept.
+        settings: where the registry and the definition book are.
+        factories: IDs; all simulated ones if None.
+        start: first local day.
+        months: how many.
+        seed: of the simulation.
+
+    Returns:
+        The score, and what the data are.
+    """
+    plant = load_plant(settings.factories_file)
+    wanted = factories or [key for key, each in plant.factories.items() if each.simulated]
+    folder = data.simulated(bench, "truth", plant, factories=wanted, start=start, months=months, seed=seed)
+    faults, sounds, fills = [], [], []
+    for factory_id in wanted:
+        for feed in plant.feeds(factory_id):
+            laid = case.load(folder, plant, load_book(settings.definitions_dir, feed), factory_id, seed)
+            faults.append(kinds.found(laid))
+            sounds.append(sound.judged(laid))
+            fills.append(fill.errors(laid))
+    score = Score(pd.concat(faults, ignore_index=True), sounds, pd.concat(fills, ignore_index=True))
+    return score, f"Simulated data: {months} months from {start:%Y-%m-%d}, seed {seed}"

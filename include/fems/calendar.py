@@ -1,0 +1,64 @@
+"""The factory's calendar: public holidays and kinds of days."""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fems.errors import ConfigError
+
+Days = NDArray[np.datetime64]
+
+WORKDAY, SATURDAY, REST = range(3)
+"""Kinds of days: Monday to Friday, Saturday, and Sunday or public holiday."""
+
+
+@lru_cache(maxsize=64)
+def _holidays_of(country: str, first_year: int, last_year: int) -> Days:
+    import holidays
+
+    try:
+        supported = holidays.country_holidays(country).supported_categories
+        # KR's 1 May, a day off in every factory, is among the bank holidays.
+        categories = tuple(c for c in ("public", "bank") if c in supported)
+        found = holidays.country_holidays(
+            country, years=range(first_year, last_year + 1), categories=categories
+        )
+    except NotImplementedError as error:
+        raise ConfigError(f"country {country!r}: no calendar of public holidays is known for it") from error
+    return np.array(sorted(found), dtype="datetime64[D]")
+
+
+def holidays_of(country: str, days: Days) -> NDArray[np.bool_]:
+    """Return (D,) whether each day is a public holiday.
+
+    Raises:
+        ConfigError: no calendar is known for the country.
+    """
+    if len(days) == 0:
+        return np.zeros(0, dtype=bool)
+    years = days.astype("datetime64[Y]").astype(int) + 1970
+    return np.isin(days, _holidays_of(country, int(years.min()), int(years.max())))
+
+
+def weekdays(days: Days) -> NDArray[np.int64]:
+    """Return (D,) 0 for Monday to 6 for Sunday."""
+    # 1970-01-01 was a Thursday.
+    return (days.astype("datetime64[D]").astype("int64") + 3) % 7
+
+
+def kinds_of_days(days: Days, country: str | None) -> NDArray[np.int8]:
+    """Return (D,) WORKDAY, SATURDAY or REST.
+
+    Args:
+        days: local days.
+        country: whose public holidays are days of rest; None where the factory works through them.
+
+    Raises:
+        ConfigError: no calendar is known for the country.
+    """
+    weekday = weekdays(days)
+    kinds = np.where(weekday < 5, WORKDAY, np.where(weekday == 5, SATURDAY, REST)).astype(np.int8)
+    if country is not None:
+        kinds[holidays_of(country, days)] = REST
+    return kinds

@@ -1,0 +1,150 @@
+"""The definition book applied to a grid: which values are abnormal and by which rule, and what replaces them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fems.book import Book
+from fems.calendar import kinds_of_days
+from fems.plant import Sensor
+from fems.process import abnormal, missing, register
+from fems.process.grid import Grid
+from fems.raw.decode import Source
+
+CAUSES = (
+    "",
+    "no signal",
+    "stuck reading",
+    "register",
+    "outside limits",
+    "jump",
+    "stuck value",
+    "contradicts other columns",
+)
+"""Why a value that was read does not stand; the position is the code."""
+
+_NO_SIGNAL, _STUCK_READING, _REGISTER, _LIMITS, _JUMP, _STUCK_VALUE, _CONTRADICTS = range(1, 8)
+
+LONGEST_SPREAD_MINUTES = 24 * 60
+"""A register's energy over a longer gap is not spread over it."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A grid after the book.
+
+    Attributes:
+        values: float64, (C, S, T): measured, replaced or filled; NaN where missing.
+        cause: uint8, (C, S, T): position in CAUSES of the rule that a value broke.
+        estimated: bool, (C, S, T): the value is not the one that was read.
+        suspended: law and sensor, where a sensor does not keep a law between columns at all.
+    """
+
+    values: np.ndarray
+    cause: np.ndarray
+    estimated: np.ndarray
+    suspended: list[tuple[str, str]]
+
+
+def judge(grid: Grid, source: Source) -> Judged:
+    """Take out what the book calls abnormal, and fill what is missing then.
+
+    The grid's values are overwritten.
+    """
+    cause = np.zeros(grid.values.shape, np.uint8)
+    country = source.rest_country
+    kinds = kinds_of_days(grid.axis.days, country)
+    estimated = np.zeros(grid.values.shape, bool)
+    suspended: list[tuple[str, str]] = []
+    for group in source.rules:
+        everyone = len(group.sensors) == len(source.sensors)
+        pick = slice(None) if everyone else group.sensors
+        values = np.ascontiguousarray(grid.values[:, pick])
+        bench, spread = _take_out(
+            values, grid, group.book, [source.sensors[i] for i in group.sensors], source
+        )
+        gone = np.isnan(values)
+        for j, column in enumerate(group.book.columns.values()):
+            if column.fill.stand_in is not None:
+                other = group.book.value_columns.index(column.fill.stand_in)
+                measured = values[other] if other > j else np.where(gone[other], np.nan, values[other])
+                missing.fill_from_stand_in(values[j], measured, grid.axis)
+        for j, column in enumerate(group.book.columns.values()):
+            missing.fill_gaps(values[j], grid.axis, kinds, column.fill)
+        grid.values[:, pick], cause[:, pick] = values, bench.cause
+        suspended += bench.suspended
+        estimated[:, pick] = gone | spread
+    return Judged(grid.values, cause, estimated, sorted(suspended))
+
+
+class _Bench:
+    """One group's values while they are judged; what is taken out is NaN from then on, and has its cause."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values = values
+        self.cause = np.zeros(values.shape, np.uint8)
+        self.suspended: list[tuple[str, str]] = []
+
+    def take(self, column: int, cells: np.ndarray, cause: int) -> None:
+        """Take out the cells of a column that still have a value."""
+        if len(cells):
+            flat = self.values[column].reshape(-1)
+            there = cells[~np.isnan(flat[cells])]
+            flat[there] = np.nan
+            self.cause[column].reshape(-1)[there] = cause
+
+
+def _take_out(
+    values: np.ndarray, grid: Grid, book: Book, sensors: list[Sensor], source: Source
+) -> tuple[_Bench, np.ndarray]:
+    """Make NaN what breaks a rule; return the causes, and which values are shares of a register's sum."""
+    grain = source.grain_minutes
+    bench = _Bench(values)
+    carried = [j for j, there in enumerate(grid.supplied) if there]
+    columns = list(book.columns.items())
+    for j in carried:
+        no_signal = columns[j][1].no_signal
+        if no_signal:
+            bench.take(j, np.flatnonzero(np.isin(values[j], no_signal)), _NO_SIGNAL)
+    if book.stuck_reading is not None and len(carried) >= book.stuck_reading.columns:
+        cells = abnormal.stuck_readings(values[carried], book.stuck_reading, grain)
+        for j in carried:
+            bench.take(j, cells, _STUCK_READING)
+    rated = np.array([np.nan if s.rated_kw is None else s.rated_kw for s in sensors])
+    spread = np.zeros(values.shape, bool)
+    usual: dict[str, np.ndarray] = {}
+    for j in carried:
+        name, column = columns[j]
+        upper = abnormal.upper_limits(column, rated, grain)
+        modulus = source.mapping.cumulative.get(name)
+        if modulus is not None:
+            _registers_to_energy(bench, j, modulus, upper, spread[j], grain)
+        series = values[j]
+        usual[name] = abnormal.usual_levels(series)
+        bench.take(j, abnormal.outside_limits(series, column, upper, usual[name]), _LIMITS)
+        if column.jump is not None:
+            bench.take(j, abnormal.jumps(series, column.jump, usual[name], grain), _JUMP)
+        if column.stuck is not None:
+            bench.take(j, abnormal.stuck_values(series, column.stuck, usual[name], grain), _STUCK_VALUE)
+    by_name = {columns[j][0]: values[j] for j in carried}
+    found = abnormal.contradictions(by_name, book.consistency, usual)
+    for name, cells in found.cells.items():
+        bench.take(book.value_columns.index(name), cells, _CONTRADICTS)
+    for law, sensors_of in found.suspended.items():
+        bench.suspended.extend((law, sensors[s].sensor_id) for s in np.flatnonzero(sensors_of))
+    return bench, spread
+
+
+def _registers_to_energy(
+    bench: _Bench, column: int, modulus: float, upper: np.ndarray, spread: np.ndarray, grain: int
+) -> None:
+    """Turn a column of running registers into the energy of each interval, in place."""
+    for s, series in enumerate(bench.values[column]):
+        read = ~np.isnan(series)
+        limit = upper[s] if np.isfinite(upper[s]) else modulus / 2
+        energy, spread[s] = register.energy_from_register(
+            series, modulus, limit, LONGEST_SPREAD_MINUTES // grain
+        )
+        unusable = read & (np.isnan(energy) | spread[s])
+        bench.cause[column, s][unusable] = _REGISTER
+        series[:] = energy
