@@ -14,8 +14,10 @@ from embedded.stack import Stack
 from fems import lake as keys
 from fems.flows.ingest import stale_factories
 from fems.flows.land import land_file, land_tree
+from fems.flows.offline import process_folder
 from fems.flows.platform import Platform
 from fems.flows.summary import factory_summary, quarantined
+from fems.lake import FolderStore
 from fems.settings import settings
 from fems.simulate import simulate
 
@@ -121,6 +123,34 @@ def test_raw_files_become_a_forecast(airflow_stack: Stack, platform: Platform, t
     assert [ended(airflow_stack, "forecast", r["dag_run_id"])["state"] for r in manual] == ["failed"]
     failed = api.task_instances("forecast", manual[0]["dag_run_id"], task_id="forecast_factory")
     assert failed[0]["try_number"] == 1, "a missing model is not worth a retry"
+
+
+@needs_steel
+def test_the_shell_makes_the_same_bytes_with_no_service(platform: Platform, tmp_path: Path) -> None:
+    lake = platform.lake
+    for factory in ("1120", "2160"):
+        folder, out = tmp_path / factory, tmp_path / f"{factory}-out"
+        rooms = [
+            f"{room}/{feed}/"
+            for feed in platform.plant.feeds(factory)
+            for room in ("processed", "quarantine")
+        ]
+        for feed in platform.plant.feeds(factory):
+            for item in lake.store.list(f"raw/{feed}/factory={factory}/"):
+                (folder / item.key).parent.mkdir(parents=True, exist_ok=True)
+                (folder / item.key).write_bytes(lake.store.get(item.key))
+        process_folder(folder, factory, out, "meter", progress=print)
+        airflow_s = {
+            item.key: lake.store.get(item.key)
+            for room in rooms
+            for item in lake.store.list(room)
+            if f"factory={factory}/" in item.key
+        } | {keys.package_key(factory): lake.store.get(keys.package_key(factory))}
+        local = FolderStore(out)
+        shell_s = {
+            i.key: local.get(i.key) for room in ("processed/", "quarantine/") for i in local.list(room)
+        }
+        assert len(airflow_s) > 20 and shell_s == airflow_s
 
 
 @needs_steel

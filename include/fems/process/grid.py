@@ -62,7 +62,7 @@ class Rows:
         days: int32, n: local day of the row, days since 1970.
         lines: int32, n: line in the object.
         values: float64, (C, n).
-        bounds: int64, objects + 1: where each object's rows begin, and the end.
+        states: uint8, (C, n).
         place: int64, n: the row's position among its object's rows.
     """
 
@@ -71,7 +71,7 @@ class Rows:
     days: np.ndarray
     lines: np.ndarray
     values: np.ndarray
-    bounds: np.ndarray
+    states: np.ndarray
     place: np.ndarray
 
 
@@ -139,7 +139,7 @@ def gather(objects: list[DecodedObject], axis: Axis) -> tuple[Rows, np.ndarray, 
         days=np.concatenate([d.days[pick] for d, pick in pairs]),
         lines=np.concatenate([d.lines[pick] for d, pick in pairs]),
         values=np.concatenate([d.values[:, pick] for d, pick in pairs], axis=1),
-        bounds=np.concatenate(([0], np.cumsum(counts))),
+        states=np.concatenate([d.states[:, pick] for d, pick in pairs], axis=1),
         place=np.concatenate([np.arange(len(d.days))[pick] for d, pick in pairs]),
     )
     starts = np.concatenate([d.starts[pick] for d, pick in pairs])
@@ -165,8 +165,6 @@ def place(objects: list[DecodedObject], axis: Axis, sensors: int, columns: int) 
         columns: C.
     """
     steps = len(axis.starts)
-    values = np.full((columns, sensors * steps), np.nan)
-    states = np.full((columns, sensors * steps), ABSENT, np.uint8)
     standing_row = np.full(sensors * steps, -1, np.int32)
     supplied = np.zeros(columns, bool)
     for decoded in objects:
@@ -175,23 +173,19 @@ def place(objects: list[DecodedObject], axis: Axis, sensors: int, columns: int) 
     cell = sensor.astype(np.int64) * steps + slot
     stands, standing = _winners(cell, rows.owner, standing_row)
     conflicting = np.zeros(len(cell), bool)
-    kept: np.ndarray | slice = slice(None)
-    if not stands.all():
-        kept = np.flatnonzero(stands)
-        losers = np.flatnonzero(~stands)
+    losers = np.flatnonzero(~stands)
+    if len(losers):
         a, b = rows.values[:, losers], rows.values[:, standing[losers]]
         conflicting[losers] = ~((a == b) | (np.isnan(a) & np.isnan(b))).all(axis=0)
-    row_states = np.concatenate(
-        [
-            d.states[:, rows.place[i:j]]
-            for d, i, j in zip(objects, rows.bounds, rows.bounds[1:], strict=False)
-        ],
-        axis=1,
-    )
-    where = cell[kept]
-    for j in range(columns):
-        values[j, where] = rows.values[j, kept]
-        states[j, where] = row_states[j, kept]
+    empty = np.flatnonzero(standing_row < 0)
+    values = np.empty((columns, sensors * steps))
+    states = np.empty((columns, sensors * steps), np.uint8)
+    if len(cell):
+        for j in range(columns):
+            # -1, where no row stands, takes the last row's; it is overwritten below
+            np.take(rows.values[j], standing_row, out=values[j], mode="wrap")
+            np.take(rows.states[j], standing_row, out=states[j], mode="wrap")
+    values[:, empty], states[:, empty] = np.nan, ABSENT
     shape = (sensors, steps)
     grid = Grid(
         axis,

@@ -102,7 +102,9 @@ class _Page:
     def by_layout(self, layout: _Layout) -> None:
         """Read at once the pending labels that are written in a layout."""
         width = len(layout.sample)
-        fit = [i for i in self.pending if len(self.texts[i]) == width]
+        fit = self.pending
+        if any(len(self.texts[i]) != width for i in fit):
+            fit = [i for i in fit if len(self.texts[i]) == width]
         if not fit:
             return
         points = "".join([self.texts[i] for i in fit]).encode("utf-32-le", "surrogatepass")

@@ -75,7 +75,7 @@ def _header(data: bytes, mapping: FileMapping) -> bytes:
         and 0 < end < len(data)
         and data.endswith(b"\n")
         and not any(odd in data for odd in (b'"', b"\0"))
-        and data.count(b"\r") == data.count(b"\r\n")
+        and (b"\r" not in data or data.count(b"\r") == data.count(b"\r\n"))
         and data[:end].strip() != b""
         and (data.isascii() or is_in(data, mapping.encodings[0]))
     )
@@ -86,5 +86,9 @@ def _joined(group: list[tuple[RawObject, bytes]], header: bytes) -> Batch:
     if len(group) == 1:
         return Batch(group, group[0][1], [])
     bodies = [data if i == 0 else memoryview(data)[len(header) :] for i, (_, data) in enumerate(group)]
-    counts = [data.count(b"\n") - (i > 0) for i, (_, data) in enumerate(group)]
+    # many times as fast as bytes.count for something that is everywhere
+    counts = [
+        int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n"))) - (i > 0)
+        for i, (_, data) in enumerate(group)
+    ]
     return Batch(group, b"".join(bodies), counts)
