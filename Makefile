@@ -12,6 +12,8 @@ UV_VERSION := 0.13.8
 FEMS_PYTHON ?= python3.11
 # More for `make demo`, such as DEMO="--factories 1100,steel --epochs 5"
 DEMO ?=
+# More for `make bench`, such as BENCH="--only process,truth"
+BENCH ?=
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,7 +59,7 @@ test: lint ## lint, types and all tests, on the embedded services
 	$(BIN)/pytest
 
 bench: setup $(VENV)/bench/.ready ## the measurements, as a table and as JSON
-	@PYTHONPATH=$(VENV)/bench $(BIN)/python -m benchmarks
+	@PYTHONPATH=$(VENV)/bench $(BIN)/python -m benchmarks $(BENCH)
 
 # The peers have a folder of their own: the project's environment stays what requirements.txt says.
 $(VENV)/bench/.ready: benchmarks/requirements.txt $(VENV)/.ready

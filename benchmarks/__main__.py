@@ -30,6 +30,7 @@ class Part(StrEnum):
     linear = "linear"
     quality = "quality"
     simulate = "simulate"
+    model = "model"
 
 
 def main(
@@ -88,12 +89,20 @@ def _simulate(bench: Path, console: Console) -> list[Measurement]:
         return [measure.simulated(load_plant(settings().factories_file))]
 
 
+def _model(bench: Path, console: Console) -> list[Measurement]:
+    from benchmarks import model  # only here: it brings TensorFlow's peers
+
+    with console.status("backtests of the month-ahead model, about ten minutes"):
+        return model.rows()
+
+
 _MEASURED: dict[Part, Callable[[Path, Console], list[Measurement]]] = {
     Part.process: _process,
     Part.truth: _truth,
     Part.linear: _linear,
     Part.quality: _quality,
     Part.simulate: _simulate,
+    Part.model: _model,
 }
 
 

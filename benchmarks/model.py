@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.measure import Measurement
+from benchmarks.measurement import Measurement
 from fems.model import backtest
 from fems.model.backtest import LSTM
 from fems.model.history import MEASURED, History

@@ -16,8 +16,11 @@ DOCS = """
 ### A model per factory
 
 **train_factory**, one per factory: reads the published hours, trains the one-step LSTM (the study's protocol) and the
-month-ahead LSTM, scores both on the last 42,300 minutes (month-ahead beside weekly naive on the same window), refits
-on everything, logs the run to MLflow (experiment `fems-train`) and registers `fems-<factory>`.
+month-ahead LSTM, scores both on the last 42,300 minutes (month-ahead beside weekly naive and the hour-of-week profile
+on the same window), refits on everything, logs the run to MLflow (experiment `fems-train`, a run a factory under the
+run of its month) and registers `fems-<factory>` as `challenger`. It becomes `champion` where it is ahead of the one
+that is, on the same window; the version's tag `promotion` says why, or why not. `fems promote` and `fems rollback`
+overrule it.
 
 A registered model starts the Dag `forecast` for its factory and month.
 

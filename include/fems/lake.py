@@ -62,6 +62,9 @@ class Store(Protocol):
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Yield every object under a prefix, ordered by key."""
 
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Yield the key of every object under a prefix, in order: what a listing costs where no ETag is asked for."""
+
     def get(self, key: str) -> bytes:
         """Return an object's bytes; KeyError if there is none."""
 
@@ -81,21 +84,24 @@ class FolderStore:
     def _path(self, key: str) -> Path:
         return (self._raw if key.startswith("raw/") else self.root) / key
 
-    def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Yield every file under a prefix; the ETag is the MD5 of its bytes, as for a plain S3 put."""
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Yield the key of every file under a prefix, in order."""
         folder = prefix.rpartition("/")[0]  # as in a bucket, a prefix may end inside a name
         base = self._path(folder + "/")
-
-        def stored(path: Path) -> StoredObject | None:
+        for path in sorted(base.rglob("*"), key=lambda p: p.as_posix()):
             key = f"{folder}/{path.relative_to(base).as_posix()}".lstrip("/")
-            if not key.startswith(prefix) or not path.is_file() or path.name.endswith(".part"):
-                return None
-            data = path.read_bytes()
+            if key.startswith(prefix) and path.is_file() and not path.name.endswith(".part"):
+                yield key
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Yield every file under a prefix; the ETag is the MD5 of its bytes, as for a plain S3 put."""
+
+        def stored(key: str) -> StoredObject:
+            data = self.get(key)
             return StoredObject(key, hashlib.md5(data, usedforsecurity=False).hexdigest(), len(data))
 
-        paths = sorted(base.rglob("*"), key=lambda p: p.as_posix())
         with ThreadPoolExecutor(2) as pool:  # hashing takes its time, and lets other threads run
-            yield from filter(None, pool.map(stored, paths))
+            yield from pool.map(stored, self.keys(prefix))
 
     def get(self, key: str) -> bytes:
         """Return a file's bytes; KeyError if there is none."""
@@ -178,6 +184,10 @@ class MinioStore:
         with self._explained(prefix):
             for item in self._client.list_objects(self.bucket, prefix=prefix, recursive=True):
                 yield StoredObject(item.object_name or "", (item.etag or "").strip('"'), item.size or 0)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Yield the key of every object under a prefix, in order."""
+        return (item.key for item in self.list(prefix))
 
     def get(self, key: str) -> bytes:
         """Return an object's bytes; KeyError if there is none."""
@@ -361,19 +371,19 @@ class Lake:
         """Return the key of every table of a factory, or of one month, whether a manifest names it or not."""
         folder = f"month={month}/" if month else ""
         return {
-            item.key
+            key
             for table in TABLES
-            for item in self.store.list(_table_folder(feed, table, factory_id) + folder)
+            for key in self.store.keys(_table_folder(feed, table, factory_id) + folder)
         }
 
     def manifests(self, feed: Feed, factory_id: str) -> dict[str, dict[str, Any]]:
         """Return every partition's metadata, month -> manifest, in order; a broken one is as good as none."""
         prefix = f"processed/{feed}/_manifest/factory={factory_id}/"
         found = {}
-        for item in self.store.list(prefix):
-            month = item.key.removeprefix(prefix + "month=").removesuffix(".json")
+        for key in self.store.keys(prefix):
+            month = key.removeprefix(prefix + "month=").removesuffix(".json")
             try:
-                manifest = self.read_json(item.key)
+                manifest = self.read_json(key)
             except DataError as error:
                 log.warning("%s", error)
                 continue

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,8 @@ from support import holds_pickle
 from embedded.ports import free_ports
 from embedded.stack import Stack
 from fems import tracking
-from fems.errors import NoModel, ServiceUnavailable
+from fems.errors import DataError, NoModel, ServiceUnavailable
+from fems.model import promotion
 from fems.model.history import History
 from fems.model.train import TrainedFactory, train_factory
 from fems.settings import settings
@@ -22,6 +24,8 @@ from fems.settings import settings
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("fems_environment")]
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+PROMOTED = promotion.Verdict(True, "the first model of this factory")
+REFUSED = promotion.Verdict(False, "less than 0.1 ahead; v2 stays")
 
 
 def hour_table(factory_id: str, days: int = 60) -> pd.DataFrame:
@@ -48,26 +52,29 @@ def trained() -> TrainedFactory:
     return train_factory(History.from_hour_table(hour_table("T")), epochs=1, month_ahead_epochs=1)
 
 
-def scored(trained: TrainedFactory, ours: float, naive: float) -> TrainedFactory:
-    figures = {"month_ahead.accuracy": ours, "month_ahead.weekly_naive_accuracy": naive}
-    return replace(trained, metrics={**trained.metrics, **figures})
+def scored(trained: TrainedFactory, ours: float) -> TrainedFactory:
+    return replace(trained, metrics={**trained.metrics, "month_ahead.accuracy": ours})
 
 
-def train(trained: TrainedFactory, factory_id: str, month: str = "2026-03") -> tracking.Registered:
+def train(
+    trained: TrainedFactory, factory_id: str, verdict: promotion.Verdict = PROMOTED, month: str = "2026-03"
+) -> tracking.Registered:
     with tracking.training_run(
         factory_id, month, tags={"dag_run": "manual__1"}, params={"epochs": 1, "seed": 0}
     ) as run:
+        run.log_data({"2026-02": {"fingerprint": "abc", "book_version": "def"}})
         for epoch, figures in enumerate(trained.curves["one_step"], start=1):
             run.log_epoch("one_step", epoch, figures)
-        return run.register(trained, hour_table(factory_id), NOW)
+        return run.register(trained, hour_table(factory_id), verdict, NOW)
 
 
 def test_what_is_registered_comes_back_and_forecasts_the_same(
-    trained: TrainedFactory, capfd: pytest.CaptureFixture[str]
+    trained: TrainedFactory, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    import mlflow
     from mlflow import MlflowClient
 
-    made = train(scored(trained, 90.0, 85.0), "T")
+    made = train(scored(trained, 90.0), "T")
     assert (made.version, made.alias) == ("1", tracking.CHAMPION)
     champion = tracking.load_champion("T")
     assert champion.version == "1" and champion.tags["month"] == "2026-03" and champion.run_id == made.run_id
@@ -84,7 +91,27 @@ def test_what_is_registered_comes_back_and_forecasts_the_same(
     client = MlflowClient(settings().mlflow_uri)
     run = client.get_run(made.run_id)
     assert run.info.status == "FINISHED"
-    assert {"factory": "T", "month": "2026-03", "dag_run": "manual__1"}.items() <= run.data.tags.items()
+    tags = {
+        "factory": "T",
+        "month": "2026-03",
+        "dag_run": "manual__1",
+        "level": "factory",
+        "model_version": "1",
+    }
+    assert tags.items() <= run.data.tags.items()
+    assert run.data.tags["promotion"] == "champion: the first model of this factory"
+    parent = client.get_run(run.data.tags["mlflow.parentRunId"])
+    assert (parent.data.tags["level"], parent.info.run_name) == ("month", "2026-03")
+    files = {file.path for file in client.list_artifacts(made.run_id)}
+    assert {"backtest.json", "holdout.csv", "data", "figures"} <= files
+    table = mlflow.load_table("backtest.json", run_ids=[made.run_id])
+    assert set(table["method"]) == {"lstm", "weekly_naive", "profile"} and table["accuracy"].notna().all()
+    requirements = Path(
+        mlflow.artifacts.download_artifacts(
+            f"models:/{made.model}/1/requirements.txt", dst_path=str(tmp_path)
+        )
+    ).read_text()
+    assert all("==" in line for line in requirements.split())
     assert [m.step for m in client.get_metric_history(made.run_id, "one_step.loss")] == [1]
     figures = {file.path for file in client.list_artifacts(made.run_id, "figures")}
     assert figures == {"figures/learning_curves.png", "figures/month_ahead_holdout.png"}
@@ -92,20 +119,62 @@ def test_what_is_registered_comes_back_and_forecasts_the_same(
     assert "View run" not in told and "Downloading" not in told
 
 
-def test_a_worse_model_does_not_replace_the_champion(trained: TrainedFactory) -> None:
+def test_each_promotion_and_refusal_is_kept_with_its_reason(trained: TrainedFactory) -> None:
     from mlflow import MlflowClient
 
-    first = train(scored(trained, 80.0, 85.0), "W")
-    assert first.alias == tracking.CHAMPION and "first model" in first.reason
-    second = train(scored(trained, 90.0, 85.0), "W")
-    assert second.alias == tracking.CHAMPION
-    third = train(scored(trained, 84.9, 85.0), "W")
-    assert third.alias == tracking.CHALLENGER
-    champion = tracking.load_champion("W")
-    assert champion.version == second.version
     client = MlflowClient(settings().mlflow_uri)
-    assert client.get_model_version("fems-W", first.version).tags["champion_until"] == NOW.isoformat()
-    assert client.get_model_version("fems-W", third.version).tags["promotion"].startswith("challenger: ")
+
+    def tags(version: str) -> dict[str, str]:
+        return dict(client.get_model_version("fems-W", version).tags)
+
+    def aliases() -> dict[str, str]:
+        return {k: str(v) for k, v in client.get_registered_model("fems-W").aliases.items()}
+
+    for verdict in (PROMOTED, promotion.Verdict(True, "90.20 against 90.00 of v1"), REFUSED):
+        train(trained, "W", verdict)
+    assert aliases() == {"champion": "2", "challenger": "3"}
+    assert (
+        tags("1")["champion_until"] == NOW.isoformat() and tags("1")["promotion"] == "retired: v2 took over"
+    )
+    assert (tags("2")["promotion"], tags("2")["champion_before"]) == (
+        "champion: 90.20 against 90.00 of v1",
+        "1",
+    )
+    assert tags("3")["promotion"] == f"challenger: {REFUSED.reason}"
+
+    assert tracking.promote("W").version == "3"  # the challenger
+    assert aliases() == {"champion": "3"} and tags("3")["promotion"] == "champion: promoted by hand"
+    assert (
+        tags("3")["event.20260301T000000Z"] == f"challenger: {REFUSED.reason}"
+    )  # the refusal is not forgotten
+    with pytest.raises(DataError, match="champion already"):
+        tracking.promote("W", "3")
+    with pytest.raises(NoModel, match="version 9"):
+        tracking.promote("W", "9")
+    with pytest.raises(NoModel, match="no challenger"):
+        tracking.promote("W")
+    assert tracking.rollback("W").version == "2"
+    assert tracking.load_champion("W").version == "2"
+    assert tags("2")["promotion"] == "champion: rolled back from v3"
+    assert tags("3")["promotion"] == "retired: rolled back to v2"
+    assert tracking.rollback("W").version == "1"
+    with pytest.raises(NoModel, match="no champion before version 1"):
+        tracking.rollback("W")
+
+
+def test_factories_that_start_at_once_share_one_run_of_the_month() -> None:
+    from mlflow import MlflowClient
+
+    with ThreadPoolExecutor(4) as pool:
+        found = set(pool.map(lambda _: tracking.month_run("2031-01"), range(4)))
+    assert len(found) == 1
+    client = MlflowClient(settings().mlflow_uri)
+    experiment = client.get_experiment_by_name(tracking.EXPERIMENT)
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id], "tags.level = 'month' and tags.month = '2031-01'")
+    assert [run.info.run_id for run in runs] == list(found)
+    assert {tracking.month_run("2031-01")} == found
+    assert tracking.month_run("2031-02") not in found
 
 
 def test_a_failed_training_registers_nothing(trained: TrainedFactory) -> None:
@@ -115,6 +184,7 @@ def test_a_failed_training_registers_nothing(trained: TrainedFactory) -> None:
         raise ZeroDivisionError
     client = MlflowClient(settings().mlflow_uri)
     assert client.get_run(run.run_id).info.status == "FAILED"
+    assert not client.search_model_versions("name = 'fems-F'")
     with pytest.raises(NoModel, match="factory F has no champion"):
         tracking.load_champion("F")
     assert not tracking.has_champion("F")
@@ -136,7 +206,7 @@ def test_the_logged_model_serves_from_an_hour_table_and_holds_no_pickle(
 ) -> None:
     import mlflow
 
-    made = train(scored(trained, 90.0, 85.0), "S")
+    made = train(trained, "S")
     local = mlflow.artifacts.download_artifacts(
         f"models:/{made.model}/{made.version}", dst_path=str(tmp_path)
     )
@@ -165,6 +235,28 @@ def test_no_server_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         tracking.load_champion("T")
     with pytest.raises(ServiceUnavailable), tracking.training_run("T", "2026-03"):
         pass
+    with pytest.raises(ServiceUnavailable):
+        tracking.rollback("T")
+
+
+def test_a_model_that_cannot_be_stored_is_not_registered(
+    trained: TrainedFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow goes away while the model is written: worth a retry, and the old champion serves on."""
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    train(trained, "D")
+
+    def gone(*_: object, **__: object) -> None:
+        raise MlflowException("connection lost")
+
+    monkeypatch.setattr("mlflow.pyfunc.log_model", gone)
+    with pytest.raises(ServiceUnavailable, match="connection lost"):
+        train(trained, "D")
+    client = MlflowClient(settings().mlflow_uri)
+    assert [v.version for v in client.search_model_versions("name = 'fems-D'")] == ["1"]
+    assert tracking.load_champion("D").version == "1"
 
 
 def test_the_server_is_the_embedded_one(services: Stack) -> None:

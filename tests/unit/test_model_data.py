@@ -99,13 +99,23 @@ def test_labour_day_is_off_in_korea() -> None:
     assert features["before_holiday"].tolist() == [1, 0, 0, 1]
     assert features["after_holiday"].tolist() == [0, 0, 1, 1]
     assert features["weekday"].tolist() == [0, 1, 2, 0]
-    assert calendar.day_kinds(days, "KR").tolist() == [0, calendar.HOLIDAY, 2, calendar.HOLIDAY]
+    assert calendar.day_kinds(features).tolist() == [0, calendar.HOLIDAY, 2, calendar.FESTIVAL]
 
 
-def test_hours_carry_the_features_of_their_local_day() -> None:
-    hours = pd.date_range("2018-04-30 14:00", periods=3, freq="h", tz="UTC").tz_convert("Asia/Seoul")
-    assert calendar.hour_features(hours, "KR")["holiday"].tolist() == [0, 1, 1]
-    assert calendar.hour_features(hours, "KR")["hour"].tolist() == [23, 0, 1]
+def test_festivals_bridges_and_the_shift_plan_are_known() -> None:
+    days = np.arange("2018-09-21", "2018-10-10", dtype="datetime64[D]")
+    features = calendar.day_features(days, "KR", "two_shift")
+    found = {
+        name: [str(d)[5:] for d in days[features[name] == 1]] for name in ("holiday", "festival", "bridge")
+    }
+    chuseok = ["09-23", "09-24", "09-25", "09-26"]
+    assert found["holiday"] == [*chuseok, "10-03", "10-09"]
+    assert found["festival"] == chuseok
+    assert found["bridge"] == ["10-08"]  # a Monday before a holiday
+    assert features["planned"].iloc[:3].tolist() == [16 / 24, 8 / 24, 0.0]  # Friday, Saturday, Sunday
+    assert not calendar.day_features(days, "KR")["planned"].any()
+    with pytest.raises(ConfigError, match="night"):
+        calendar.day_features(days, "KR", "night")
 
 
 def test_an_unknown_country_is_a_configuration_error() -> None:
@@ -193,10 +203,18 @@ def test_weekly_naive_repeats_the_last_week_and_never_looks_ahead() -> None:
         baselines.weekly_naive(history, history.hours[100], 300)
 
 
-def test_the_profile_is_the_mean_of_each_hour_of_the_week() -> None:
-    history = History.from_hour_table(hour_table(21))
-    forecast = baselines.hour_of_week_profile(history, history.end, 168)
-    np.testing.assert_allclose(forecast.to_numpy(), history.used_kwh.reshape(3, 168, 2).mean(axis=0))
+def test_the_profile_is_the_weighted_mean_of_each_hour_of_the_week() -> None:
+    history = History.from_hour_table(hour_table(21))  # the first day, 3 March, is a holiday
+    forecast = baselines.hour_of_week_profile(history, history.end, 168, half_life_weeks=1e9)
+    weeks = history.used_kwh.reshape(3, 168, 2)
+    np.testing.assert_allclose(forecast.to_numpy()[24:], weeks.mean(axis=0)[24:], rtol=1e-6)
+    np.testing.assert_allclose(forecast.to_numpy()[:24], weeks[1:].mean(axis=0)[:24], rtol=1e-6)
+    late = baselines.hour_of_week_profile(history, history.end, 168, half_life_weeks=1.0)
+    expected = (weeks[0] + 2 * weeks[1] + 4 * weeks[2]) / 7
+    np.testing.assert_allclose(late.to_numpy()[24:], expected[24:], rtol=1e-6)
+    # 1 May looks like the one holiday there was.
+    may = baselines.hour_of_week_profile(history, pd.Timestamp("2025-05-01", tz="Asia/Seoul"), 24)
+    np.testing.assert_allclose(may.to_numpy(), history.used_kwh[:24], rtol=1e-6)
 
 
 def test_persistence_is_the_last_measured_value() -> None:

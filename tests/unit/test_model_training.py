@@ -12,7 +12,8 @@ from fems.errors import DataError, TooLittleHistory
 from fems.model import backtest, bundle, prior
 from fems.model.experts import NAMES
 from fems.model.history import History
-from fems.model.month_ahead import MonthAheadModel, train_month_ahead
+from fems.model.month_ahead import MonthAheadModel
+from fems.model.month_train import train_month_ahead
 from fems.model.one_step import train_one_step
 from fems.model.train import TrainedFactory, train_factory
 
@@ -60,7 +61,7 @@ def network_model(history: History, model: MonthAheadModel) -> MonthAheadModel:
     network = gate.build(one["encoder"].shape[2], one["decoder"].shape[2])
     random = np.random.default_rng(0)
     network.set_weights([random.normal(0, 0.3, w.shape) for w in network.get_weights()])
-    return replace(model, gate="network", network=network)
+    return replace(model, trust=1.0, network=network)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def test_a_planted_future_value_moves_nothing(
 ) -> None:
     spoilt = planted(history, origin)
     assert np.nanmax(spoilt.used_kwh) == 1e6
-    for model in (network_model, replace(network_model, network=None)):
+    for model in (network_model, replace(network_model, trust=0.0, network=None)):
         one = model.predict_band(history, origin, HORIZON)
         two = model.predict_band(spoilt, origin, HORIZON)
         pd.testing.assert_frame_equal(one, two, check_exact=True)
@@ -130,10 +131,31 @@ def test_the_same_seed_gives_the_same_model(
     history: History, origin: pd.Timestamp, model: MonthAheadModel
 ) -> None:
     again = train_month_ahead(history.until(origin), epochs=1, seed=3)
-    assert again.curve == model.curve and again.gate == model.gate
+    assert again.curve == model.curve and again.trust == model.trust
+    np.testing.assert_array_equal(again.prior, model.prior)
     pd.testing.assert_frame_equal(
         again.predict(history, origin, 50), model.predict(history, origin, 50), check_exact=True
     )
+
+
+def test_the_same_seed_gives_the_same_weights_of_the_gate(history: History, model: MonthAheadModel) -> None:
+    from fems.model import gate, runtime, samples
+
+    field = samples.Field.of(history, 31)
+    some = samples.training_samples(
+        field, [(day, day % 24) for day in range(30, 60)], model.scaler, model.covariates
+    )
+    flat = np.zeros((*some.decoder.shape[:2], len(NAMES)))
+
+    def fitted(seed: int) -> list[np.ndarray]:
+        runtime.prepare(seed)
+        network = gate.build(some.encoder.shape[2], some.decoder.shape[2])
+        gate.fit(network, some, flat, validation=None, validation_log_prior=None, epochs=2, seed=seed)
+        return [np.asarray(weight) for weight in network.get_weights()]
+
+    for one, again in zip(fitted(1), fitted(1), strict=True):
+        np.testing.assert_array_equal(one, again)
+    assert any((one != other).any() for one, other in zip(fitted(1), fitted(2), strict=True))
 
 
 def test_too_little_history_says_how_much_is_needed() -> None:
@@ -142,17 +164,19 @@ def test_too_little_history_says_how_much_is_needed() -> None:
     with pytest.raises(TooLittleHistory, match="42 days"):
         train_factory(made_up(40), epochs=1)
     with pytest.raises(TooLittleHistory, match="4 windows"):
-        backtest.month_ahead(made_up(60))
+        backtest.month_ahead(made_up(60), backtest.baselines())
 
 
-def test_the_prior_finds_the_expert_that_is_right() -> None:
+def test_the_prior_finds_the_expert_that_is_right_in_each_part_of_the_month() -> None:
     random = np.random.default_rng(0)
     truth = random.random((20, 31, 24)).astype(np.float32)
     said = np.stack([truth + random.normal(0, s, truth.shape) for s in (0.5, 0.01, 0.5, 0.4)], axis=2)
+    said[:, 10:, 3], said[:, 10:, 1] = said[:, 10:, 1].copy(), said[:, 10:, 3].copy()
     truth[random.random(truth.shape) < 0.2] = np.nan
     weight = prior.fit_prior(said.astype(np.float32), truth)
-    assert weight.sum() == pytest.approx(1) and (weight > 0).all()
-    assert weight.argmax() == 1 and weight[1] > 0.6
+    np.testing.assert_allclose(weight.sum(axis=1), 1)
+    assert (weight > 0).all()
+    assert weight.argmax(axis=1).tolist() == [1, 1, 3] and weight.max(axis=1).min() > 0.6
 
 
 def test_one_step_scores_itself_beside_persistence(trained: TrainedFactory) -> None:
@@ -166,6 +190,8 @@ def test_one_step_scores_itself_beside_persistence(trained: TrainedFactory) -> N
     assert (one.metrics, one.curve) == (trained.one_step.metrics, trained.one_step.curve)
     assert {"accuracy", "persistence_accuracy", "mae", "r2"} <= set(one.metrics)
     assert len(one.forecast) == 60 * 24 // 5
+    for ours, theirs in zip(one.network.get_weights(), trained.one_step.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
     # A forecast of an hour does not see that hour.
     changed = one.predict(planted(history, history.hours[800]))
     pd.testing.assert_series_equal(changed[: history.hours[800]], one.predict(history)[: history.hours[800]])
@@ -210,7 +236,7 @@ def test_a_saved_bundle_forecasts_the_same_and_holds_no_pickle(
     assert read.metrics == bundle.finite(made.metrics)
     assert read.month_ahead.trained_until == network_model.trained_until
     for path in (tmp_path / "b").rglob("*"):
-        assert path.suffix in (".json", ".keras")
+        assert path.suffix in (".json", ".keras", ".txt")
         assert not holds_pickle(path), path
 
 

@@ -37,9 +37,13 @@ def published_hours(platform: Platform, factory_id: str) -> pd.DataFrame:
 
 
 def as_history(platform: Platform, factory_id: str, hours: pd.DataFrame) -> History:
-    """Return an hour table as the model stage wants it, with the calendar that the registry names."""
+    """Return an hour table as the model stage wants it, with the calendar and the shifts that the registry names."""
     factory = platform.plant.factory(factory_id)
-    return History.from_hour_table(hours, country=factory.country, holidays_off=factory.holidays_off)
+    # A plan that nobody wrote down is the schema's default, and says nothing of this factory.
+    shifts = factory.shifts if "shifts" in factory.model_fields_set else None
+    return History.from_hour_table(
+        hours, country=factory.country, holidays_off=factory.holidays_off, shifts=shifts
+    )
 
 
 def month_of(origin: pd.Timestamp) -> str:

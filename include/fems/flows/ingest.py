@@ -268,9 +268,9 @@ def write(lake: Lake, job: Job, partition: Partition, manifest: dict[str, Any]) 
     lake.store.put(keys.manifest_key(job.feed, job.factory_id, job.month), keys.to_json(manifest))
     for key in lake.part_keys(job.feed, job.factory_id, job.month) - wanted:
         lake.store.delete(key)
-    for item in list(lake.store.list(f"quarantine/{job.feed}/factory={job.factory_id}/date={job.month}-")):
-        if item.key not in bad:
-            lake.store.delete(item.key)
+    for key in list(lake.store.keys(f"quarantine/{job.feed}/factory={job.factory_id}/date={job.month}-")):
+        if key not in bad:
+            lake.store.delete(key)
 
 
 def stale_factories(platform: Platform, factory_ids: Iterable[str]) -> list[str]:

@@ -4,20 +4,22 @@ import hashlib
 import json
 import logging
 from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
-from fems import __version__, tracking
+import fems
+from fems import tracking
+from fems.errors import DataError
 from fems.flows.history import as_history, month_of, published_hours
 from fems.flows.platform import Platform, timed
 from fems.lake import Lake
+from fems.model import promotion
+from fems.model.history import History
+from fems.model.train import TrainedFactory
+from fems.model.train import train_factory as train_model
 
 log = logging.getLogger(__name__)
-
-
-def _data_fingerprint(lake: Lake, factory_id: str) -> str:
-    """One text for all the partitions that a training saw."""
-    prints = {month: m["fingerprint"] for month, m in lake.manifests("meter", factory_id).items()}
-    return hashlib.sha256(json.dumps(prints, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @timed
@@ -39,36 +41,44 @@ def train_factory(
         dag_run: who asked, for the run's tags.
 
     Returns:
-        factory_id, month (that the model is meant for), version, alias (champion or challenger), metrics.
+        factory_id, month (that the model is meant for), version, alias (champion or challenger), reason, metrics.
 
     Raises:
         TooLittleHistory: too few days are published; says how many are needed.
+        ServiceUnavailable: MLflow or MinIO does not answer; the champion that was there keeps serving.
     """
-    from fems.model.train import train_factory as train_model
-
     hours = published_hours(platform, factory_id)
     history = as_history(platform, factory_id, hours)
     month = month_of(history.end)
+    seen = partitions(platform.lake, factory_id)
     tags = {
         "dag_run": dag_run,
-        "data_fingerprint": _data_fingerprint(platform.lake, factory_id),
-        "code_version": __version__,
+        "data_fingerprint": _short_hash(seen),
+        "book_version": ", ".join(sorted({p["book_version"] for p in seen.values()})),
+        "code_version": code_version(),
+        "simulated": str(platform.plant.factory(factory_id).simulated).lower(),
     }
     params = {
         "epochs": epochs,
         "seed": seed,
         "hours": len(history.hours),
+        "from": history.hours[0].isoformat(),
+        "until": history.end.isoformat(),
         "equipment": len(history.equipment),
+        "country": history.country,
+        "shifts": history.shifts or "",
     }
     with tracking.training_run(factory_id, month, tags=tags, params=params) as run:
+        run.log_data(seen)
         trained = train_model(history, epochs=epochs, seed=seed, on_epoch=run.log_epoch)
-        registered = run.register(trained, hours, datetime.now(UTC))
+        registered = run.register(trained, hours, _verdict(factory_id, trained, history), datetime.now(UTC))
     log.info("factory %s: model version %s, %s", factory_id, registered.version, registered.reason)
     return {
         "factory_id": factory_id,
         "month": month,
         "version": registered.version,
         "alias": registered.alias,
+        "reason": registered.reason,
         "metrics": trained.metrics,
     }
 
@@ -80,3 +90,43 @@ def trainable(platform: Platform) -> list[str]:
         for factory_id in platform.plant.factories
         if any(not manifest["empty"] for manifest in platform.lake.manifests("meter", factory_id).values())
     ]
+
+
+def partitions(lake: Lake, factory_id: str) -> dict[str, dict[str, str]]:
+    """Return what a training sees: month -> fingerprint and book_version of its published partition."""
+    return {
+        month: {name: str(manifest[name]) for name in ("fingerprint", "book_version")}
+        for month, manifest in lake.manifests("meter", factory_id).items()
+        if not manifest["empty"]
+    }
+
+
+@lru_cache(maxsize=1)
+def code_version() -> str:
+    """Return the package's version and a fingerprint of the modules that models are made by."""
+    folder = Path(fems.__file__).parent / "model"
+    sources = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))}
+    return f"{fems.__version__}+{_short_hash(sources)}"
+
+
+def _short_hash(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _verdict(factory_id: str, trained: TrainedFactory, history: History) -> promotion.Verdict:
+    """Judge what was trained against the champion on the same window."""
+    ours, naive = (trained.metrics[f"month_ahead.{name}"] for name in ("accuracy", "weekly_naive_accuracy"))
+    found = tracking.find_champion(factory_id)
+    if found is None:
+        return promotion.decide(ours, naive, None)
+    version, tags = found
+    try:
+        champion = tracking.load_champion(factory_id)
+    except DataError as error:
+        return promotion.decide(
+            ours, naive, promotion.Rival(version, None, f"it cannot be read any more: {error}")
+        )
+    rival = promotion.rival(
+        version, champion.bundle, trained.holdout, trained.span, history, tags.get("holdout_origin", "")
+    )
+    return promotion.decide(ours, naive, rival)

@@ -1,109 +1,161 @@
 """Backtests: every method on the same windows, refitted at each on what lies before it."""
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from fems.errors import TooLittleHistory
-from fems.model import scores
+from fems.model import peers, scores
 from fems.model.baselines import hour_of_week_profile, weekly_naive
 from fems.model.history import Floats, History
-from fems.model.month_ahead import LEAST_DAYS, train_month_ahead
+from fems.model.month_train import LEAST_DAYS, train_month_ahead
 from fems.model.one_step import train_one_step
 
 LSTM, WEEKLY_NAIVE, PROFILE, PERSISTENCE = "lstm", "weekly_naive", "profile", "persistence"
+MSTL, LIGHTGBM = "mstl", "lightgbm"
+
+Method = Callable[[History, pd.Timestamp, int], pd.DataFrame]
+"""What was measured, an origin, hours -> a frame with the column kwh and, where the method has a band, p10_kwh and
+p90_kwh."""
+
+
+def lstm(*, epochs: int = 40, seed: int = 0, threads: int = 1) -> Method:
+    """Return the month-ahead model as a method: it is trained anew for every window."""
+
+    def forecast(measured: History, origin: pd.Timestamp, hours: int) -> pd.DataFrame:
+        before = measured.until(origin)
+        model = train_month_ahead(before, epochs, seed, threads=threads)
+        return model.predict_band(before, origin, hours)
+
+    return forecast
+
+
+def baselines() -> dict[str, Method]:
+    """Return what every training is scored beside."""
+
+    def summed(method: Callable[..., pd.DataFrame], *args: Any) -> pd.DataFrame:
+        return method(*args).sum(axis=1).to_frame("kwh")
+
+    return {
+        WEEKLY_NAIVE: partial(summed, weekly_naive),
+        PROFILE: partial(summed, hour_of_week_profile),
+    }
+
+
+def all_methods(*, epochs: int = 40, seed: int = 0, threads: int = 1) -> dict[str, Method]:
+    """Return every method of `fems backtest`."""
+    boosted = partial(peers.lightgbm, seed=seed, threads=threads)
+    return {
+        LSTM: lstm(epochs=epochs, seed=seed, threads=threads),
+        **baselines(),
+        MSTL: lambda *args: peers.mstl(*args).to_frame("kwh"),
+        LIGHTGBM: lambda *args: boosted(*args).to_frame("kwh"),
+    }
 
 
 def window(
-    history: History, origin: pd.Timestamp, hours: int, *, epochs: int = 40, seed: int = 0, threads: int = 1
+    history: History, origin: pd.Timestamp, hours: int, methods: dict[str, Method]
 ) -> tuple[pd.DataFrame, dict[str, dict[str, float]], dict[str, float]]:
     """Forecast one window with every method and score it, at the level of the factory.
 
     Args:
         history: one factory; reaches past the window's end.
-        origin: the window's start; nothing at or after it is trained on.
+        origin: the window's start; no method is shown anything at or after it.
         hours: the window's length.
-        epochs: of the month-ahead network.
-        seed: of the same.
-        threads: of TensorFlow.
+        methods: by name.
 
     Returns:
-        The forecasts, indexed by hour: truth, lstm, weekly_naive, profile, p10_kwh, p90_kwh; scores by
-        method; seconds to train by method.
+        The forecasts, indexed by hour: truth, a column a method, and p10_kwh and p90_kwh of the method with a
+        band; scores by method; seconds by method, to fit and to forecast.
 
     Raises:
         TooLittleHistory: too little before the origin.
         DataError: the window has no truth.
     """
     before = history.until(origin)
-    took = {WEEKLY_NAIVE: 0.0}
-    forecast = pd.DataFrame(index=pd.date_range(origin, periods=hours, freq="h", name="timestamp"))
-    forecast["truth"] = pd.Series(history.factory_kwh, index=history.hours).reindex(forecast.index)
-    started = time.perf_counter()
-    model = train_month_ahead(before, epochs, seed, threads=threads)
-    took[LSTM] = time.perf_counter() - started
-    band = model.predict_band(before, origin, hours)
-    forecast[LSTM] = band["kwh"]
-    forecast[WEEKLY_NAIVE] = weekly_naive(before, origin, hours).sum(axis=1)
-    started = time.perf_counter()
-    forecast[PROFILE] = hour_of_week_profile(before, origin, hours).sum(axis=1)
-    took[PROFILE] = time.perf_counter() - started
-    forecast[["p10_kwh", "p90_kwh"]] = band[["p10_kwh", "p90_kwh"]]
     span = training_span(before.factory_kwh)
-    scored = {
-        method: scores.table(forecast["truth"], forecast[method], span)
-        for method in (LSTM, WEEKLY_NAIVE, PROFILE)
-    }
-    scored[LSTM]["coverage_80"] = scores.coverage(forecast["truth"], forecast["p10_kwh"], forecast["p90_kwh"])
+    forecast = pd.DataFrame(index=pd.date_range(origin, periods=hours, freq="h", name="timestamp"))
+    truth = pd.Series(history.factory_kwh, index=history.hours).reindex(forecast.index)
+    forecast["truth"] = truth
+    scored, took = {}, {}
+    for name, method in methods.items():
+        started = time.perf_counter()
+        said = method(before, origin, hours)
+        took[name] = time.perf_counter() - started
+        forecast[name] = said["kwh"]
+        scored[name] = scores.table(truth, said["kwh"], span)
+        if "p10_kwh" in said:
+            forecast[["p10_kwh", "p90_kwh"]] = said[["p10_kwh", "p90_kwh"]]
+            scored[name]["coverage_80"] = scores.coverage(truth, said["p10_kwh"], said["p90_kwh"])
     return forecast, scored, took
+
+
+def origins(history: History, count: int, hours: int, *, skip: int = 0) -> list[pd.Timestamp]:
+    """Return the starts of windows that follow each other without overlap and end where a history ends.
+
+    Args:
+        history: one factory or one series.
+        count: how many windows.
+        hours: of each window.
+        skip: so many of the last windows are left out. Designs are chosen on windows with `skip=4`, and
+            reported on the last four: what is reported was not chosen on.
+
+    Raises:
+        TooLittleHistory: less than `LEAST_DAYS` days before the first window.
+    """
+    need = LEAST_DAYS * 24 + hours * (count + skip)
+    if len(history.hours) < need:
+        raise TooLittleHistory(
+            f"{count + skip} windows of {hours} hours need {need} hours; there are {len(history.hours)}"
+        )
+    return [history.end - pd.Timedelta(hours=hours * back) for back in range(count + skip, skip, -1)]
 
 
 def month_ahead(
     history: History,
+    methods: dict[str, Method],
     *,
-    origins: int = 4,
+    count: int = 4,
     horizon_minutes: int = scores.HORIZON_MINUTES,
-    epochs: int = 40,
-    seed: int = 0,
-    threads: int = 1,
+    skip: int = 0,
 ) -> dict[str, Any]:
-    """Score the last windows of a history, which follow each other without overlap and end where it ends.
+    """Score windows of a history.
 
     Args:
         history: one factory or one series.
-        origins: how many windows.
+        methods: by name.
+        count: how many windows.
         horizon_minutes: each window's length; whole hours.
-        epochs: of the month-ahead network.
-        seed: of the same.
-        threads: of TensorFlow.
+        skip: see `origins`.
 
     Returns:
-        The object that `fems backtest` writes: protocol, windows (origin, scores by method), mean,
-        train_seconds.
+        The object that `fems backtest` writes: protocol, windows (origin, scores by method), mean (and
+        abs_total_error_pct, the mean of the total's error without its sign), train_seconds.
 
     Raises:
         TooLittleHistory: less than `LEAST_DAYS` days before the first window.
     """
     hours = horizon_minutes // 60
-    need = LEAST_DAYS * 24 + hours * origins
-    if len(history.hours) < need:
-        raise TooLittleHistory(
-            f"{origins} windows of {hours} hours need {need} hours; there are {len(history.hours)}"
-        )
     windows, scored_windows, seconds = [], [], []
-    for back in range(origins, 0, -1):
-        origin = history.end - pd.Timedelta(hours=hours * back)
-        _, scored, took = window(history, origin, hours, epochs=epochs, seed=seed, threads=threads)
+    for origin in origins(history, count, hours, skip=skip):
+        _, scored, took = window(history, origin, hours, methods)
         scored_windows.append(scored)
         windows.append({"origin": origin.isoformat(), "scores": scored})
         seconds.append(took)
+    mean = _mean(scored_windows)
+    for name, found in mean.items():
+        found["abs_total_error_pct"] = float(
+            np.mean([abs(scored[name]["total_error_pct"]) for scored in scored_windows])
+        )
     return {
         "protocol": scores.MONTH_AHEAD,
         "windows": windows,
-        "mean": _mean(scored_windows),
-        "train_seconds": {method: sum(took[method] for took in seconds) / origins for method in seconds[0]},
+        "mean": mean,
+        "train_seconds": {method: sum(took[method] for took in seconds) / count for method in seconds[0]},
     }
 
 

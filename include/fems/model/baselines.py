@@ -1,10 +1,12 @@
-"""What a model must beat."""
+"""What a model must beat, and costs nothing to train."""
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from fems.calendar import Days, holidays_of, weekdays
 from fems.errors import TooLittleHistory
-from fems.model.calendar import weekdays
+from fems.model.calendar import HOLIDAY
 from fems.model.daygrid import horizon_hours, positions
 from fems.model.history import Floats, History
 
@@ -41,24 +43,36 @@ def weekly_naive(history: History, origin: pd.Timestamp, count: int) -> pd.DataF
     return pd.DataFrame(values, index=hours, columns=list(known.equipment))
 
 
-def hour_of_week_profile(history: History, origin: pd.Timestamp, count: int, weeks: int = 26) -> pd.DataFrame:
-    """Mean of each hour of the week over the last `weeks` weeks.
+def hour_of_week_profile(
+    history: History, origin: pd.Timestamp, count: int, half_life_weeks: float = 26.0
+) -> pd.DataFrame:
+    """Mean of each hour of the week, public holidays a weekday of their own, recent weeks counting more.
 
     Returns:
-        (count, E) kWh, indexed by hour; an hour of the week never seen gets the mean of all.
+        (count, E) kWh, indexed by hour. Holidays look like Sundays until one was seen, and what was never seen
+        gets the mean of all.
     """
-    known = history.until(origin).last_days(7 * weeks)
+    known = history.until(origin)
     day, slot = positions(known.hours)
-    of_week = weekdays(day) * 24 + slot
-    mask = np.isfinite(known.used_kwh)
-    total, seen = np.zeros((168, mask.shape[1])), np.zeros((168, mask.shape[1]))
-    np.add.at(total, of_week, np.where(mask, known.used_kwh, 0.0))
+    of_week = _eight_days(day, known.country) * 24 + slot
+    age = np.arange(len(known.hours) - 1, -1, -1.0)
+    weight = 0.5 ** (age / (7 * 24 * half_life_weeks))
+    mask = np.isfinite(known.used_kwh) * weight[:, None]
+    total, seen = np.zeros((192, mask.shape[1])), np.zeros((192, mask.shape[1]))
+    np.add.at(total, of_week, np.where(mask > 0, known.used_kwh, 0.0) * mask)
     np.add.at(seen, of_week, mask)
-    overall = total.sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
-    profile = np.where(seen > 0, total / np.maximum(seen, 1), overall)
+    profile = total / np.where(seen > 0, seen, np.nan)
+    profile[168:] = np.where(np.isfinite(profile[168:]), profile[168:], profile[144:168])
+    profile = np.where(np.isfinite(profile), profile, total.sum(axis=0) / np.maximum(seen.sum(axis=0), 1e-9))
     hours = horizon_hours(origin, count)
     day, slot = positions(hours)
-    return pd.DataFrame(profile[weekdays(day) * 24 + slot], index=hours, columns=list(known.equipment))
+    rows = _eight_days(day, known.country) * 24 + slot
+    return pd.DataFrame(profile[rows], index=hours, columns=list(known.equipment))
+
+
+def _eight_days(days: Days, country: str) -> NDArray[np.int64]:
+    """(T,) the weekday, 7 on a public holiday."""
+    return np.where(holidays_of(country, days), HOLIDAY, weekdays(days))
 
 
 def persistence(values: Floats) -> Floats:

@@ -1,8 +1,10 @@
 """A trained factory as a folder: networks as .keras, everything else as JSON. Reading one runs no pickle.
 
-bundle.json          factory, equipment, trained_until, features, gate, prior, band, metrics, versions of
-the format scalers.json         month_ahead (by equipment), covariates, one_step month_ahead.keras    the
-gate; absent where the prior forecasts one_step.keras
+- bundle.json: factory, calendar, equipment, trained_until, prior, trust, band, metrics, version of the format
+- scalers.json: month_ahead (by equipment), covariates, one_step
+- month_ahead.keras: the gate; absent where the prior forecasts
+- one_step.keras
+- trees.txt: LightGBM's own text format; absent where there are none
 """
 
 import json
@@ -15,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from fems.errors import DataError
+from fems.model.band import Band
 from fems.model.experts import NAMES
 from fems.model.history import MEASURED, History
 from fems.model.month_ahead import MonthAheadModel
@@ -22,7 +25,8 @@ from fems.model.one_step import OneStepModel
 from fems.model.runtime import prepare
 from fems.model.scaling import MinMaxScaler
 
-FORMAT = 1
+FORMAT = 2
+_TREES = "trees.txt"
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Bundle:
         one_step: the study's model; None in a bundle that only forecasts.
         country: ISO 3166 code.
         holidays_off: whether the factory stops on public holidays.
+        shifts: the shift plan; None where none is known.
         metrics: flat, as `train_factory` measured them.
     """
 
@@ -43,6 +48,7 @@ class Bundle:
     one_step: OneStepModel | None
     country: str
     holidays_off: bool
+    shifts: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
 
     def history(self, table: pd.DataFrame) -> History:
@@ -51,7 +57,9 @@ class Bundle:
         Raises:
             DataError: the table cannot be used, see `History.from_hour_table`.
         """
-        return History.from_hour_table(table, country=self.country, holidays_off=self.holidays_off)
+        return History.from_hour_table(
+            table, country=self.country, holidays_off=self.holidays_off, shifts=self.shifts
+        )
 
 
 def save(bundle: Bundle, folder: Path) -> None:
@@ -61,6 +69,8 @@ def save(bundle: Bundle, folder: Path) -> None:
     scalers = {"month_ahead": ahead.scaler, "covariates": ahead.covariates}
     if ahead.network is not None:
         ahead.network.save(folder / "month_ahead.keras")
+    if ahead.trees is not None:
+        (folder / _TREES).write_text(ahead.trees.model_to_string(), encoding="utf-8")
     if step is not None:
         scalers["one_step"] = step.scaler
         step.network.save(folder / "one_step.keras")
@@ -69,13 +79,15 @@ def save(bundle: Bundle, folder: Path) -> None:
         "factory_id": bundle.factory_id,
         "country": bundle.country,
         "holidays_off": bundle.holidays_off,
+        "shifts": bundle.shifts,
         "equipment": ahead.equipment,
         "trained_until": ahead.trained_until.isoformat(),
         "time_zone": str(ahead.trained_until.tz),
-        "gate": ahead.gate,
+        "trust": ahead.trust,
+        "trees": ahead.trees is not None,
         "experts": NAMES,
         "prior": ahead.prior.tolist(),
-        "band": ahead.residual_band.tolist(),
+        "band": ahead.band.offsets.tolist(),
         "features": {"covariates": MEASURED, "one_step": step.scaler.names if step else ()},
         "window": step.window if step else None,
         "notes": finite(ahead.notes),
@@ -104,9 +116,10 @@ def load(folder: Path, threads: int = 1) -> Bundle:
         scaler=scaler["month_ahead"],
         covariates=scaler["covariates"],
         prior=np.array(about["prior"]),
-        gate=about["gate"],
-        network=_network(folder / "month_ahead.keras", threads) if about["gate"] == "network" else None,
-        residual_band=np.array(about["band"]),
+        trust=about["trust"],
+        network=_network(folder / "month_ahead.keras", threads) if about["trust"] > 0 else None,
+        trees=_trees(folder / _TREES) if about["trees"] else None,
+        band=Band(np.array(about["band"])),
         trained_until=pd.Timestamp(about["trained_until"]).tz_convert(about["time_zone"]),
         notes=about["notes"],
     )
@@ -114,7 +127,13 @@ def load(folder: Path, threads: int = 1) -> Bundle:
     if "one_step" in scaler:
         step = OneStepModel(_network(folder / "one_step.keras", threads), scaler["one_step"], about["window"])
     return Bundle(
-        about["factory_id"], ahead, step, about["country"], about["holidays_off"], dict(about["metrics"])
+        about["factory_id"],
+        ahead,
+        step,
+        about["country"],
+        about["holidays_off"],
+        about["shifts"],
+        dict(about["metrics"]),
     )
 
 
@@ -126,6 +145,15 @@ def _network(path: Path, threads: int) -> Any:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (OSError, ValueError) as error:
         raise DataError(f"{path.name}: no Keras model that can be loaded safely: {error}") from error
+
+
+def _trees(path: Path) -> Any:
+    import lightgbm
+
+    try:
+        return lightgbm.Booster(model_str=path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, lightgbm.basic.LightGBMError) as error:
+        raise DataError(f"{path.name}: no trees that can be read: {error}") from error
 
 
 def finite(values: dict[str, float]) -> dict[str, float]:

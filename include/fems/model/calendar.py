@@ -6,40 +6,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fems.calendar import Days, holidays_of, weekdays
 from fems.errors import ConfigError
 
-Days = NDArray[np.datetime64]
-
 HOLIDAY = 7
-"""The kind of a public holiday; 0 to 6 are Monday to Sunday."""
+"""The kind of a public holiday that stands alone; 0 to 6 are Monday to Sunday."""
 
+FESTIVAL = 8
+"""The kind of a public holiday with another right before or after it, such as the three days of Chuseok.
 
-@lru_cache(maxsize=64)
-def _holidays_of(country: str, first_year: int, last_year: int) -> Days:
-    import holidays
+A plant that works through single holidays still stops for these.
+"""
 
-    try:
-        supported = holidays.country_holidays(country).supported_categories
-        # KR's 1 May, a day off in every factory, is among the bank holidays.
-        categories = tuple(c for c in ("public", "bank") if c in supported)
-        found = holidays.country_holidays(
-            country, years=range(first_year, last_year + 1), categories=categories
-        )
-    except NotImplementedError as error:
-        raise ConfigError(f"country {country!r}: no calendar of public holidays is known for it") from error
-    return np.array(sorted(found), dtype="datetime64[D]")
+ONE_DAY = np.timedelta64(1, "D")
 
-
-def holidays_of(country: str, days: Days) -> NDArray[np.bool_]:
-    """Return (D,) whether each day is a public holiday.
-
-    Raises:
-        ConfigError: no calendar is known for the country.
-    """
-    if len(days) == 0:
-        return np.zeros(0, dtype=bool)
-    years = days.astype("datetime64[Y]").astype(int) + 1970
-    return np.isin(days, _holidays_of(country, int(years.min()), int(years.max())))
+_PLANNED_HOURS: dict[str, tuple[int, ...]] = {
+    "continuous": (24, 24, 24, 24, 24, 24, 24),
+    "two_shift": (16, 16, 16, 16, 16, 8, 0),
+    "day_shift": (10, 10, 10, 10, 10, 0, 0),
+}
 
 
 def local_days(hours: pd.DatetimeIndex) -> Days:
@@ -48,51 +33,66 @@ def local_days(hours: pd.DatetimeIndex) -> Days:
     return days
 
 
-def weekdays(days: Days) -> NDArray[np.int64]:
-    """Return (D,) 0 for Monday to 6 for Sunday."""
-    # 1970-01-01 was a Thursday.
-    return (days.astype("int64") + 3) % 7
+def bridges(country: str, days: Days) -> NDArray[np.bool_]:
+    """Return (D,) whether each is a working day between two days off, at least one of them a holiday.
+
+    Raises:
+        ConfigError: no calendar is known for the country.
+    """
+    weekend = _weekend_of(country)
+
+    def off(when: Days) -> NDArray[np.bool_]:
+        return holidays_of(country, when) | np.isin(weekdays(when), weekend)
+
+    touches = holidays_of(country, days - ONE_DAY) | holidays_of(country, days + ONE_DAY)
+    found: NDArray[np.bool_] = ~off(days) & off(days - ONE_DAY) & off(days + ONE_DAY) & touches
+    return found
 
 
-def day_features(days: Days, country: str) -> pd.DataFrame:
+@lru_cache(maxsize=64)
+def _weekend_of(country: str) -> NDArray[np.int64]:
+    import holidays
+
+    return np.array(sorted(holidays.country_holidays(country).weekend), dtype=np.int64)
+
+
+def day_features(days: Days, country: str, shifts: str | None = None) -> pd.DataFrame:
     """Return the known features of days.
 
     Args:
         days: (D,) datetime64[D].
         country: ISO 3166 code.
+        shifts: the shift plan, one of factories.yaml; None where none is known.
 
     Returns:
-        Indexed by day: weekday (0 Monday), holiday, before_holiday, after_holiday (0 or 1).
+        Indexed by day: weekday (0 Monday), holiday, festival, before_holiday, after_holiday, bridge (0 or 1), and
+        planned, the share of the day that the shift plan works on such a weekday (0 without a plan).
 
     Raises:
-        ConfigError: no calendar is known for the country.
+        ConfigError: no calendar is known for the country, or no such shift plan.
     """
-    one = np.timedelta64(1, "D")
+    if shifts is not None and shifts not in _PLANNED_HOURS:
+        raise ConfigError(f"shifts {shifts!r}: write one of {', '.join(_PLANNED_HOURS)}")
+    planned = np.array(_PLANNED_HOURS[shifts] if shifts else (0,) * 7) / 24
+    before, after = holidays_of(country, days + ONE_DAY), holidays_of(country, days - ONE_DAY)
+    holiday = holidays_of(country, days)
     return pd.DataFrame(
         {
             "weekday": weekdays(days),
-            "holiday": holidays_of(country, days).astype(np.int64),
-            "before_holiday": holidays_of(country, days + one).astype(np.int64),
-            "after_holiday": holidays_of(country, days - one).astype(np.int64),
+            "holiday": holiday.astype(np.int64),
+            "festival": (holiday & (before | after)).astype(np.int64),
+            "before_holiday": before.astype(np.int64),
+            "after_holiday": after.astype(np.int64),
+            "bridge": bridges(country, days).astype(np.int64),
+            "planned": planned[weekdays(days)],
         },
         index=pd.Index(days, name="day"),
     )
 
 
-def day_kinds(days: Days, country: str) -> NDArray[np.int64]:
-    """Return (D,) the weekday, or `HOLIDAY` on a public holiday."""
-    kinds = weekdays(days)
-    kinds[holidays_of(country, days)] = HOLIDAY
+def day_kinds(features: pd.DataFrame) -> NDArray[np.int64]:
+    """Return (D,) the weekday, `HOLIDAY` or `FESTIVAL` of the days of `day_features`."""
+    kinds = features["weekday"].to_numpy().copy()
+    kinds[features["holiday"] == 1] = HOLIDAY
+    kinds[features["festival"] == 1] = FESTIVAL
     return kinds
-
-
-def hour_features(hours: pd.DatetimeIndex, country: str) -> pd.DataFrame:
-    """Return the known features of hours: hour of the day and those of the day, indexed by hour.
-
-    Raises:
-        ConfigError: no calendar is known for the country.
-    """
-    days, position = np.unique(local_days(hours), return_inverse=True)
-    features = day_features(days, country).iloc[position].set_axis(hours)
-    features.insert(0, "hour", hours.hour)
-    return features

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fems.model.calendar import Days, local_days
+from fems.calendar import Days
+from fems.model.calendar import ONE_DAY, local_days
 from fems.model.history import Floats
-
-ONE_DAY = np.timedelta64(1, "D")
 
 
 @dataclass(frozen=True)

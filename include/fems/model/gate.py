@@ -28,13 +28,13 @@ def build(encoder_features: int, decoder_features: int) -> Any:
     """Build the gate with standard layers alone, so that it loads in Keras' safe mode.
 
     Returns:
-        A keras.Model: encoder (B, 28, F), decoder (B, S, G), log_prior (B, 1, K) -> weights (B, S, K).
+        A keras.Model: encoder (B, 28, F), decoder (B, S, G), log_prior (B, S, K) -> weights (B, S, K).
     """
     import keras
 
     encoder = keras.Input((ENCODER_DAYS, encoder_features), name="encoder")
     decoder = keras.Input((None, decoder_features), name="decoder")
-    log_prior = keras.Input((1, len(experts.NAMES)), name="log_prior")
+    log_prior = keras.Input((None, len(experts.NAMES)), name="log_prior")
     _, state_h, state_c = keras.layers.LSTM(UNITS, return_state=True, name="encode")(encoder)
     days = keras.layers.LSTM(UNITS, return_sequences=True, name="decode")(
         decoder, initial_state=[state_h, state_c]
@@ -65,7 +65,7 @@ def fit(
     Args:
         gate: from `build`; changed in place.
         training: N samples.
-        log_prior: (N, 1, K).
+        log_prior: (N, S, K).
         validation: samples whose targets the training ones do not hold.
         validation_log_prior: likewise.
         epochs: how many.

@@ -28,6 +28,7 @@ class History:
         inputs: (T, up to 5) factory level, the columns of `MEASURED` that exist; `used_kwh` is always there.
         country: ISO 3166 code of the public holidays.
         holidays_off: whether the factory stops on them.
+        shifts: the shift plan, as factories.yaml names it; None where none is known.
     """
 
     hours: pd.DatetimeIndex
@@ -36,6 +37,7 @@ class History:
     inputs: pd.DataFrame
     country: str = "KR"
     holidays_off: bool = True
+    shifts: str | None = None
 
     def __post_init__(self) -> None:
         if self.hours.tz is None:
@@ -54,7 +56,12 @@ class History:
 
     @classmethod
     def from_hour_table(
-        cls, table: pd.DataFrame, *, country: str = "KR", holidays_off: bool = True
+        cls,
+        table: pd.DataFrame,
+        *,
+        country: str = "KR",
+        holidays_off: bool = True,
+        shifts: str | None = None,
     ) -> "History":
         """Build the history from the published hour table of one factory.
 
@@ -68,6 +75,7 @@ class History:
                 power_factor_pct, current_a, active_kwh, reactive_kvarh.
             country: ISO 3166 code.
             holidays_off: whether the factory stops on public holidays.
+            shifts: the shift plan; None where none is known.
 
         Raises:
             DataError: no rows, several factories, a repeated row, or a timestamp without zone.
@@ -107,6 +115,7 @@ class History:
             inputs=_factory_level(by_sensor),
             country=country,
             holidays_off=holidays_off,
+            shifts=shifts,
         )
 
     @property

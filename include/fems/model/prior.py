@@ -5,37 +5,76 @@ from numpy.typing import NDArray
 
 from fems.model.history import Floats
 
+BUCKETS = (0, 3, 10)
+"""First days of the horizon's parts: a level of two days says something of tomorrow, little of the month's end."""
 
-def fit_prior(
-    experts: NDArray[np.float32], target: NDArray[np.float32], *, rounds: int = 300, floor: float = 0.05
-) -> Floats:
-    """Find the convex mixture of experts with the least squared error.
+_ROUNDS = 300
+_POWER = 32
+_FLOOR = 0.02
 
-    Exponentiated gradient descent on the simplex (Kivinen and Warmuth, 1997), started at equal weights: it
-    stays near them where the data do not say otherwise.
+Singles = NDArray[np.float32]
+
+
+def bucket_of(steps: int) -> NDArray[np.int64]:
+    """Return (S,) the part of the horizon that each day is in."""
+    return np.searchsorted(np.array(BUCKETS), np.arange(steps), side="right") - 1
+
+
+def fit_prior(experts: Singles, target: Singles) -> Floats:
+    """Weigh the experts of one series by what they got wrong at past origins.
+
+    The mean of two rules, in each part of the horizon. One is the convex mixture with the least squared error,
+    found from equal weights by exponentiated gradient descent (Kivinen and Warmuth, 1997): it knows which errors
+    cancel, and trusts what may be chance. Its moments are drawn half-way to those of the whole horizon. The
+    other weighs by a power of the inverse squared error: it knows nothing of what cancels, and is steadier.
 
     Args:
         experts: (N, S, K, 24) forecasts from N past origins.
         target: (N, S, 24) what came, NaN where it does not count.
-        rounds: gradient steps.
-        floor: share that is spread evenly in the end: past origins overlap and say less than they seem to,
-            and a gate must still be able to wake an expert.
 
     Returns:
-        (K,) weights above 0 that sum to 1.
+        (B, K) weights above 0, each row with the sum 1.
     """
-    count = experts.shape[2]
+    count, part = experts.shape[2], bucket_of(target.shape[1])
+    whole = _moment(experts, target)
+    out = np.full((len(BUCKETS), count), 1 / count)
+    if whole is None:
+        return out
+    for bucket in range(len(BUCKETS)):
+        own = _moment(experts[:, part == bucket], target[:, part == bucket])
+        moment = whole if own is None else own
+        weight = (_least_squares(_unit(moment) + _unit(whole)) + _inverse(moment)) / 2
+        out[bucket] = (1 - _FLOOR) * weight + _FLOOR / count
+    return out
+
+
+def _moment(experts: Singles, target: Singles) -> Floats | None:
+    """(K, K) mean product of the experts' errors: with weights w that sum to 1 the squared error is w' M w."""
     known = np.isfinite(target)
     if not known.any():
-        return np.full(count, 1 / count)
+        return None
     error = np.moveaxis(experts, 2, -1)[known].astype(np.float64) - target[known][:, None]
-    # With weights that sum to 1 the mixture's squared error is w' M w.
-    moment = error.T @ error / len(error)
+    moment: Floats = error.T @ error / len(error)
+    return moment
+
+
+def _unit(moment: Floats) -> Floats:
+    scaled: Floats = moment / max(float(np.trace(moment)), 1e-12)
+    return scaled
+
+
+def _least_squares(moment: Floats) -> Floats:
+    count = len(moment)
     step = 1.0 / max(float(np.trace(moment)) / count, 1e-12)
     weight = np.full(count, 1 / count)
-    for _ in range(rounds):
+    for _ in range(_ROUNDS):
         slope = 2 * moment @ weight
         weight = weight * np.exp(-step * (slope - slope.min()))
         weight /= weight.sum()
-    mixed: Floats = (1 - floor) * weight + floor / count
-    return mixed
+    return weight
+
+
+def _inverse(moment: Floats) -> Floats:
+    squared = np.maximum(np.diag(moment), 1e-12)
+    weight: Floats = (squared.min() / squared) ** _POWER
+    return weight / weight.sum()

@@ -8,7 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fems.model import calendar, experts
-from fems.model.daygrid import ONE_DAY, DayGrid
+from fems.model.calendar import ONE_DAY
+from fems.model.daygrid import DayGrid
 from fems.model.history import MEASURED, Floats, History
 from fems.model.scaling import MinMaxScaler
 
@@ -85,12 +86,13 @@ class Field:
                 known.any(axis=1), known.sum(axis=1), np.nan
             )
         days = np.arange(used.days[0], used.days[-1] + ONE_DAY * (ahead + 1), ONE_DAY)
+        features = calendar.day_features(days, history.country, history.shifts)
         return cls(
             used,
             measured,
-            calendar.day_features(days, history.country),
-            calendar.day_kinds(days, history.country),
-            calendar.weekdays(days),
+            features,
+            calendar.day_kinds(features),
+            features["weekday"].to_numpy(),
             history.holidays_off,
         )
 
@@ -155,31 +157,29 @@ def _encoder(field: Field, origin_day: int, residual: Floats, covariates: MinMax
     whole = there & (rows < origin_day)
     measured[whole] = covariates.transform(field.measured[rows[whole]])
     have = np.isfinite(measured)
-    days = np.zeros((ENCODER_DAYS, 8))
-    days[there] = _calendar(field, rows[there])[:, :8]
+    days = np.zeros((ENCODER_DAYS, 13))
+    days[there] = _calendar(field, rows[there])
     shared = np.concatenate([days, np.where(have, measured, 0.0), have], axis=1)
     return np.concatenate([by_equipment, np.repeat(shared[None], equipment, axis=0)], axis=2)
 
 
 def _decoder(field: Field, origin_day: int, origin_hour: int, future: Floats) -> Floats:
-    """(E, S, G): experts' daily means less the base's, the base's, calendar, step, part of day to come."""
+    """(E, S, G): experts' daily means less their mean, that mean, calendar, step, part of day to come."""
     steps, _, _, equipment = future.shape
     level = np.moveaxis(future.mean(axis=2), -1, 0)
-    base = level[:, :, experts.BASE_AT : experts.BASE_AT + 1]
+    middle = level.mean(axis=2, keepdims=True)
     days = _calendar(field, np.arange(origin_day, origin_day + steps))
     step = np.arange(steps)[:, None] / DECODER_DAYS
     part = np.ones((steps, 1))
     part[0] = 1 - origin_hour / 24
     shared = np.repeat(np.concatenate([days, step, part], axis=1)[None], equipment, axis=0)
-    return np.concatenate([level - base, base, shared], axis=2)
+    return np.concatenate([level - middle, middle, shared], axis=2)
 
 
 def _calendar(field: Field, rows: NDArray[np.int64]) -> Floats:
-    """(R, 10): weekday one-hot, holiday, and whether the day before or after a holiday."""
-    around = field.features.iloc[rows][["holiday", "before_holiday", "after_holiday"]].to_numpy(
-        dtype=np.float64
-    )
-    return np.concatenate([np.eye(7)[field.week[rows]], around], axis=1)
+    """(R, 13): weekday one-hot, and the other features of `calendar.day_features`."""
+    others = field.features.iloc[rows].drop(columns="weekday").to_numpy(dtype=np.float64)
+    return np.concatenate([np.eye(7)[field.week[rows]], others], axis=1)
 
 
 def training_samples(

@@ -10,7 +10,8 @@ from fems.errors import TooLittleHistory
 from fems.model import backtest, scores
 from fems.model.bundle import Bundle
 from fems.model.history import History
-from fems.model.month_ahead import LEAST_DAYS, MonthAheadModel, train_month_ahead
+from fems.model.month_ahead import MonthAheadModel
+from fems.model.month_train import LEAST_DAYS, train_month_ahead
 from fems.model.one_step import OneStepModel, train_one_step
 
 OnEpoch = Callable[[str, int, dict[str, float]], None]
@@ -30,8 +31,11 @@ class TrainedFactory:
         curves: "one_step" and "month_ahead" -> a dict an epoch.
         holdout: the held-out window, indexed by hour: truth, lstm, weekly_naive, profile, p10_kwh, p90_kwh,
             kWh.
+        span: kWh, that accuracy on the window is scaled by.
+        scored: method -> its scores on the window.
         country: ISO 3166 code.
         holidays_off: whether the factory stops on public holidays.
+        shifts: the shift plan; None where none is known.
     """
 
     one_step: OneStepModel
@@ -39,13 +43,22 @@ class TrainedFactory:
     metrics: dict[str, float]
     curves: dict[str, list[dict[str, float]]]
     holdout: pd.DataFrame
+    span: float
+    scored: dict[str, dict[str, float]]
     country: str
     holidays_off: bool
+    shifts: str | None
 
     def bundle(self, factory_id: str) -> Bundle:
         """Return what is to be registered."""
         return Bundle(
-            factory_id, self.month_ahead, self.one_step, self.country, self.holidays_off, self.metrics
+            factory_id,
+            self.month_ahead,
+            self.one_step,
+            self.country,
+            self.holidays_off,
+            self.shifts,
+            self.metrics,
         )
 
 
@@ -92,9 +105,11 @@ def train_factory(
     one_step = train_one_step(history, epochs=epochs, seed=seed, on_epoch=tell("one_step"), threads=threads)
     after_one_step = time.perf_counter()
     origin = history.end - pd.Timedelta(hours=held_hours)
-    holdout, scored, _ = backtest.window(
-        history, origin, held_hours, epochs=month_ahead_epochs, seed=seed, threads=threads
-    )
+    methods = {
+        backtest.LSTM: backtest.lstm(epochs=month_ahead_epochs, seed=seed, threads=threads),
+        **backtest.baselines(),
+    }
+    holdout, scored, _ = backtest.window(history, origin, held_hours, methods)
     before_refit = time.perf_counter()
     month_ahead = train_month_ahead(
         history, month_ahead_epochs, seed, on_epoch=tell("month_ahead"), threads=threads
@@ -110,7 +125,17 @@ def train_factory(
         "seconds.backtest": before_refit - after_one_step,
         "seconds.month_ahead": time.perf_counter() - before_refit,
     }
+    metrics |= {f"month_ahead.{name}": value for name, value in month_ahead.notes.items()}
     curves = {"one_step": one_step.curve, "month_ahead": month_ahead.curve}
     return TrainedFactory(
-        one_step, month_ahead, metrics, curves, holdout, history.country, history.holidays_off
+        one_step=one_step,
+        month_ahead=month_ahead,
+        metrics=metrics,
+        curves=curves,
+        holdout=holdout,
+        span=backtest.training_span(history.until(origin).factory_kwh),
+        scored=scored,
+        country=history.country,
+        holidays_off=history.holidays_off,
+        shifts=history.shifts,
     )

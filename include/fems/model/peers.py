@@ -1,0 +1,40 @@
+"""What a plant would pick instead: MSTL and LightGBM, as their users write them, on the factory's sum."""
+
+import numpy as np
+import pandas as pd
+
+from fems.model import trees
+from fems.model.daygrid import horizon_hours
+from fems.model.history import History
+
+_DAY, _WEEK = 24, 168
+
+
+def mstl(history: History, origin: pd.Timestamp, count: int) -> pd.Series:
+    """Forecast by multiple seasonal-trend decomposition (Bandara et al., 2021), daily and weekly, with an ETS trend.
+
+    statsforecast's, with its defaults. It takes no gap: a missing hour gets the value of a week before.
+
+    Returns:
+        (count,) kWh of the factory, indexed by hour.
+    """
+    from statsforecast.models import MSTL  # type: ignore[import-untyped]
+
+    known = trees.filled(history.until(origin))
+    forecast = MSTL(season_length=[_DAY, _WEEK]).forecast(known, h=count)["mean"]
+    return pd.Series(np.maximum(forecast, 0.0), index=horizon_hours(origin, count))
+
+
+def lightgbm(
+    history: History, origin: pd.Timestamp, count: int, *, seed: int = 0, threads: int = 1
+) -> pd.Series:
+    """Forecast by boosted trees alone, see `trees`.
+
+    Returns:
+        (count,) kWh of the factory, indexed by hour.
+    """
+    known = history.until(origin)
+    booster = trees.fit(known, seed=seed, threads=threads)
+    if booster is None:
+        return pd.Series(np.nanmean(known.factory_kwh), index=horizon_hours(origin, count))
+    return pd.Series(trees.predict(booster, known, origin, count), index=horizon_hours(origin, count))

@@ -1,0 +1,223 @@
+"""What the month-ahead model promises: the calendar and stops are understood, noise is not, and a champion earns it."""
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fems.errors import ConfigError, DataError
+from fems.flows.backtest import read_series, run
+from fems.model import backtest, band, calendar, closures, experts, promotion, scores
+from fems.model.bundle import Bundle
+from fems.model.daygrid import DayGrid
+from fems.model.history import History
+from fems.model.month_ahead import MonthAheadModel
+from fems.model.month_train import train_month_ahead
+
+ZONE = "Asia/Seoul"
+
+
+def plant(days: int, start: str = "2024-08-01", seed: int = 0, holiday: float = 0.1) -> History:
+    """A machine that works on weekdays; a holiday is worth `holiday` of a working day."""
+    random = np.random.default_rng(seed)
+    hours = pd.date_range(start, periods=24 * days, freq="h", tz=ZONE)
+    working = (hours.day_of_week < 5) & (hours.hour >= 8) & (hours.hour < 18)
+    off = calendar.holidays_of("KR", calendar.local_days(hours))
+    used = 5 + 40 * np.where(off, holiday * ((hours.hour >= 8) & (hours.hour < 18)), working)
+    used = used * random.normal(1, 0.03, len(hours))
+    return History(hours, used[:, None], ("M",), pd.DataFrame({"used_kwh": used}, index=hours))
+
+
+def consult(history: History) -> dict[str, np.ndarray]:
+    """What each expert says of the 31 days from the history's end on, (31, 24)."""
+    grid = DayGrid.of(history.hours, history.used_kwh)
+    days = np.arange(grid.days[0], grid.days[-1] + 31 * calendar.ONE_DAY, calendar.ONE_DAY)
+    features = calendar.day_features(days, "KR")
+    known = np.concatenate([grid.values, np.full((1, 24, 1), np.nan)])
+    days = np.append(days, days[-1] + calendar.ONE_DAY)
+    features = calendar.day_features(days, "KR")
+    said = experts.consult(known, calendar.day_kinds(features), calendar.weekdays(days), 31, 28, True)
+    return {name: said.future[:, k, :, 0] for k, name in enumerate(experts.NAMES)}
+
+
+def test_a_stop_is_found_and_moves_no_level() -> None:
+    history = plant(120)
+    used = history.used_kwh.copy()
+    stopped = (history.hours >= "2024-11-20") & (history.hours < "2024-11-27")
+    used[stopped] = 3.0
+    stop = replace(history, used_kwh=used)
+    grid = DayGrid.of(stop.hours, stop.used_kwh)
+    found = closures.find(grid.values, calendar.day_kinds(calendar.day_features(grid.days, "KR")))[:, 0]
+    days = [str(day) for day in grid.days[found]]
+    assert days == [f"2024-11-{d}" for d in (20, 21, 22, 25, 26)]  # a weekend that rests is no stop
+    whole, broken = consult(history), consult(stop)
+    for name in experts.NAMES:  # a week is gone all the same, and what is left of it is noise
+        gone = np.abs(broken[name] - whole[name]).mean() / whole[name].mean()
+        if name == "last_week" or name.startswith("plain_"):
+            assert gone > 0.05, name
+        else:
+            assert gone < 0.035, name
+
+
+def test_a_machine_that_often_rests_has_no_stops() -> None:
+    history = plant(120)
+    used = history.used_kwh.copy()
+    day = np.arange(len(used)) // 24
+    used[day % 3 == 0] = 3.0
+    kinds = calendar.day_kinds(calendar.day_features(DayGrid.of(history.hours, used).days, "KR"))
+    assert not closures.find(DayGrid.of(history.hours, used).values, kinds).any()
+
+
+def test_a_planted_holiday_effect_is_learnt() -> None:
+    """Holidays at twice a working day's energy, which nothing but the data can tell."""
+    history = plant(430, start="2024-01-01", holiday=2.0)  # ends on 5 March
+    origin = pd.Timestamp("2025-02-10", tz=ZONE)  # 1 March 2025 is a Saturday, 3 March its substitute
+    model = train_month_ahead(history.until(origin), epochs=1)
+    said = model.predict(history, origin, 705)["M"]
+    working, holiday = said["2025-02-26 12:00"], said["2025-03-03 12:00"]
+    assert 1.6 * working < holiday < 2.4 * working
+
+
+def test_pure_noise_leaves_the_weights_to_the_prior() -> None:
+    hours = pd.date_range("2024-01-01", periods=24 * 200, freq="h", tz=ZONE)
+    used = np.random.default_rng(1).gamma(2.0, 5.0, (len(hours), 1))
+    noise = History(hours, used, ("M",), pd.DataFrame({"used_kwh": used[:, 0]}, index=hours))
+    model = train_month_ahead(noise, epochs=15)
+    assert (model.gate, model.network, model.trust) == ("prior", None, 0.0)
+    said = model.predict(noise, noise.end, 705)["M"]
+    assert abs(said.mean() / used.mean() - 1) < 0.1 and said.std() < 0.5 * used.std()
+
+
+@pytest.mark.parametrize("spoil", ["constant", "half missing", "one meter of two silent"])
+def test_poor_data_is_forecast_all_the_same(spoil: str) -> None:
+    history = plant(100)
+    used = np.repeat(history.used_kwh, 2, axis=1)
+    if spoil == "constant":
+        used[:] = 7.0
+    elif spoil == "half missing":
+        used[np.random.default_rng(0).random(used.shape) < 0.5] = np.nan
+    else:
+        used[:, 1] = np.nan
+    inputs = pd.DataFrame({"used_kwh": np.nansum(used, axis=1)}, index=history.hours)
+    model = train_month_ahead(History(history.hours, used, ("A", "B"), inputs), epochs=1)
+    said = model.predict_band(History(history.hours, used, ("A", "B"), inputs), history.end, 705)
+    assert np.isfinite(said.to_numpy()).all() and (said >= 0).all().all()
+    if spoil == "constant":
+        np.testing.assert_allclose(said["kwh"], 14.0, rtol=1e-3)
+    else:
+        noon = said["kwh"][(said.index.hour == 12) & (said.index.day_of_week < 5)]
+        machines = 1 if spoil == "one meter of two silent" else 2
+        assert 35 * machines < noon.median() < 55 * machines
+
+
+def test_the_band_holds_what_it_says_on_windows_that_it_did_not_see() -> None:
+    random = np.random.default_rng(5)
+    width = 1 + np.arange(24) / 6
+    kinds = np.tile([0, 0, 0, 0, 0, 1, 2], 40)
+    seen, later = (random.normal(0, width, (280, 24)) for _ in range(2))
+    made = band.fit(seen, kinds)
+    low, high = made.offsets[kinds, :, 0], made.offsets[kinds, :, 1]
+    inside = ((later >= low) & (later <= high)).mean(axis=0)
+    assert (
+        0.78 < inside.mean() < 0.9 and np.ptp(inside) < 0.15
+    )  # in every hour, the wide ones and the narrow ones
+
+
+def test_every_method_is_scored_on_the_same_windows_and_sees_no_future() -> None:
+    history = plant(150)
+    methods = backtest.all_methods(epochs=1)
+    result = backtest.month_ahead(history, methods, count=2, horizon_minutes=7 * 1440)
+    assert set(result["mean"]) == {"lstm", "weekly_naive", "profile", "mstl", "lightgbm"}
+    assert set(result["train_seconds"]) == set(result["mean"])
+    for name, found in result["mean"].items():
+        assert {"accuracy", "rmse_scaled", "mae", "r2", "total_error_pct", "abs_total_error_pct"} <= set(
+            found
+        )
+        assert found["accuracy"] > 85, name
+    assert 0 <= result["mean"]["lstm"]["coverage_80"] <= 1
+    origin = pd.Timestamp(result["windows"][0]["origin"])
+    spoilt = replace(history, used_kwh=np.where((history.hours >= origin)[:, None], 1e6, history.used_kwh))
+    spoilt = replace(spoilt, inputs=pd.DataFrame({"used_kwh": spoilt.used_kwh[:, 0]}, index=spoilt.hours))
+    for name, method in methods.items():
+        one, two = (method(h, origin, 168)["kwh"].to_numpy() for h in (history, spoilt))
+        np.testing.assert_array_equal(one, two, err_msg=name)
+
+
+def test_windows_to_choose_on_and_windows_to_report_do_not_meet() -> None:
+    history = plant(300)
+    hours = 705
+    chosen = backtest.origins(history, 4, hours, skip=4)
+    reported = backtest.origins(history, 4, hours)
+    assert [b - a for a, b in itertools.pairwise([*chosen, *reported])] == [pd.Timedelta(hours=hours)] * 7
+    assert reported[-1] + pd.Timedelta(hours=hours) == history.end
+
+
+@pytest.mark.parametrize(
+    ("ours", "naive", "rival", "promoted", "says"),
+    [
+        (80.0, 85.0, None, True, "worse, but the first model"),
+        (90.0, 85.0, None, True, "the first model"),
+        (84.0, 85.0, 80.0, False, "worse; v7 stays"),
+        (90.05, 85.0, 90.0, False, "less than 0.1 ahead; v7 stays"),
+        (90.2, 85.0, 90.0, True, "90.20 against 90.00 of v7"),
+        (90.0, 85.0, "none", True, "not compared with v7"),
+        (float("nan"), 85.0, 80.0, False, "v7 stays"),
+    ],
+)
+def test_a_challenger_needs_a_margin(
+    ours: float, naive: float, rival: float | str | None, promoted: bool, says: str
+) -> None:
+    known = {None: None, "none": promotion.Rival("7", None, "no window in common")}
+    found = known.get(rival, promotion.Rival("7", rival, "it forecast this window"))  # type: ignore[arg-type]
+    verdict = promotion.decide(ours, naive, found)
+    assert verdict.promoted is promoted and says in verdict.reason
+
+
+def test_a_champion_that_saw_the_window_is_not_scored_on_it() -> None:
+    history = plant(120)
+    origin = history.end - pd.Timedelta(days=20)
+    window = pd.DataFrame({"truth": history.factory_kwh[-480:]}, index=history.hours[-480:])
+
+    def bundle(model: MonthAheadModel, metrics: dict[str, float]) -> Bundle:
+        return Bundle("T", model, None, "KR", True, None, metrics)
+
+    before, after = (train_month_ahead(h, epochs=1) for h in (history.until(origin), history))
+    recorded = {"month_ahead.accuracy": 91.0, "month_ahead.holdout_hours": 480.0}
+    honest = promotion.rival("1", bundle(before, recorded), window, 45.0, history, "")
+    own = scores.accuracy(window["truth"], before.predict(history, origin, 480)["M"], 45.0)
+    assert honest.accuracy == pytest.approx(own) and honest.accuracy != 91.0
+    same = promotion.rival("1", bundle(after, recorded), window, 45.0, history, origin.isoformat())
+    assert same.accuracy == 91.0
+    for other in ("", (origin - pd.Timedelta(days=1)).isoformat()):
+        assert promotion.rival("1", bundle(after, recorded), window, 45.0, history, other).accuracy is None
+
+
+def test_a_table_that_cannot_be_used_is_one_clear_error(tmp_path: Path) -> None:
+    lines = [f"2025-01-{d:02d}T{h:02d}:00:00,{h}" for d in range(1, 5) for h in range(24)]
+
+    def read(rows: list[str], zone: str = ZONE) -> History:
+        path = tmp_path / "t.csv"
+        path.write_text("\n".join(["t,kwh", *rows]))
+        return read_series(path, "t", "kwh", [], zone, "KR")
+
+    assert len(read(lines).hours) == 96
+    # A clock change within: two offsets, both written.
+    spring = read(["2025-03-30T00:00:00+01:00,1", "2025-03-30T03:00:00+02:00,2"], "Europe/Berlin")
+    assert len(spring.hours) == 3 and str(spring.hours.tz) == "Europe/Berlin"
+    with pytest.raises(DataError, match="some times carry an offset"):
+        read([*lines, "2025-01-05T00:00:00+09:00,1"])
+    with pytest.raises(DataError, match="row 97: kwh is 'abc'"):
+        read([*lines, "2025-01-05T00:00:00,abc"])
+    with pytest.raises(DataError, match="infinite"):
+        read([*lines, "2025-01-05T00:00:00,inf"])
+    with pytest.raises(DataError, match="row 97: the time 'yesterday'"):
+        read([*lines, "yesterday,1"])
+    with pytest.raises(DataError, match="stands twice"):
+        read([*lines, lines[0]])
+    with pytest.raises(ConfigError, match="Asia/Atlantis"):
+        read(lines, "Asia/Atlantis")
+    with pytest.raises(ConfigError, match="90 minutes"):
+        run(read(lines), one_step=False, horizon_minutes=90, origins=1, epochs=1, seed=0)
