@@ -4,13 +4,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fems.book import Book
-from fems.flows.ingest import Job, decode_ahead, ingest_factory, manifest_of, stale, write
+from fems.flows.ingest import ingest_factory
+from fems.flows.partitions import Job, decode_ahead, stale
 from fems.flows.platform import Platform
-from fems.lake import FolderStore, Lake
+from fems.flows.publish import manifest_of, write
+from fems.lake import Lake
 from fems.plant import Plant
 from fems.process.partition import Partition, process
-from fems.raw.decode import Source
+from fems.raw.source import Source
 from fems.settings import Settings
+from fems.store import FolderStore
 
 
 def partitions(lake: Lake, source: Source) -> Iterator[tuple[Job, Partition]]:

@@ -12,13 +12,14 @@ import pandas as pd
 from benchmarks import engine
 from benchmarks.measurement import Measurement, alone, seconds
 from fems.book import load_book
-from fems.flows.ingest import publish
-from fems.lake import FolderStore, Lake
+from fems.flows.publish import publish
+from fems.lake import Lake
 from fems.plant import Plant
 from fems.quality.evaluate import Evaluation, Evaluator
-from fems.raw.decode import Source
+from fems.raw.source import Source
 from fems.settings import Settings
 from fems.simulate import FaultRates, simulate
+from fems.store import FolderStore
 
 FACTORY = "1100"
 FIRST = date(2025, 3, 1)

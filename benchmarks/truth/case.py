@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from benchmarks import engine
 from fems.book import Book
 from fems.errors import DataError
-from fems.lake import FolderStore, Lake
+from fems.lake import Lake
 from fems.plant import Plant
 from fems.process.flags import FLAGS
-from fems.raw.decode import Source
+from fems.raw.source import Source
 from fems.simulate import collector
 from fems.simulate.streams import stream
+from fems.store import FolderStore
 
 MEASURED, RETYPED, REPLACED, FILLED, MISSING = range(len(FLAGS))
 WHOLE_ROW = ("missing_row", "bad_time", "stuck")

@@ -1,44 +1,32 @@
-"""The object store: the only module that talks to MinIO, and the keys under which everything lies.
+"""The lake: the keys under which everything lies, and what the flows read and write there."""
 
-`Lake` is what the flows use. It stands on a `Store`: MinIO, or a folder with the same keys for work without services.
-"""
-
-import hashlib
-import io
 import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
-from typing import Any, Protocol
-from urllib.parse import urlsplit
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fems.errors import AccessDenied, ConfigError, DataError, ServiceUnavailable
+from fems.errors import DataError
 from fems.plant import Feed
 from fems.settings import Settings
+from fems.store import MinioStore, Store
 
 log = logging.getLogger(__name__)
 
 _RAW_KEY = re.compile(
     r"^raw/(?P<feed>[^/]+)/factory=(?P<factory>[^/]+)/date=(?P<date>\d{4}-\d{2}-\d{2})/(?P<name>.+)$"
 )
-_DENIED = {"AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId"}
 
-
-@dataclass(frozen=True, order=True)
-class StoredObject:
-    """An object as a listing tells it."""
-
-    key: str
-    etag: str
-    size: int
+GRAINS = ("native", "hour", "day")
+ORIGINALS = "originals"
+TABLES = (*GRAINS, ORIGINALS)
+"""What a partition is published as: a table a grain, and the originals of the values that are others now."""
 
 
 @dataclass(frozen=True, order=True)
@@ -56,169 +44,9 @@ class RawObject:
         return self.key.rsplit("/", 1)[1]
 
 
-class Store(Protocol):
-    """What a lake needs of an object store."""
-
-    def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Yield every object under a prefix, ordered by key."""
-
-    def keys(self, prefix: str) -> Iterator[str]:
-        """Yield the key of every object under a prefix, in order: what a listing costs where no ETag is asked for."""
-
-    def get(self, key: str) -> bytes:
-        """Return an object's bytes; KeyError if there is none."""
-
-    def put(self, key: str, data: bytes) -> None:
-        """Write an object whole."""
-
-    def delete(self, key: str) -> None:
-        """Remove an object; nothing happens if there is none."""
-
-
-class FolderStore:
-    """A folder that holds the same keys as the bucket would; raw/ may lie in another one, and is only read there."""
-
-    def __init__(self, root: Path, raw: Path | None = None) -> None:
-        self.root, self._raw = root, raw or root
-
-    def _path(self, key: str) -> Path:
-        return (self._raw if key.startswith("raw/") else self.root) / key
-
-    def keys(self, prefix: str) -> Iterator[str]:
-        """Yield the key of every file under a prefix, in order."""
-        folder = prefix.rpartition("/")[0]  # as in a bucket, a prefix may end inside a name
-        base = self._path(folder + "/")
-        for path in sorted(base.rglob("*"), key=lambda p: p.as_posix()):
-            key = f"{folder}/{path.relative_to(base).as_posix()}".lstrip("/")
-            if key.startswith(prefix) and path.is_file() and not path.name.endswith(".part"):
-                yield key
-
-    def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Yield every file under a prefix; the ETag is the MD5 of its bytes, as for a plain S3 put."""
-
-        def stored(key: str) -> StoredObject:
-            data = self.get(key)
-            return StoredObject(key, hashlib.md5(data, usedforsecurity=False).hexdigest(), len(data))
-
-        with ThreadPoolExecutor(2) as pool:  # hashing takes its time, and lets other threads run
-            yield from pool.map(stored, self.keys(prefix))
-
-    def get(self, key: str) -> bytes:
-        """Return a file's bytes; KeyError if there is none."""
-        try:
-            return self._path(key).read_bytes()
-        except FileNotFoundError as error:
-            raise KeyError(key) from error
-
-    def put(self, key: str, data: bytes) -> None:
-        """Write a file aside and move it into place."""
-        path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(path.name + ".part")
-        aside.write_bytes(data)
-        aside.replace(path)
-
-    def delete(self, key: str) -> None:
-        """Remove a file; nothing happens if there is none."""
-        self._path(key).unlink(missing_ok=True)
-
-
-class MinioStore:
-    """A bucket of MinIO, or of any store that speaks plain S3."""
-
-    def __init__(self, endpoint: str, access_key: str, secret_key: str, bucket: str) -> None:
-        import urllib3
-        from minio import Minio
-
-        parts = urlsplit(endpoint)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise ConfigError(f"FEMS_S3_ENDPOINT={endpoint!r}: write http://HOST:PORT or https://HOST:PORT")
-        if not access_key or not secret_key:
-            raise ConfigError(
-                "FEMS_S3_ACCESS_KEY and FEMS_S3_SECRET_KEY are not set "
-                "(`python -m embedded env` prints the local stack's)"
-            )
-        self.endpoint, self.bucket = endpoint, bucket
-        pool = urllib3.PoolManager(
-            maxsize=16,
-            timeout=urllib3.Timeout(connect=5, read=60),
-            retries=urllib3.Retry(total=3, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504)),
-        )
-        self._client = Minio(
-            parts.netloc,
-            access_key=access_key,
-            secret_key=secret_key,
-            secure=parts.scheme == "https",
-            http_client=pool,
-        )
-
-    @contextmanager
-    def _explained(self, key: str) -> Iterator[None]:
-        """Turn a client's error into one of ours."""
-        import urllib3
-        from minio.error import MinioException, S3Error
-
-        try:
-            yield
-        except S3Error as error:
-            if error.code in ("NoSuchKey", "NoSuchObject"):
-                raise KeyError(key) from error
-            if error.code in _DENIED:
-                raise AccessDenied(
-                    f"{self.endpoint} refuses FEMS_S3_ACCESS_KEY for bucket {self.bucket!r} ({error.code})"
-                ) from error
-            if error.code == "NoSuchBucket":
-                raise ConfigError(
-                    f"{self.endpoint} has no bucket {self.bucket!r} (FEMS_S3_BUCKET)"
-                ) from error
-            raise ServiceUnavailable(f"{self.endpoint} answered {error.code} for {key!r}") from error
-        except ValueError as error:  # the client's own check of a bucket's or an object's name
-            raise ConfigError(f"FEMS_S3_BUCKET={self.bucket!r}, key {key!r}: {error}") from error
-        except (MinioException, urllib3.exceptions.HTTPError) as error:
-            raise ServiceUnavailable(
-                f"the object store at {self.endpoint} did not answer for {key!r}: is it up? ({type(error).__name__})"
-            ) from error
-
-    def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Yield every object under a prefix, ordered by key."""
-        with self._explained(prefix):
-            for item in self._client.list_objects(self.bucket, prefix=prefix, recursive=True):
-                yield StoredObject(item.object_name or "", (item.etag or "").strip('"'), item.size or 0)
-
-    def keys(self, prefix: str) -> Iterator[str]:
-        """Yield the key of every object under a prefix, in order."""
-        return (item.key for item in self.list(prefix))
-
-    def get(self, key: str) -> bytes:
-        """Return an object's bytes; KeyError if there is none."""
-        with self._explained(key):
-            response = self._client.get_object(self.bucket, key)
-            try:
-                return bytes(response.read())
-            finally:
-                response.close()
-                response.release_conn()
-
-    def put(self, key: str, data: bytes) -> None:
-        """Write an object; a reader sees the old one or the new one, never a part."""
-        with self._explained(key):
-            self._client.put_object(self.bucket, key, io.BytesIO(data), len(data))
-
-    def delete(self, key: str) -> None:
-        """Remove an object; nothing happens if there is none."""
-        with self._explained(key):
-            self._client.remove_object(self.bucket, key)
-
-
 def raw_key(feed: Feed, factory_id: str, day: date, name: str) -> str:
     """Return the key of a raw object."""
     return f"raw/{feed}/factory={factory_id}/date={day.isoformat()}/{name}"
-
-
-GRAINS = ("native", "hour", "day")
-ORIGINALS = "originals"
-TABLES = (*GRAINS, ORIGINALS)
-"""What a partition is published as: a table a grain, and the originals of the values that are others now."""
 
 
 def _table_folder(feed: Feed, table: str, factory_id: str) -> str:

@@ -17,9 +17,9 @@ from fems.flows.land import land_file, land_tree
 from fems.flows.offline import process_folder
 from fems.flows.platform import Platform
 from fems.flows.summary import factory_summary, quarantined
-from fems.lake import FolderStore
 from fems.settings import settings
 from fems.simulate import simulate
+from fems.store import FolderStore
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 

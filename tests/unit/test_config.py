@@ -6,9 +6,9 @@ import pytest
 
 from fems.book import load_book
 from fems.errors import AccessDenied, ConfigError, ServiceUnavailable
-from fems.lake import FolderStore, MinioStore
 from fems.plant import FEEDS, load_plant
 from fems.settings import Settings, settings
+from fems.store import FolderStore, MinioStore
 
 REGISTRY = settings().factories_file.read_text(encoding="utf-8")
 

@@ -14,11 +14,13 @@ from test_raw import HEADER, plant
 from fems import lake as keys
 from fems.errors import DataError, QualityFailed
 from fems.flows.history import published_hours, published_months
-from fems.flows.ingest import ingest_factory, stale, stale_factories
+from fems.flows.ingest import ingest_factory, stale_factories
+from fems.flows.partitions import stale
 from fems.flows.platform import Platform
 from fems.flows.summary import ingested, quarantined
-from fems.lake import FolderStore, Lake
+from fems.lake import Lake
 from fems.settings import Settings
+from fems.store import FolderStore
 
 DAYS = [date(2025, 3, d) for d in range(1, 5)]
 

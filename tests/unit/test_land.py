@@ -15,9 +15,10 @@ from fems.flows.ingest import ingest_factory
 from fems.flows.land import land_file, land_tree
 from fems.flows.platform import Platform
 from fems.flows.summary import ingested
-from fems.lake import FolderStore, Lake
+from fems.lake import Lake
 from fems.plant import load_plant
 from fems.settings import settings
+from fems.store import FolderStore
 
 BOOK = load_book(settings().definitions_dir, "meter")
 PLANT = load_plant(settings().factories_file)

@@ -19,7 +19,8 @@ from fems.process.aggregate import exact_sums
 from fems.process.grid import time_axis
 from fems.process.partition import process
 from fems.process.register import energy_from_register
-from fems.raw.decode import Source, decode
+from fems.raw.decode import decode
+from fems.raw.source import Source
 from fems.settings import settings
 
 DAY, MONDAY = date(2025, 3, 4), date(2025, 6, 9)

@@ -13,7 +13,8 @@ from fems.errors import ConfigError
 from fems.lake import RawObject
 from fems.plant import FileMapping, Plant
 from fems.raw import clock, numbers
-from fems.raw.decode import Source, decode
+from fems.raw.decode import decode
+from fems.raw.source import Source
 from fems.settings import settings
 
 HEADER = "timestamp,factory_id,sensor_id,used_kwh,power_factor_pct,current_a,active_kwh,reactive_kvarh"

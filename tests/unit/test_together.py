@@ -12,7 +12,9 @@ from test_raw import DAY, HEADER, plant, row
 from fems.book import load_book
 from fems.lake import RawObject
 from fems.raw import together
-from fems.raw.decode import DecodedObject, OddCells, Source, decode, decode_all
+from fems.raw.decode import decode, decode_all
+from fems.raw.decoded import DecodedObject, OddCells
+from fems.raw.source import Source
 from fems.settings import settings
 
 BOOK = load_book(settings().definitions_dir, "meter")

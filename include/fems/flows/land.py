@@ -13,11 +13,14 @@ import pyarrow.csv as pacsv
 
 from fems.book import Book
 from fems.errors import ConfigError, DataError, UndecodableObject
-from fems.lake import FolderStore, Lake, raw_key
+from fems.lake import Lake, raw_key
 from fems.plant import FileMapping, Plant
 from fems.raw import clock, encodings, formats
-from fems.raw.decode import Source, read_rows, times_of
+from fems.raw.decode import read_rows
+from fems.raw.source import Source
 from fems.raw.text import TextTable, read_table
+from fems.raw.verdict import times_of
+from fems.store import FolderStore
 
 log = logging.getLogger(__name__)
 _MARK = codecs.BOM_UTF8

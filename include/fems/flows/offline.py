@@ -12,8 +12,9 @@ from fems.flows.ingest import ingest_factory
 from fems.flows.land import land_file
 from fems.flows.platform import Platform
 from fems.flows.summary import ingested
-from fems.lake import FolderStore, Lake, to_json
+from fems.lake import Lake, to_json
 from fems.plant import Feed
+from fems.store import FolderStore
 
 
 def process_folder(

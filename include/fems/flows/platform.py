@@ -10,7 +10,7 @@ from fems.book import Book, load_book
 from fems.lake import Lake
 from fems.plant import Feed, Plant, load_plant
 from fems.quality.evaluate import Evaluator
-from fems.raw.decode import Source
+from fems.raw.source import Source
 from fems.settings import Settings, settings
 
 P = ParamSpec("P")

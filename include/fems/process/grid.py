@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from fems.errors import LostRows
-from fems.raw.decode import DecodedObject
+from fems.raw.decoded import DecodedObject
 from fems.raw.numbers import ABSENT
 from fems.raw.text import BadLine
 

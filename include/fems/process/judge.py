@@ -9,7 +9,7 @@ from fems.calendar import kinds_of_days
 from fems.plant import Sensor
 from fems.process import abnormal, missing, register
 from fems.process.grid import Grid
-from fems.raw.decode import Source
+from fems.raw.source import Source
 
 CAUSES = (
     "",

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from fems.process.flags import FLAGS
 from fems.process.partition import ROW_COUNTS, Partition
-from fems.raw.decode import Source
+from fems.raw.source import Source
 
 
 def shares(counts: dict[str, int]) -> dict[str, float | None]:

@@ -6,8 +6,8 @@ import pyarrow as pa
 from fems.process.flags import FLAGS
 from fems.process.grid import Placed
 from fems.process.judge import CAUSES
-from fems.raw.decode import Source
 from fems.raw.numbers import ABSENT, EMPTY, WRONG
+from fems.raw.source import Source
 
 SCHEMA = pa.schema(
     {

@@ -11,7 +11,8 @@ from fems.book import Book
 from fems.errors import LostRows
 from fems.process import aggregate, flags, grid, judge
 from fems.process.originals import originals
-from fems.raw.decode import DecodedObject, Source, quarantine_frame
+from fems.raw.decoded import DecodedObject, quarantine_frame
+from fems.raw.source import Source
 
 ROW_COUNTS = ("read", "published", "quarantined", "duplicate")
 

@@ -1,0 +1,158 @@
+"""Which partitions a factory's raw objects make, and which of them are stale."""
+
+import hashlib
+import json
+from calendar import monthrange
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from fems import __version__
+from fems import lake as keys
+from fems.lake import Lake, RawObject
+from fems.plant import Feed
+from fems.raw.decode import decode_all
+from fems.raw.decoded import DecodedObject
+from fems.raw.source import Source
+
+
+@dataclass(frozen=True)
+class Job:
+    """A partition as its raw objects say it should be.
+
+    Attributes:
+        factory_id: the factory.
+        feed: the feed.
+        month: YYYY-MM.
+        first: first local day that it has.
+        last: last local day.
+        sources: the raw objects behind it, those of the lookback included.
+        fingerprint: changes when the sources, the book, the registry's entry or the code's version do.
+    """
+
+    factory_id: str
+    feed: Feed
+    month: str
+    first: date
+    last: date
+    sources: tuple[RawObject, ...]
+    fingerprint: str
+
+
+def _fingerprint(source: Source, job: dict[str, Any], sources: tuple[RawObject, ...]) -> str:
+    content = {
+        **job,
+        "sources": [(o.key, o.etag) for o in sources],
+        "book": source.version,
+        "code": __version__,
+        "mapping": source.mapping.model_dump(mode="json"),
+        "grain": source.grain_minutes,
+        "zone": source.zone,
+        "rest": source.rest_country,
+        "sensors": [(s.sensor_id, s.rated_kw) for s in source.sensors],
+    }
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def jobs(source: Source, raw: list[RawObject], late: dict[RawObject, set[date]]) -> Iterator[Job]:
+    """Yield every partition that a feed's raw objects make, in order.
+
+    A partition is a month. It begins with the first day of which there are rows and ends with the last one, so that a
+    month that is still running has no empty days at its end.
+
+    Args:
+        source: the factory's feed.
+        raw: its raw objects.
+        late: objects known to hold rows of days before their own, and which days.
+    """
+    if not raw:
+        return
+    by_day = sorted(raw, key=lambda o: (o.day, o.key))
+    named = {day for days in late.values() for day in days}
+    there = {o.day for o in by_day} | named
+    begin, end = min(there), max(there)
+    for month in sorted({day.isoformat()[:7] for day in there}):
+        year, number = int(month[:4]), int(month[5:])
+        first = max(begin, date(year, number, 1))
+        last = min(end, date(year, number, monthrange(year, number)[1]))
+        since = first - timedelta(days=source.book.lookback_days)
+        sources = tuple(
+            o
+            for o in by_day
+            if since <= o.day <= last or any(since <= day <= last for day in late.get(o, ()))
+        )
+        what = {
+            "factory_id": source.factory_id,
+            "feed": source.feed,
+            "month": month,
+            "first": first,
+            "last": last,
+        }
+        yield Job(
+            source.factory_id, source.feed, month, first, last, sources, _fingerprint(source, what, sources)
+        )
+
+
+def stale(lake: Lake, source: Source) -> list[Job]:
+    """Return the partitions of a factory's feed whose published state is not what the raw objects make."""
+    published = lake.manifests(source.feed, source.factory_id)
+    there = lake.part_keys(source.feed, source.factory_id)
+    raw = lake.raw_objects(source.feed, source.factory_id)
+    return [
+        job
+        for job in jobs(source, raw, _late_rows(raw, published))
+        if published.get(job.month, {}).get("fingerprint") != job.fingerprint
+        or _parts_of(there, job.month) != wanted_parts(job, published[job.month])
+    ]
+
+
+def _late_rows(raw: list[RawObject], published: dict[str, dict[str, Any]]) -> dict[RawObject, set[date]]:
+    """Return which objects hold rows of earlier days, as the partitions of their own days found out."""
+    by_name = {(o.key, o.etag): o for o in raw}
+    found: dict[RawObject, set[date]] = {}
+    for manifest in published.values():
+        for item in manifest.get("late", ()):
+            known = by_name.get((item["key"], item["etag"]))
+            if known is not None:
+                found.setdefault(known, set()).update(date.fromisoformat(day) for day in item["days"])
+    return found
+
+
+def _parts_of(keys_there: set[str], month: str) -> set[str]:
+    return {key for key in keys_there if f"/month={month}/" in key}
+
+
+def wanted_parts(job: Job, manifest: dict[str, Any]) -> set[str]:
+    """Return the keys of the tables that a partition is published as."""
+    if manifest["empty"]:
+        return set()
+    return {
+        keys.processed_key(job.feed, table, job.factory_id, job.month, job.fingerprint)
+        for table in keys.TABLES
+    }
+
+
+def decode_ahead(lake: Lake, source: Source, wanted: list[Job]) -> Iterator[tuple[Job, list[DecodedObject]]]:
+    """Yield each partition with its decoded objects, ordered by key; the next one's are decoded meanwhile.
+
+    A backfill reads each raw object once: what the next partition looks back on is kept, the rest is let go.
+    """
+    kept: dict[RawObject, DecodedObject] = {}
+
+    def objects_of(job: Job) -> list[DecodedObject]:
+        nonlocal kept
+        missing = [o for o in job.sources if o not in kept]
+        data = lake.get_many([o.key for o in missing])
+        fresh = {d.raw: d for d in decode_all(list(zip(missing, data, strict=True)), source)}
+        kept = {o: fresh[o] if o in fresh else kept[o] for o in sorted(job.sources)}
+        return list(kept.values())
+
+    with ThreadPoolExecutor(1, thread_name_prefix="decode") as ahead:
+        coming = [ahead.submit(objects_of, job) for job in wanted[:1]]
+        for i, job in enumerate(wanted):
+            decoded = coming.pop().result()
+            coming = [ahead.submit(objects_of, following) for following in wanted[i + 1 : i + 2]]
+            yield job, decoded

@@ -1,0 +1,140 @@
+"""Publishing a partition: evaluate, write aside, then let the manifest count."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from fems import __version__
+from fems import lake as keys
+from fems.flows.partitions import Job, wanted_parts
+from fems.flows.platform import Platform
+from fems.lake import Lake
+from fems.process.metadata import describe
+from fems.process.package import package, resource
+from fems.process.partition import Partition
+from fems.quality.evaluate import Evaluation, Evaluator
+from fems.raw.source import Source
+
+
+def manifest_of(job: Job, source: Source, partition: Partition) -> dict[str, Any]:
+    """Say what a partition is made of. It holds no clock: rebuilding gives the same bytes."""
+    etags = {o.key: o.etag for o in job.sources}
+    return {
+        "factory_id": job.factory_id,
+        "feed": job.feed,
+        "month": job.month,
+        "first_day": job.first.isoformat(),
+        "last_day": job.last.isoformat(),
+        "timezone": source.zone,
+        "grain_minutes": source.grain_minutes,
+        "fingerprint": job.fingerprint,
+        "book_version": source.version,
+        "code_version": __version__,
+        "sources": [{"key": o.key, "etag": o.etag} for o in job.sources],
+        "late": [
+            {"key": key, "etag": etags[key], "days": [day.isoformat() for day in days]}
+            for key, days in sorted(partition.late.items())
+        ],
+        "objects": {
+            "read": sum(1 for o in job.sources if job.first <= o.day <= job.last),
+            "quarantined": int((partition.quarantine["line"] == 0).sum()),
+        },
+        **describe(partition, source),
+    }
+
+
+def _labelled(table: pa.Table, manifest: dict[str, Any], grain: str) -> pa.Table:
+    about = {k: v for k, v in manifest.items() if k != "days"} | {"grain": grain}
+    return table.replace_schema_metadata({b"fems": keys.to_json(about)})
+
+
+def _bad_rows(job: Job, partition: Partition) -> dict[str, Callable[[], bytes]]:
+    """Return the key and the making of each day's quarantine."""
+    rows = partition.quarantine
+    table = pa.Table.from_pandas(rows.drop(columns="day"), preserve_index=False).replace_schema_metadata(None)
+    return {
+        keys.quarantine_key(job.feed, job.factory_id, day): partial(_packed, table, rows["day"] == day)
+        for day in sorted(set(rows["day"]))
+    }
+
+
+def _packed(table: pa.Table, some: "pd.Series[bool]") -> bytes:
+    return keys.to_parquet(table.filter(pa.array(some)))
+
+
+def _evaluate(evaluator: Evaluator, job: Job, partition: Partition) -> dict[str, Evaluation]:
+    found = {}
+    for grain, table in partition.tables.items():
+        found[grain] = evaluator.evaluate(table.to_pandas(), f"{job.feed}_{grain}")
+    return found
+
+
+def publish(
+    lake: Lake, job: Job, source: Source, partition: Partition, evaluator: Evaluator
+) -> dict[str, Any]:
+    """Evaluate a partition and publish it: the tables under new names, then the manifest that makes them count.
+
+    Readers follow the manifest, so they see the old partition or the new one, whole. What the manifest no longer names
+    is removed last. Whatever stops this half-way leaves the partition stale, and the next run puts it right. A month
+    none of whose rows could be used has a manifest and a quarantine, and no tables.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        QualityFailed: a critical expectation failed; the last good partition stays.
+    """
+    manifest = manifest_of(job, source, partition)
+    evaluations = {} if manifest["empty"] else _evaluate(evaluator, job, partition)
+    manifest["quality"] = {
+        "critical_failed": sum(len(e.failed("critical")) for e in evaluations.values()),
+        "warning_failed": sum(len(e.failed("warning")) for e in evaluations.values()),
+    }
+    record = {"fingerprint": job.fingerprint, **{grain: e.to_json() for grain, e in evaluations.items()}}
+    lake.store.put(keys.quality_key(job.feed, job.factory_id, job.month), keys.to_json(record))
+    for grain, evaluation in evaluations.items():
+        evaluation.require(f"factory {job.factory_id}, {job.feed} {grain}, {job.month}")
+    write(lake, job, partition, manifest)
+    return manifest
+
+
+def write(lake: Lake, job: Job, partition: Partition, manifest: dict[str, Any]) -> None:
+    """Write quarantine and tables, then the manifest that makes them count; then remove what it no longer names.
+
+    The quarantine holds exactly this partition's bad rows, a file a day: what a correction healed is removed.
+    """
+    wanted = wanted_parts(job, manifest)
+    bad = _bad_rows(job, partition)
+    tables = {**partition.tables, keys.ORIGINALS: partition.originals}
+    coming = dict(bad)
+    for name, table in tables.items() if wanted else ():
+        key = keys.processed_key(job.feed, name, job.factory_id, job.month, job.fingerprint)
+        coming[key] = partial(keys.to_parquet, _labelled(table, manifest, name))
+    for _ in lake.put_many(coming.items()):
+        pass
+    lake.store.put(keys.manifest_key(job.feed, job.factory_id, job.month), keys.to_json(manifest))
+    for key in lake.part_keys(job.feed, job.factory_id, job.month) - wanted:
+        lake.store.delete(key)
+    for key in list(lake.store.keys(f"quarantine/{job.feed}/factory={job.factory_id}/date={job.month}-")):
+        if key not in bad:
+            lake.store.delete(key)
+
+
+def write_package(platform: Platform, factory_id: str) -> None:
+    """Describe all published tables of a factory in its data package; it is written anew only if it says more."""
+    lake, resources = platform.lake, []
+    for feed in platform.plant.feeds(factory_id):
+        there = lake.part_keys(feed, factory_id)
+        for manifest in lake.manifests(feed, factory_id).values():
+            for grain in keys.GRAINS:
+                key = keys.processed_key(feed, grain, factory_id, manifest["month"], manifest["fingerprint"])
+                if key in there:
+                    path = key.removeprefix("processed/")
+                    resources.append(resource(path, grain, platform.book(feed), manifest))
+    content = keys.to_json(package(factory_id, platform.plant.factory(factory_id).name, resources))
+    key = keys.package_key(factory_id)
+    if resources and lake.get(key) != content:
+        lake.store.put(key, content)
