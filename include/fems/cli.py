@@ -7,14 +7,18 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from fems import cli_model
 from fems.errors import ConfigError, DataError, FemsError
 from fems.plant import FEEDS, Feed, Plant
+
+if TYPE_CHECKING:
+    from fems.flows.platform import Platform
 
 T = TypeVar("T")
 
@@ -28,6 +32,14 @@ FactoriesOption = Annotated[
 ]
 FeedOption = Annotated[
     str | None, typer.Option(help="meter or steam_trap; the factory's meters if not given.")
+]
+
+FactoryArgument = Annotated[str, typer.Argument(help="Factory ID.")]
+FolderOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--from", help="A folder that `fems process --out` wrote, instead of MinIO; no service needed."
+    ),
 ]
 
 
@@ -61,6 +73,19 @@ def _chosen(plant: Plant, factories: list[str] | None) -> list[str]:
     for factory_id in factories or []:
         plant.factory(factory_id)
     return factories or list(plant.factories)
+
+
+def _platform(folder: Path | None) -> "Platform":
+    """Return the platform over MinIO, or over a folder that holds the same keys."""
+    from fems.flows.platform import Platform
+    from fems.lake import Lake
+    from fems.store import FolderStore
+
+    if folder is None:
+        return Platform.from_environment()
+    if not any((folder / room).is_dir() for room in ("processed", "quality")):
+        raise ConfigError(f"--from {folder}: is no folder that `fems process --out` wrote")
+    return Platform.from_environment(Lake(FolderStore(folder)))
 
 
 def _each(items: Iterable[T], action: Callable[[T], object]) -> None:
@@ -256,46 +281,6 @@ def forecast(
 
 @app.command()
 @explained
-def backtest(
-    table: Annotated[Path, typer.Argument(help="A CSV or Parquet table of one series.")],
-    timestamp: Annotated[str, typer.Option(help="Its column of times, the start of each interval.")],
-    target: Annotated[str, typer.Option(help="Its column of energy per interval.")],
-    output: Annotated[Path, typer.Option("--out", help="The JSON file to write.")],
-    features: Annotated[str, typer.Option(help="Further columns, separated by commas.")] = "",
-    grain: Annotated[str, typer.Option(help="The grain that is scored; 1h is the one there is.")] = "1h",
-    horizon_minutes: Annotated[int, typer.Option(min=60)] = 42_300,
-    origins: Annotated[int, typer.Option(min=1)] = 4,
-    country: Annotated[str, typer.Option(help="ISO 3166 code of the public holidays.")] = "KR",
-    timezone: Annotated[str, typer.Option(help="Of times that carry none.")] = "Asia/Seoul",
-    one_step: Annotated[
-        bool, typer.Option("--one-step", help="Score the study's protocol, beside persistence.")
-    ] = False,
-    epochs: Annotated[int, typer.Option(min=1, help="Of the one-step model, at most.")] = 50,
-    seed: int = 0,
-) -> None:
-    """Score the models on any series: month-ahead from rolling origins, or one-step."""
-    from fems.flows.backtest import read_series, run
-
-    if grain != "1h":
-        raise ConfigError(f"--grain {grain}: series are scored by the hour (1h) in this version")
-    history = read_series(table, timestamp, target, [f for f in features.split(",") if f], timezone, country)
-    result = run(
-        history, one_step=one_step, horizon_minutes=horizon_minutes, origins=origins, epochs=epochs, seed=seed
-    )  # fmt: skip
-    output.write_text(json.dumps(result, indent=1), encoding="utf-8")
-    shown = Table(title=f"{table.name}: {result['protocol']}, {len(result['windows'])} windows, mean")
-    for heading in ("method", "accuracy", "RMSE scaled", "MAE", "total error %"):
-        shown.add_column(heading, justify="left" if heading == "method" else "right")
-    for method, found in sorted(result["mean"].items(), key=lambda item: -item[1]["accuracy"]):
-        shown.add_row(
-            method, f"{found['accuracy']:.2f}", f"{found['rmse_scaled']:.4f}", f"{found['mae']:.2f}",
-            f"{found['total_error_pct']:.1f}",
-        )  # fmt: skip
-    out.print(shown)
-
-
-@app.command()
-@explained
 def status(
     factories: FactoriesOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
@@ -315,36 +300,80 @@ def status(
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON Schema of factories.yaml, each key with its meaning; editors can check the file with it."""
-    from fems.plant import Plant
+@explained
+def describe(
+    factory: FactoryArgument,
+    feed: FeedOption = None,
+    month: Annotated[str | None, typer.Option(help="YYYY-MM: this month in detail, day by day.")] = None,
+    sensor: Annotated[str | None, typer.Option(help="Sensor ID: its values alone.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    folder: FolderOption = None,
+) -> None:
+    """Show what a factory's processed data is made of: rows, coverage, what was replaced and by which rule."""
+    from fems.flows import processed
+    from fems.flows.describe import description
 
-    out.print_json(json.dumps(Plant.model_json_schema(), ensure_ascii=False))
+    found = processed.describe(_platform(folder), factory, _feed(feed), month, sensor)
+    if as_json:
+        out.print_json(json.dumps(found, ensure_ascii=False))
+    else:
+        out.print(*description(found), sep="\n")
+
+
+@app.command()
+@explained
+def originals(
+    factory: FactoryArgument,
+    month: Annotated[str, typer.Option(help="YYYY-MM.")],
+    feed: FeedOption = None,
+    sensor: Annotated[str | None, typer.Option(help="Sensor ID: its values alone.")] = None,
+    column: Annotated[
+        str | None, typer.Option(help="Column of the definition book, such as used_kwh.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1)] = 50,
+    folder: FolderOption = None,
+) -> None:
+    """Show the values that were read and are published otherwise, each with its cause and where it came from."""
+    from fems.flows import processed
+    from fems.flows.describe import originals_table
+
+    kind = _feed(feed)
+    rows = processed.originals(_platform(folder), factory, kind, month, sensor, column)
+    out.print(originals_table(f"Factory {factory}, {kind}, {month}", rows, limit))
+
+
+@app.command()
+@explained
+def schema(
+    book: Annotated[bool, typer.Option("--book", help="Of the definition books instead.")] = False,
+) -> None:
+    """Print the JSON Schema of factories.yaml, each key with its meaning; editors can check the file with it."""
+    from fems.book import Book
+
+    model = Book if book else Plant
+    out.print_json(json.dumps(model.model_json_schema(), ensure_ascii=False))
 
 
 @app.command()
 @explained
 def quarantine(
-    factory: Annotated[str, typer.Argument(help="Factory ID.")],
+    factory: FactoryArgument,
     feed: FeedOption = None,
     limit: Annotated[int, typer.Option(min=1)] = 50,
+    folder: FolderOption = None,
 ) -> None:
     """Show the rows that could not be used, each with its reason and where it came from."""
-    from fems.flows.platform import Platform
+    from fems.flows.describe import quarantine_table
     from fems.flows.summary import quarantined
 
-    platform = Platform.from_environment()
+    platform = _platform(folder)
     platform.plant.factory(factory)
     rows = quarantined(platform, factory, _feed(feed))
-    table = Table(title=f"Factory {factory}: {len(rows):,} quarantine records")
-    for heading in ("object", "line", "reason", "text"):
-        table.add_column(heading, overflow="fold")
-    for row in rows[:limit]:
-        name = "/".join(row["object"].split("/")[-2:])
-        table.add_row(
-            name, str(row["line"]) if row["line"] else "whole object", row["reason"], row["text"][:60]
-        )
-    out.print(table)
+    out.print(quarantine_table(f"Factory {factory}", rows, limit))
+
+
+for command in (cli_model.backtest, cli_model.promote, cli_model.rollback):
+    app.command()(explained(command))
 
 
 if __name__ == "__main__":

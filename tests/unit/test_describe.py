@@ -18,8 +18,9 @@ from fems.cli import app
 from fems.flows.platform import Platform
 from fems.flows.report import rows_table
 from fems.flows.summary import ingested
-from fems.lake import FolderStore, Lake
+from fems.lake import Lake
 from fems.settings import settings
+from fems.store import FolderStore
 
 DAYS = [date(2025, 3, 30), date(2025, 3, 31), date(2025, 4, 1), date(2025, 4, 2)]
 
@@ -106,7 +107,7 @@ def test_a_row_a_month_and_the_totals(folder: Path) -> None:
     assert (folder / found["data_package"]).is_file() and (folder / found["originals"]).is_dir()
 
     shown = fems("describe", "F", "--from", folder)
-    assert "2025-03-30 00:00 to 2025-04-03 00:00 Asia/Seoul, every 15 min, 4 days" in shown
+    assert "2025-03-30 00:00 to 2025-04-03 00:00 Asia/Seoul, every 15 min, days: 4" in shown
     rows = {line.split()[0]: line.split() for line in shown.splitlines() if line.strip()}
     assert rows["2025-03"][1:6] == ["2", "385", "383", "1", "1"]
     assert rows["all"][1:6] == ["4", "769", "767", "1", "1"] and rows["all"][-1] == "passed"
@@ -233,6 +234,18 @@ def test_a_month_that_failed_its_evaluation_is_told(registry: Path, tmp_path: Pa
     assert "2025-04 refused" in fems("describe", "F", "--from", tmp_path / "out")
     error = fems("describe", "F", "--from", tmp_path / "out", "--month", "2025-04", fails=True)
     assert "a critical expectation failed" in error
+
+
+def test_a_month_none_of_whose_rows_could_be_used_is_told(registry: Path, tmp_path: Path) -> None:
+    path = tmp_path / "in/raw/meter/factory=F/date=2025-03-04/empty.csv"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    fems("process", tmp_path / "in", "--factory", "F", "--out", tmp_path / "out")
+    found = described(tmp_path / "out", "--month", "2025-03")
+    assert found["originals"] is None and found["shares"]["coverage_pct"] is None
+    assert found["objects"] == {"read": 1, "quarantined": 1}
+    assert "nothing to evaluate" in fems("describe", "F", "--from", tmp_path / "out")
+    assert "0 values" in fems("originals", "F", "--month", "2025-03", "--from", tmp_path / "out")
 
 
 def test_a_changed_rule_is_told(registry: Path, folder: Path, tmp_path: Path) -> None:

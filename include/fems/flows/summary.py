@@ -7,18 +7,25 @@ from fems.errors import NoModel
 from fems.flows.forecast import latest_key
 from fems.flows.platform import Platform
 from fems.plant import Feed
+from fems.process.metadata import added, shares
 from fems.process.partition import ROW_COUNTS
 
 
 def ingested(platform: Platform, factory_id: str) -> dict[str, Any]:
-    """Return the counts over every published partition of a factory, all feeds together and each by itself."""
+    """Return the counts over every published partition of a factory, all feeds together and each by itself.
+
+    `shares` is of the values of all feeds, in % (see `fems.process.metadata.shares`).
+    """
     rows, quality = dict.fromkeys(ROW_COUNTS, 0), {"critical_failed": 0, "warning_failed": 0}
     objects = {"read": 0, "quarantined": 0}
     feeds: dict[str, dict[str, Any]] = {}
+    cells: list[dict[str, int]] = []
     for feed in platform.plant.feeds(factory_id):
         manifests = platform.lake.manifests(feed, factory_id)
         feeds[feed] = dict.fromkeys(ROW_COUNTS, 0)
         for manifest in manifests.values():
+            # a partition that an earlier version published has none, and counts again when ingest made it anew
+            cells.append(manifest.get("cells", {}))
             for target, source in (
                 (rows, "rows"),
                 (feeds[feed], "rows"),
@@ -37,7 +44,13 @@ def ingested(platform: Platform, factory_id: str) -> dict[str, Any]:
             "from": min(manifests, default=None),
             "to": max(manifests, default=None),
         }
-    return {"rows": rows, "quality": quality, "objects": objects, "feeds": feeds}
+    return {
+        "rows": rows,
+        "shares": shares(added(cells)),
+        "quality": quality,
+        "objects": objects,
+        "feeds": feeds,
+    }
 
 
 def factory_summary(factory_id: str, platform: Platform | None = None) -> dict[str, Any]:
