@@ -187,12 +187,13 @@ def test_a_file_under_a_wrong_date_is_quarantined_and_moves_nothing(platform: Pl
 def test_a_table_that_is_gone_or_a_manifest_that_is_broken_is_made_again(platform: Platform) -> None:
     ingest_factory(platform, "F")
     before = snapshot(platform)
-    platform.lake.store.delete(next(iter(platform.lake.part_keys("meter", "F"))))
-    with pytest.raises(DataError, match="not published; run ingest"):
-        for grain in ("native", "hour", "day"):
-            platform.lake.published("meter", grain, "F", ["2025-03"])
-    ingest_factory(platform, "F")
-    assert snapshot(platform) == before
+    for key in sorted(platform.lake.part_keys("meter", "F")):
+        platform.lake.store.delete(key)
+        if "grain=hour" in key:
+            with pytest.raises(DataError, match="not published; run ingest"):
+                platform.lake.published("meter", "hour", "F", ["2025-03"])
+        ingest_factory(platform, "F")
+        assert snapshot(platform) == before, key
     platform.lake.store.put(keys.manifest_key("meter", "F", "2025-03"), b"{")
     ingest_factory(platform, "F")
     assert snapshot(platform) == before

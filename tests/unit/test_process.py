@@ -315,3 +315,18 @@ def test_a_day_looks_back_but_publishes_itself_alone() -> None:
     assert list(part.days) == [DAY]
     alone = process([obj(gap)], SOURCE, DAY, DAY).tables["native"]
     assert alone["flag"][50].as_py() == "missing", "nothing to look back on"
+
+
+def test_a_column_that_no_file_carries_is_not_made_up() -> None:
+    lines = [
+        "timestamp,factory_id,sensor_id,used_kwh",
+        *(",".join(line.split(",")[:4]) for line in day_lines()),
+    ]
+    data = ("\n".join(lines) + "\n").encode()
+    raw = RawObject(f"raw/meter/factory=F/date={DAY}/a.csv", "e", len(data), DAY)
+    part = process([decode(raw, data, SOURCE)], SOURCE, DAY, DAY)
+    for table in part.tables.values():
+        assert table["active_kwh"].null_count == len(table)
+    assert part.days[DAY]["cells_measured"] == 96 and part.days[DAY]["cells_missing"] == 96, (
+        "of the other sensor"
+    )

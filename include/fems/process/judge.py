@@ -56,6 +56,8 @@ def judge(grid: Grid, source: Source) -> Judged:
     kinds = kinds_of_days(grid.axis.days, country)
     estimated = np.zeros(grid.values.shape, bool)
     suspended: list[tuple[str, str]] = []
+    # a column that no file carries is not made up from another one
+    carried = np.flatnonzero(grid.supplied).tolist()
     for group in source.rules:
         everyone = len(group.sensors) == len(source.sensors)
         pick = slice(None) if everyone else group.sensors
@@ -64,13 +66,15 @@ def judge(grid: Grid, source: Source) -> Judged:
             values, grid, group.book, [source.sensors[i] for i in group.sensors], source
         )
         gone = np.isnan(values)
-        for j, column in enumerate(group.book.columns.values()):
-            if column.fill.stand_in is not None:
-                other = group.book.value_columns.index(column.fill.stand_in)
-                measured = values[other] if other > j else np.where(gone[other], np.nan, values[other])
+        columns = list(group.book.columns.items())
+        for j in carried:
+            stand_in = columns[j][1].fill.stand_in
+            if stand_in is not None:
+                other = group.book.value_columns.index(stand_in)
+                measured = np.where(gone[other], np.nan, values[other])
                 missing.fill_from_stand_in(values[j], measured, grid.axis)
-        for j, column in enumerate(group.book.columns.values()):
-            missing.fill_gaps(values[j], grid.axis, kinds, column.fill)
+        for j in carried:
+            missing.fill_gaps(values[j], grid.axis, kinds, columns[j][1].fill)
         grid.values[:, pick], cause[:, pick] = values, bench.cause
         suspended += bench.suspended
         estimated[:, pick] = gone | spread

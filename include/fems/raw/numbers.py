@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-MEASURED, RETYPED, WRONG, EMPTY, ABSENT, NO_SIGNAL = range(6)
-"""What became of a cell: read as it stood, read after tidying, unreadable, empty, no row at all, or no signal."""
+MEASURED, RETYPED, WRONG, EMPTY, ABSENT = range(5)
+"""What became of a cell: read as it stood, read after tidying, unreadable, empty, or no row at all."""
 
 _PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # What the fast reader is sure to take: so few digits that no reader minds.
