@@ -1,5 +1,6 @@
 """The factory's calendar: public holidays and kinds of days."""
 
+from datetime import date
 from functools import lru_cache
 
 import numpy as np
@@ -9,12 +10,19 @@ from fems.errors import ConfigError
 
 Days = NDArray[np.datetime64]
 
+_EPOCH = date(1970, 1, 1).toordinal()
+
 WORKDAY, SATURDAY, REST = range(3)
 """Kinds of days: Monday to Friday, Saturday, and Sunday or public holiday."""
 
 
 @lru_cache(maxsize=64)
-def _holidays_of(country: str, first_year: int, last_year: int) -> Days:
+def holiday_days(country: str, first_year: int, last_year: int) -> Days:
+    """Return the public and bank holidays of some years, in order.
+
+    Raises:
+        ConfigError: no calendar is known for the country.
+    """
     import holidays
 
     try:
@@ -38,7 +46,7 @@ def holidays_of(country: str, days: Days) -> NDArray[np.bool_]:
     if len(days) == 0:
         return np.zeros(0, dtype=bool)
     years = days.astype("datetime64[Y]").astype(int) + 1970
-    return np.isin(days, _holidays_of(country, int(years.min()), int(years.max())))
+    return np.isin(days, holiday_days(country, int(years.min()), int(years.max())))
 
 
 def weekdays(days: Days) -> NDArray[np.int64]:
@@ -47,8 +55,20 @@ def weekdays(days: Days) -> NDArray[np.int64]:
     return (days.astype("datetime64[D]").astype("int64") + 3) % 7
 
 
+def day_number(day: date) -> int:
+    """Return a day as days since 1970."""
+    return day.toordinal() - _EPOCH
+
+
+def day_of(number: int) -> date:
+    """Return the day that is so many days after 1 January 1970."""
+    return date.fromordinal(number + _EPOCH)
+
+
 def kinds_of_days(days: Days, country: str | None) -> NDArray[np.int8]:
-    """Return (D,) WORKDAY, SATURDAY or REST.
+    """Return (D,) _EPOCH = date(1970, 1, 1).toordinal()
+
+    WORKDAY, SATURDAY or REST.
 
     Args:
         days: local days.

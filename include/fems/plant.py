@@ -110,6 +110,11 @@ class FileMapping(_Strict):
         return given
 
     @property
+    def separator(self) -> str:
+        """What stands between fields where rows are written and not read."""
+        return self.delimiter or ","
+
+    @property
     def time_formats(self) -> tuple[str, ...]:
         """The strptime formats to try, in order."""
         return (self.time_format,) if isinstance(self.time_format, str) else self.time_format or ()

@@ -1,5 +1,7 @@
 """A factory's published hours as the model stage wants them."""
 
+from typing import Any
+
 import pandas as pd
 
 from fems.errors import TooLittleHistory
@@ -8,15 +10,22 @@ from fems.lake import Lake
 from fems.model.history import History
 
 
+def with_tables(lake: Lake, factory_id: str) -> dict[str, dict[str, Any]]:
+    """Return the manifests of a factory's meters by month, in order, without months of which no row could be used."""
+    return {
+        month: manifest
+        for month, manifest in lake.manifests("meter", factory_id).items()
+        if not manifest["empty"]
+    }
+
+
 def published_months(lake: Lake, factory_id: str) -> list[str]:
     """Return the published months of a factory's meters, in order.
 
     Raises:
         TooLittleHistory: there are none.
     """
-    months = [
-        month for month, manifest in lake.manifests("meter", factory_id).items() if not manifest["empty"]
-    ]
+    months = list(with_tables(lake, factory_id))
     if not months:
         raise TooLittleHistory(f"factory {factory_id} has no published meter data; run ingest first")
     return months

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from fems.book import Book
+from fems.calendar import day_of
 from fems.errors import ConfigError, DataError, UndecodableObject
 from fems.lake import Lake, raw_key
 from fems.plant import FileMapping, Plant
@@ -119,7 +120,7 @@ def _split(data: bytes, name: str, source: Source, received: date) -> Iterator[t
     days = times.day[codes]
     found = np.unique(days[days != clock.NO_TIME]).tolist()
     if len(found) <= 1:
-        yield (_date(found[0]) if found else received), name, data
+        yield (day_of(found[0]) if found else received), name, data
         return
     plain, mapping = formats.unzipped(data), source.mapping
     day_of_line = np.full(int(table.lines.max()) + 1, clock.NO_TIME, np.int64)
@@ -132,12 +133,7 @@ def _split(data: bytes, name: str, source: Source, received: date) -> Iterator[t
         parts = _by_line(text, day_of_line[1:], mapping.skip_lines)
         name = name.removesuffix(".gz") if plain is not data else name
     for day, part in parts:
-        yield _date(day), name, part
-
-
-def _date(day: int) -> date:
-    """Return the date of a number of days since 1970."""
-    return date.fromordinal(date(1970, 1, 1).toordinal() + day)
+        yield day_of(day), name, part
 
 
 def _carried(days: np.ndarray) -> np.ndarray:
@@ -168,7 +164,7 @@ def _by_row(table: TextTable, day_of_line: np.ndarray, mapping: FileMapping) -> 
     """Yield a day and the rows of that day as a CSV file that the same mapping reads."""
     cells = pa.table({name: column.cast(pa.string()) for name, column in table.columns.items()})
     days = _carried(day_of_line[table.lines])
-    options = pacsv.WriteOptions(delimiter=mapping.delimiter or ",")
+    options = pacsv.WriteOptions(delimiter=mapping.separator)
     for day in np.unique(days).tolist():
         sink = pa.BufferOutputStream()
         pacsv.write_csv(cells.filter(pa.array(days == day)), sink, options)

@@ -84,16 +84,14 @@ def jobs(source: Source, raw: list[RawObject], late: dict[RawObject, set[date]])
             for o in by_day
             if since <= o.day <= last or any(since <= day <= last for day in late.get(o, ()))
         )
-        what = {
+        what: dict[str, Any] = {
             "factory_id": source.factory_id,
             "feed": source.feed,
             "month": month,
             "first": first,
             "last": last,
         }
-        yield Job(
-            source.factory_id, source.feed, month, first, last, sources, _fingerprint(source, what, sources)
-        )
+        yield Job(**what, sources=sources, fingerprint=_fingerprint(source, what, sources))
 
 
 def stale(lake: Lake, source: Source) -> list[Job]:

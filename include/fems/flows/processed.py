@@ -158,11 +158,11 @@ def _refused(platform: Platform, factory_id: str, feed: Feed) -> list[dict[str, 
     platform.plant.mapping(factory_id, feed)  # names what is unknown
     prefix = f"quality/{feed}/factory={factory_id}/"
     found = []
-    for item in platform.lake.store.list(prefix):
-        record = platform.lake.read_json(item.key) or {}
+    for key in platform.lake.store.keys(prefix):
+        record = platform.lake.read_json(key) or {}
         failed = sum(each["critical_failed"] for each in record.values() if isinstance(each, dict))
         if failed:
-            month = item.key.removeprefix(prefix + "month=").removesuffix(".json")
+            month = key.removeprefix(prefix + "month=").removesuffix(".json")
             found.append({"month": month, "critical_failed": failed})
     return found
 

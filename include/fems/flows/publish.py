@@ -127,13 +127,13 @@ def write_package(platform: Platform, factory_id: str) -> None:
     """Describe all published tables of a factory in its data package; it is written anew only if it says more."""
     lake, resources = platform.lake, []
     for feed in platform.plant.feeds(factory_id):
-        there = lake.part_keys(feed, factory_id)
+        there, book = lake.part_keys(feed, factory_id), platform.book(feed)
         for manifest in lake.manifests(feed, factory_id).values():
             for grain in keys.GRAINS:
                 key = keys.processed_key(feed, grain, factory_id, manifest["month"], manifest["fingerprint"])
                 if key in there:
                     path = key.removeprefix("processed/")
-                    resources.append(resource(path, grain, platform.book(feed), manifest))
+                    resources.append(resource(path, grain, book, manifest))
     content = keys.to_json(package(factory_id, platform.plant.factory(factory_id).name, resources))
     key = keys.package_key(factory_id)
     if resources and lake.get(key) != content:

@@ -33,9 +33,9 @@ def ingested(platform: Platform, factory_id: str) -> dict[str, Any]:
             ):
                 for name, count in manifest[source].items():
                     target[name] += count
-        for item in platform.lake.store.list(f"quality/{feed}/factory={factory_id}/"):
+        for key in platform.lake.store.keys(f"quality/{feed}/factory={factory_id}/"):
             # the records, not the manifests: a month that failed has no manifest
-            record = platform.lake.read_json(item.key) or {}
+            record = platform.lake.read_json(key) or {}
             for evaluation in (found for found in record.values() if isinstance(found, dict)):
                 for name in quality:
                     quality[name] += evaluation[name]
@@ -91,6 +91,6 @@ def factory_summary(factory_id: str, platform: Platform | None = None) -> dict[s
 def quarantined(platform: Platform, factory_id: str, feed: Feed) -> list[dict[str, Any]]:
     """Return every quarantine record of a factory's feed: object, etag, line (0 is the whole object), reason, text."""
     rows: list[dict[str, Any]] = []
-    for item in platform.lake.store.list(f"quarantine/{feed}/factory={factory_id}/"):
-        rows.extend(platform.lake.read_table(item.key).to_pylist())
+    for key in platform.lake.store.keys(f"quarantine/{feed}/factory={factory_id}/"):
+        rows.extend(platform.lake.read_table(key).to_pylist())
     return rows

@@ -11,7 +11,7 @@ from typing import Any
 import fems
 from fems import tracking
 from fems.errors import DataError
-from fems.flows.history import as_history, month_of, published_hours
+from fems.flows.history import as_history, month_of, published_hours, with_tables
 from fems.flows.platform import Platform, timed
 from fems.lake import Lake
 from fems.model import promotion
@@ -85,19 +85,14 @@ def train_factory(
 
 def trainable(platform: Platform) -> list[str]:
     """Return the factories that have published meter data."""
-    return [
-        factory_id
-        for factory_id in platform.plant.factories
-        if any(not manifest["empty"] for manifest in platform.lake.manifests("meter", factory_id).values())
-    ]
+    return [factory_id for factory_id in platform.plant.factories if with_tables(platform.lake, factory_id)]
 
 
 def partitions(lake: Lake, factory_id: str) -> dict[str, dict[str, str]]:
     """Return what a training sees: month -> fingerprint and book_version of its published partition."""
     return {
         month: {name: str(manifest[name]) for name in ("fingerprint", "book_version")}
-        for month, manifest in lake.manifests("meter", factory_id).items()
-        if not manifest["empty"]
+        for month, manifest in with_tables(lake, factory_id).items()
     }
 
 

@@ -32,6 +32,16 @@ class Axis:
     bounds: np.ndarray
     grain_minutes: int
 
+    def hours(self, since: int) -> np.ndarray:
+        """Return where each local hour begins from interval `since` on, counted from there.
+
+        An hour that the clocks repeat counts twice: there the clock does not go on by one interval.
+        """
+        clock, day = self.clock[since:], self.day[since:]
+        hour = clock // (60 // self.grain_minutes)
+        begins = (np.diff(hour) != 0) | (np.diff(day) != 0) | (np.diff(clock) != 1)
+        return np.concatenate(([0], np.flatnonzero(begins) + 1))
+
 
 @dataclass
 class Grid:

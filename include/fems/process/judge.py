@@ -52,8 +52,7 @@ def judge(grid: Grid, source: Source) -> Judged:
     The grid's values are overwritten.
     """
     cause = np.zeros(grid.values.shape, np.uint8)
-    country = source.rest_country
-    kinds = kinds_of_days(grid.axis.days, country)
+    kinds = kinds_of_days(grid.axis.days, source.rest_country)
     estimated = np.zeros(grid.values.shape, bool)
     suspended: list[tuple[str, str]] = []
     # a column that no file carries is not made up from another one
@@ -63,7 +62,7 @@ def judge(grid: Grid, source: Source) -> Judged:
         pick = slice(None) if everyone else group.sensors
         values = np.ascontiguousarray(grid.values[:, pick])
         bench, spread = _take_out(
-            values, grid, group.book, [source.sensors[i] for i in group.sensors], source
+            values, carried, group.book, [source.sensors[i] for i in group.sensors], source
         )
         gone = np.isnan(values)
         columns = list(group.book.columns.items())
@@ -99,12 +98,11 @@ class _Bench:
 
 
 def _take_out(
-    values: np.ndarray, grid: Grid, book: Book, sensors: list[Sensor], source: Source
+    values: np.ndarray, carried: list[int], book: Book, sensors: list[Sensor], source: Source
 ) -> tuple[_Bench, np.ndarray]:
     """Make NaN what breaks a rule; return the causes, and which values are shares of a register's sum."""
     grain = source.grain_minutes
     bench = _Bench(values)
-    carried = [j for j, there in enumerate(grid.supplied) if there]
     columns = list(book.columns.items())
     for j in carried:
         no_signal = columns[j][1].no_signal

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fems.process.flags import FLAGS
-from fems.process.partition import ROW_COUNTS, Partition
+from fems.process.partition import Partition, row_totals
 from fems.raw.source import Source
 
 
@@ -49,7 +49,7 @@ def describe(partition: Partition, source: Source) -> dict[str, Any]:
     cells = added(list(partition.days.values()))
     why = partition.originals["cause"].combine_chunks().value_counts().to_pylist()
     return {
-        "rows": {name: sum(day[name] for day in partition.days.values()) for name in ROW_COUNTS},
+        "rows": row_totals(partition.days),
         "empty": not any(day["published"] for day in partition.days.values()),
         "days": {day.isoformat(): counts for day, counts in sorted(partition.days.items())},
         "cells": cells,

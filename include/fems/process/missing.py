@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fems.book import Fill
+from fems.calendar import weekdays
 from fems.process.grid import Axis
 from fems.process.runs import cells_of, runs
 
@@ -93,7 +94,7 @@ def _from_earlier_days(values: np.ndarray, cells: np.ndarray, axis: Axis, kinds:
     total, count = np.zeros(len(cells)), np.zeros(len(cells), np.int64)
     sensor, step = np.divmod(cells, values.shape[1])
     day = axis.day[step]
-    weekday = (axis.days.astype(np.int64) + 3) % 7
+    weekday = weekdays(axis.days)
     for d in np.unique(day):
         mine = np.flatnonzero(day == d)
         like = np.flatnonzero(kinds[:d] == kinds[d])

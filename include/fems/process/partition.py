@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fems.book import Book
+from fems.calendar import day_number, day_of
 from fems.errors import LostRows
 from fems.process import aggregate, flags, grid, judge
 from fems.process.originals import originals
@@ -73,7 +74,11 @@ def process(objects: list[DecodedObject], source: Source, first: date, last: dat
     _count_flags(account.days, marks[supplied], begins, first)
     starts = axis.starts[window]
     changed = originals(marks, judged.cause[:, :, window], states, values, standing, starts, placed, source)
-    tables = _tables(values, marks, starts, begins, supplied, source)
+    groups = {
+        "hour": (axis.hours(since), book.min_coverage.hour),
+        "day": (begins, book.min_coverage.day),
+    }
+    tables = _tables(values, marks, starts, groups, supplied, source)
     per_sensor = {
         sensor.sensor_id: _flag_counts(marks[supplied, s]) for s, sensor in enumerate(source.sensors)
     }
@@ -81,12 +86,17 @@ def process(objects: list[DecodedObject], source: Source, first: date, last: dat
     return Partition(tables, changed, quarantine, account.days, per_sensor, account.late, judged.suspended)
 
 
+def row_totals(days: dict[date, dict[str, int]]) -> dict[str, int]:
+    """Return the row counts of some days, added up."""
+    return {name: sum(day[name] for day in days.values()) for name in ROW_COUNTS}
+
+
 class _Account:
     """What became of every row of the published days."""
 
     def __init__(self, objects: list[DecodedObject], placed: grid.Placed, first: date, last: date) -> None:
         rows = placed.rows
-        low, high = (int(np.datetime64(day, "D").astype(np.int64)) for day in (first, last))
+        low, high = day_number(first), day_number(last)
         self.first, self.last = first, last
         day = rows.days - low
         mine = (day >= 0) & (day <= high - low)
@@ -109,7 +119,7 @@ class _Account:
             for i, each in enumerate(counts)
         }
         self.late = {
-            d.raw.key: [date.fromordinal(n + _EPOCH) for n in np.unique(d.days[d.days < low]).tolist()]
+            d.raw.key: [day_of(n) for n in np.unique(d.days[d.days < low]).tolist()]
             for d, is_own in zip(objects, own, strict=True)
             if is_own and len(d.days) and d.days.min() < low
         }
@@ -117,9 +127,7 @@ class _Account:
             d.read - int((d.days < low).sum()) if is_own else int(((d.days >= low) & (d.days <= high)).sum())
             for d, is_own in zip(objects, own, strict=True)
         )
-        self.quarantined = [
-            replace(d, quarantined=d.quarantined) for d, is_own in zip(objects, own, strict=True) if is_own
-        ]
+        self.quarantined = [d for d, is_own in zip(objects, own, strict=True) if is_own]
         self._add_conflicts(objects, placed, np.flatnonzero(mine & placed.conflicting))
 
     def _add_conflicts(self, objects: list[DecodedObject], placed: grid.Placed, rows: np.ndarray) -> None:
@@ -128,7 +136,7 @@ class _Account:
         for row in rows.tolist():
             by_day.setdefault((int(placed.rows.owner[row]), int(placed.rows.days[row])), []).append(row)
         for (owner, day), some in by_day.items():
-            raw = replace(objects[owner].raw, day=date.fromordinal(day + _EPOCH))
+            raw = replace(objects[owner].raw, day=day_of(day))
             self.quarantined.append(
                 replace(objects[owner], raw=raw, quarantined=[placed.conflict(row) for row in some])
             )
@@ -139,15 +147,12 @@ class _Account:
         Raises:
             LostRows: they differ.
         """
-        counted = {name: sum(day[name] for day in self.days.values()) for name in ROW_COUNTS}
+        counted = row_totals(self.days)
         if counted["read"] != self._in_objects or counted["published"] != on_grid:
             raise LostRows(
                 f"{self.first} to {self.last}: {self._in_objects} rows read, {counted['read']} accounted for; "
                 f"{counted['published']} counted as published, {on_grid} on the grid; nothing is published"
             )
-
-
-_EPOCH = date(1970, 1, 1).toordinal()
 
 
 def _flag_counts(marks: np.ndarray) -> dict[str, int]:
@@ -169,36 +174,23 @@ def _tables(
     values: np.ndarray,
     marks: np.ndarray,
     starts: np.ndarray,
-    days: np.ndarray,
+    groups: dict[str, tuple[np.ndarray, float]],
     supplied: np.ndarray,
     source: Source,
 ) -> dict[str, pa.Table]:
-    """Lay out the three tables, ordered by sensor and time."""
+    """Lay out the three tables, ordered by sensor and time; `groups`: where each hour and day begins, and coverage."""
     book = source.book
     used = [name for name, there in zip(book.columns, supplied, strict=True) if there]
     flag, detail = flags.flag_columns(marks.reshape(len(marks), -1)[supplied], used)
     native = {name: values[j].reshape(-1) for j, name in enumerate(book.columns)}
     tables = {"native": _layout(starts, native, source, {"flag": flag, "flag_columns": detail})}
     estimated = (marks[0] >= 2) & ~np.isnan(values[0])
-    groups = {
-        "hour": (_local_hours(starts, source.zone), book.min_coverage.hour),
-        "day": (days, book.min_coverage.day),
-    }
     for grain, (begin, coverage) in groups.items():
         summed = aggregate.aggregate(values, estimated, starts, begin, book, coverage)
         shares = {"coverage_pct": summed.coverage_pct, "estimated_pct": summed.estimated_pct}
         flat = {name: array.reshape(-1) for name, array in (summed.columns | shares).items()}
         tables[grain] = _layout(summed.starts, flat, source, {})
     return tables
-
-
-def _local_hours(starts: np.ndarray, zone: str) -> np.ndarray:
-    """Return where each local hour of the axis begins; an hour that the clocks repeat counts twice."""
-    local = pd.DatetimeIndex(starts.astype("datetime64[s]"), tz="UTC").tz_convert(zone)
-    wall = local.tz_localize(None).as_unit("s").asi8
-    hour, offset = wall // 3600, wall - starts
-    changes = (np.diff(hour) != 0) | (np.diff(offset) != 0)
-    return np.concatenate(([0], np.flatnonzero(changes) + 1))
 
 
 def _layout(

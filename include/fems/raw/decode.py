@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from fems.book import Book
+from fems.calendar import day_number
 from fems.errors import UndecodableObject
 from fems.lake import RawObject
 from fems.raw import numbers, text, together, wide
@@ -19,16 +20,9 @@ def find_headers(table: text.TextTable, source: Source) -> dict[str, str]:
         UndecodableObject: a column without which nothing can be done is not there.
     """
     mapping, book = source.mapping, source.book
-    aliases: dict[str, tuple[str, ...]] = {
-        "timestamp": book.time_aliases,
-        "factory_id": book.factory_aliases,
-        "sensor_id": book.sensor_aliases,
-        **{name: column.aliases for name, column in book.columns.items()},
-    }
     folded = {header.casefold(): header for header in table.columns}
     found: dict[str, str] = {}
-    for ours, names in aliases.items():
-        wanted = (mapping.columns[ours],) if ours in mapping.columns else (ours, *names)
+    for ours, wanted in source.headers.items():
         header = next((folded[name.casefold()] for name in wanted if name.casefold() in folded), None)
         if header is not None:
             found[ours] = header
@@ -38,7 +32,7 @@ def find_headers(table: text.TextTable, source: Source) -> dict[str, str]:
     for ours in required:
         if ours not in found:
             has = ", ".join(list(table.columns)[:12])
-            looked = mapping.columns.get(ours) or ", ".join((ours, *aliases[ours]))
+            looked = ", ".join(source.headers[ours])
             raise UndecodableObject(
                 f"the header has no column for {ours} (looked for: {looked}; it has: {has})"
             )
@@ -136,7 +130,7 @@ def _decode_table(
         owner: int, n, rising: position of each row's object.
         source: whose they are.
     """
-    day = np.array([np.datetime64(raw.day, "D").astype(np.int64) for raw in raws], np.int32)
+    day = np.array([day_number(raw.day) for raw in raws], np.int32)
     verdict = Verdict(table, headers, source, day[owner])
     values, states, odd, supplied = _numbers_of(table, headers, source.book)
     starts, days, sensors, lines = verdict.starts, verdict.days, verdict.sensors, table.lines
@@ -149,7 +143,7 @@ def _decode_table(
         keep[bad] = False
         for row in bad.tolist():
             fields = (column[row].as_py() or "" for column in table.columns.values())
-            reason, written = verdict.reason(row), (source.mapping.delimiter or ",").join(fields)
+            reason, written = verdict.reason(row), source.mapping.separator.join(fields)
             quarantined[owner[row]].append(text.BadLine(int(lines[row]), reason, written))
         starts, days, sensors, lines = starts[keep], days[keep], sensors[keep], lines[keep]
         values, states, odd = values[:, keep], states[:, keep], _without(odd, keep)

@@ -61,16 +61,23 @@ class Source:
         return factory.country if factory.holidays_off else None
 
     @cached_property
-    def coded_headers(self) -> frozenset[str]:
-        """Headers under which times and IDs may stand: few distinct texts in many rows."""
+    def headers(self) -> dict[str, tuple[str, ...]]:
+        """Our columns, and the headers under which each may stand: the mapping's one, or our name and the aliases."""
         book, named = self.book, self.mapping.columns
         aliases = {
             "timestamp": book.time_aliases,
             "factory_id": book.factory_aliases,
             "sensor_id": book.sensor_aliases,
+            **{name: column.aliases for name, column in book.columns.items()},
         }
-        ours = {name: (named[name],) if name in named else (name, *aliases[name]) for name in aliases}
-        return frozenset(header.casefold() for headers in ours.values() for header in headers)
+        return {
+            ours: (named[ours],) if ours in named else (ours, *others) for ours, others in aliases.items()
+        }
+
+    @cached_property
+    def coded_headers(self) -> frozenset[str]:
+        """Headers under which times and IDs may stand: few distinct texts in many rows."""
+        return frozenset(header for ours in TABLE_COLUMNS for header in self.headers[ours])
 
 
 def _check_mapping(plant: Plant, book: Book, factory_id: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fems.calendar import day_of
 from fems.raw import clock, text
 from fems.raw.source import Source
 
@@ -74,7 +75,7 @@ class Verdict:
                 f"the sensor {name!r} is not registered for factory {source.factory_id}, feed {source.feed}: "
                 "add it to factories.yaml and run ingest again"
             )
-        day = np.datetime64(int(self.object_day[row]), "D")
+        day = day_of(int(self.object_day[row]))
         late = source.book.late_days
         return f"the time {written} is outside the object's day {day} and the {late} days before it"
 

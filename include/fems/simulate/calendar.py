@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cached_property, lru_cache
 
-import holidays
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fems.errors import ConfigError
+from fems.calendar import holiday_days
 from fems.plant import Factory
 from fems.simulate.streams import EPOCH, Floats, daily_draws, daily_noise, stream
 
@@ -111,14 +110,9 @@ def holidays_of(country: str, year: int) -> frozenset[date]:
     """Return a year's public and bank holidays (Korea's Workers' Day is a bank holiday).
 
     Raises:
-        ConfigError: the country is not known to the `holidays` package.
+        ConfigError: no calendar is known for the country.
     """
-    try:
-        supported = holidays.country_holidays(country).supported_categories
-        wanted = tuple(name for name in ("public", "bank") if name in supported)
-        return frozenset(holidays.country_holidays(country, years=year, categories=wanted))
-    except NotImplementedError as error:
-        raise ConfigError(f"country {country!r}: its public holidays are not known") from error
+    return frozenset(holiday_days(country, year, year).tolist())
 
 
 def day_profiles(factory: Factory, grid: Grid) -> list[Profile]:

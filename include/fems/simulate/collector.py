@@ -62,11 +62,6 @@ class Sheet:
     zone: str
     grain: int
 
-    @property
-    def delimiter(self) -> str:
-        """What stands between fields."""
-        return self.mapping.delimiter or ","
-
     def encode(self, pieces: list[bytes | memoryview]) -> bytes:
         """Return a whole file from rows as UTF-8: header, rows, and a last line break."""
         data = b"".join([self.header.encode(), *pieces, b"\n"])
@@ -118,7 +113,7 @@ def sheet_of(plant: Plant, factory_id: str, feed: Feed) -> Sheet:
     columns = FEED_COLUMNS[feed]
     ids = {"factory_id": [factory_id] * len(sensors), "sensor_id": sensors}
     carried = [name for name in ids if name not in mapping.constants]
-    d = mapping.delimiter or ","
+    d = mapping.separator
     header = d.join(quoted(mapping.columns.get(name, name), d) for name in ("timestamp", *carried, *columns))
     grain = plant.grain_minutes(factory_id, feed)
     try:
@@ -155,7 +150,7 @@ def time_labels(sheet: Sheet, starts: pd.DatetimeIndex) -> list[str]:
         texts = marks.strftime(form)
     else:
         texts = marks.tz_localize(None).strftime(form)  # without a zone to name, pandas is much faster
-    return [quoted(str(text), sheet.delimiter) for text in texts]
+    return [quoted(str(text), sheet.mapping.separator) for text in texts]
 
 
 class Registers:
@@ -209,6 +204,6 @@ def write_lines(sheet: Sheet, labels: list[str], written: Floats) -> Lines:
     numbers = [pc.cast(pa.array(np.ascontiguousarray(flat[:, i])), pa.string()) for i in range(flat.shape[1])]
     starts = pc.binary_join_element_wise(ids, numbers[0], "")
     first = pc.binary_join_element_wise(times, starts, "")
-    rows = pc.binary_join_element_wise(first, *numbers[1:], sheet.delimiter) if numbers[1:] else first
+    rows = pc.binary_join_element_wise(first, *numbers[1:], sheet.mapping.separator) if numbers[1:] else first
     _, offsets, text = rows.buffers()
     return Lines(memoryview(text), np.frombuffer(offsets, np.int32)[: len(rows) + 1])

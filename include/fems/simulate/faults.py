@@ -101,13 +101,13 @@ class Day:
     def texts(self, row: int) -> list[str]:
         """Return the value fields of a row."""
         line = bytes(self.lines.rows(self.begin + row, self.begin + row + 1)).decode()
-        fields = line.removeprefix("\n").rsplit(self.sheet.delimiter, len(self.sheet.columns))
+        fields = line.removeprefix("\n").rsplit(self.sheet.mapping.separator, len(self.sheet.columns))
         return fields[1:]
 
     def line(self, row: int, texts: list[str], label: str | None = None) -> bytes:
         """Return a row with other value fields, and maybe another time text."""
         step, sensor = divmod(row, self.written.shape[1])
-        d = self.sheet.delimiter
+        d = self.sheet.mapping.separator
         time = self.labels[step] if label is None else label
         return ("\n" + time + self.sheet.ids[sensor] + d.join(quoted(text, d) for text in texts)).encode()
 
@@ -210,7 +210,7 @@ def _stuck(day: Day, rate: float, rng: np.random.Generator, free: NDArray[np.boo
 
 def _freeze(day: Day, rows: NDArray[np.int64], broken: Broken) -> None:
     texts = day.texts(int(rows[0]))
-    written = day.sheet.delimiter.join(texts)
+    written = day.sheet.mapping.separator.join(texts)
     for row in rows[1:].tolist():
         broken.edits[row] = day.line(row, texts)
         broken.faults.append(Fault("stuck", row, None, written))
@@ -268,7 +268,7 @@ def _conflicting(day: Day, row: int, rng: np.random.Generator, broken: Broken) -
 
 def _bad_time(day: Day, row: int, rng: np.random.Generator, broken: Broken) -> None:
     text = _BAD_TIMES[int(rng.integers(0, len(_BAD_TIMES)))]
-    broken.edits[row] = day.line(row, day.texts(row), label=quoted(text, day.sheet.delimiter))
+    broken.edits[row] = day.line(row, day.texts(row), label=quoted(text, day.sheet.mapping.separator))
     broken.faults.append(Fault("bad_time", row, "timestamp", text))
 
 

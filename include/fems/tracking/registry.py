@@ -5,7 +5,7 @@ each word there was, `champion_since`, `champion_until` and `champion_before` (t
 """
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -202,21 +202,19 @@ def _note(name: str, version: str, what: str, reason: str, now: datetime) -> Non
 
 
 def _by_alias(name: str, alias: str) -> Any:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return client().get_model_version_by_alias(name, alias)
-    except MlflowException as error:
-        if error.error_code in _ABSENT:
-            return None
-        raise
+    return _or_none(lambda: client().get_model_version_by_alias(name, alias))
 
 
 def _by_version(name: str, version: str) -> Any:
+    return _or_none(lambda: client().get_model_version(name, version))
+
+
+def _or_none(ask: Callable[[], Any]) -> Any:
+    """Return MLflow's answer, None where it has no such thing."""
     from mlflow.exceptions import MlflowException
 
     try:
-        return client().get_model_version(name, version)
+        return ask()
     except MlflowException as error:
         if error.error_code in _ABSENT:
             return None
