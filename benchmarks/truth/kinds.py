@@ -79,7 +79,7 @@ def _conflicting_row(case: Case) -> pd.DataFrame:
 
 def _bad_time(case: Case) -> pd.DataFrame:
     items = _of(case, "bad_time")
-    labels = items["written"].map(lambda text: collector.quoted(text, case.sheet.delimiter))
+    labels = items["written"].map(lambda text: collector.quoted(text, case.sheet.mapping.separator))
     return items.assign(found=_quarantined(case, items, labels))
 
 
@@ -97,7 +97,7 @@ def _stuck(case: Case) -> pd.DataFrame:
     """A stuck row counts value by value: the columns differ in how they can be told."""
     rows = _of(case, "stuck")
     width = len(case.sheet.columns)
-    texts = rows["written"].str.split(case.sheet.delimiter, expand=True)
+    texts = rows["written"].str.split(case.sheet.mapping.separator, expand=True)
     written = texts.to_numpy().astype(float) if len(rows) else np.empty((0, width))
     items = rows.loc[rows.index.repeat(width)].assign(
         column=np.tile(np.arange(width), len(rows)), written=written.reshape(-1)
