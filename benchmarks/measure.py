@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import Any
 
 import pandas as pd
 
@@ -56,9 +57,9 @@ class _TimedEvaluator(Evaluator):
 
     seconds = 0.0
 
-    def evaluate(self, table: pd.DataFrame, suite: str) -> Evaluation:
+    def evaluate(self, table: pd.DataFrame, suite: str, *more: Any) -> Evaluation:
         begun = perf_counter()
-        evaluation = super().evaluate(table, suite)
+        evaluation = super().evaluate(table, suite, *more)
         self.seconds += perf_counter() - begun
         return evaluation
 

@@ -10,37 +10,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from fems import cli_model
+from fems import cli_forecast, cli_model, cli_monitor, cli_quality
 from fems.errors import ConfigError, DataError, FemsError
-from fems.plant import FEEDS, Feed, Plant
+from fems.plant import Plant
+from fems.terminal import (
+    FactoriesOption,
+    FactoryArgument,
+    FeedOption,
+    FolderOption,
+    as_feed,
+    err,
+    note,
+    out,
+    platform_over,
+)
 
 if TYPE_CHECKING:
-    from fems.flows.platform import Platform
+    pass
 
 T = TypeVar("T")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-# a pipe or a log file has no width; 80 columns would break the tables
-out = Console(width=None if sys.stdout.isatty() else 140)
-err = Console(stderr=True, soft_wrap=True)
-
-FactoriesOption = Annotated[
-    list[str] | None, typer.Option("--factory", "-f", help="Factory ID; may be repeated. None means all.")
-]
-FeedOption = Annotated[
-    str | None, typer.Option(help="meter or steam_trap; the factory's meters if not given.")
-]
-
-FactoryArgument = Annotated[str, typer.Argument(help="Factory ID.")]
-FolderOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--from", help="A folder that `fems process --out` wrote, instead of MinIO; no service needed."
-    ),
-]
 
 
 def explained(command: Callable[..., None]) -> Callable[..., None]:
@@ -61,31 +53,10 @@ def explained(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _feed(name: str | None) -> Feed:
-    if name is None:
-        return "meter"
-    if name not in FEEDS:
-        raise ConfigError(f"feed {name!r}: write one of {', '.join(FEEDS)}")
-    return name
-
-
 def _chosen(plant: Plant, factories: list[str] | None) -> list[str]:
     for factory_id in factories or []:
         plant.factory(factory_id)
     return factories or list(plant.factories)
-
-
-def _platform(folder: Path | None) -> "Platform":
-    """Return the platform over MinIO, or over a folder that holds the same keys."""
-    from fems.flows.platform import Platform
-    from fems.lake import Lake
-    from fems.store import FolderStore
-
-    if folder is None:
-        return Platform.from_environment()
-    if not any((folder / room).is_dir() for room in ("processed", "quality")):
-        raise ConfigError(f"--from {folder}: is no folder that `fems process --out` wrote")
-    return Platform.from_environment(Lake(FolderStore(folder)))
 
 
 def _each(items: Iterable[T], action: Callable[[T], object]) -> None:
@@ -97,13 +68,9 @@ def _each(items: Iterable[T], action: Callable[[T], object]) -> None:
         except DataError as error:
             failed.append(error)
     for earlier in failed[:-1]:
-        _note(f"{type(earlier).__name__}: {earlier}")
+        note(f"{type(earlier).__name__}: {earlier}")
     if failed:
         raise failed[-1]
-
-
-def _note(text: str) -> None:
-    err.print(text, markup=False, highlight=False)
 
 
 @app.command()
@@ -132,7 +99,7 @@ def simulate(
     faults = FaultRates.none() if clean else FaultRates()
     report = simulate(
         plant, directory, start=start.date(), months=months, seed=seed, factories=factories, faults=faults,
-        workers=workers, progress=_note,
+        workers=workers, progress=note,
     )  # fmt: skip
     table = Table(title=f"Simulated raw files in {directory}")
     for heading in ("factory", "files", "rows", "MB", "faults"):
@@ -160,11 +127,11 @@ def land(
 
     platform = Platform.from_environment()
     if path.is_dir():
-        land_tree(platform.lake, path, _note)
+        land_tree(platform.lake, path, note)
         return
     if factory is None:
         raise ConfigError(f"{path}: say whose file it is with --factory")
-    book = platform.book(_feed(feed))
+    book = platform.book(as_feed(feed))
     landed = land_file(platform.lake, platform.plant, book, factory, path, date.today())  # noqa: DTZ011
     out.print(f"{path.name}: {landed.put} raw objects landed, {landed.kept} were there already")
 
@@ -177,7 +144,7 @@ def ingest(factories: FactoriesOption = None) -> None:
     from fems.flows.platform import Platform
 
     platform = Platform.from_environment()
-    _each(_chosen(platform.plant, factories), lambda factory_id: ingest_factory(platform, factory_id, _note))
+    _each(_chosen(platform.plant, factories), lambda factory_id: ingest_factory(platform, factory_id, note))
 
 
 @app.command()
@@ -193,49 +160,9 @@ def process(
     """Do what ingest does with files in a folder, no service needed; leaves OUT/summary.json."""
     from fems.flows.offline import process_folder
 
-    summary = process_folder(directory, factory, output, _feed(feed), progress=_note)
+    summary = process_folder(directory, factory, output, as_feed(feed), progress=note)
     rows = ", ".join(f"{count:,} {name}" for name, count in summary["rows"].items())
     out.print(f"factory {factory}: {rows}; tables in {output}")
-
-
-@app.command()
-@explained
-def quality(
-    path: Annotated[Path, typer.Argument(help="A Parquet or CSV file.")],
-    suite: Annotated[str, typer.Option(help="A suite in expectations/, such as meter_hour.")],
-) -> None:
-    """Evaluate a file against a suite; exit code 1 if something critical failed."""
-    import pandas as pd
-
-    from fems.quality.evaluate import Evaluator
-    from fems.settings import settings
-
-    try:
-        table = (
-            pd.read_parquet(path)
-            if path.suffix == ".parquet"
-            else pd.read_csv(path, parse_dates=["timestamp"])
-        )
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as a table: {error}") from error
-    evaluation = Evaluator(settings().expectations_dir).evaluate(table, suite)
-    shown = Table(
-        title=f"{path.name}: {evaluation.rows:,} rows, {evaluation.evaluated} expectations of {suite}"
-    )
-    for heading in ("severity", "expectation", "column", "rows", "examples", "why it matters"):
-        shown.add_column(heading)
-    for finding in evaluation.findings:
-        shown.add_row(
-            finding.severity, finding.expectation, finding.column or "", str(finding.unexpected),
-            ", ".join(finding.examples), finding.note,
-        )  # fmt: skip
-    out.print(
-        shown
-        if evaluation.findings
-        else f"{path.name}: all {evaluation.evaluated} expectations of {suite} met"
-    )
-    if evaluation.failed("critical"):
-        raise typer.Exit(1)
 
 
 @app.command()
@@ -255,28 +182,6 @@ def train(
         out.print_json(json.dumps(train_factory(platform, factory_id, epochs=epochs, seed=seed)))
 
     _each(_chosen(platform.plant, factories) if factories else trainable(platform), one)
-
-
-@app.command()
-@explained
-def forecast(
-    factories: FactoriesOption = None,
-    month: Annotated[
-        str | None, typer.Option(help="YYYY-MM; the month after the published data if not given.")
-    ] = None,
-    horizon_minutes: Annotated[int, typer.Option(min=1)] = 42_300,
-) -> None:
-    """Forecast with each factory's champion and publish the result."""
-    from fems.flows.forecast import forecast_factory, targets
-    from fems.flows.platform import Platform
-
-    platform = Platform.from_environment()
-
-    def one(target: dict[str, Any]) -> None:
-        summary = forecast_factory(platform, target["factory"], target["month"], horizon_minutes)
-        out.print_json(json.dumps(summary, ensure_ascii=False))
-
-    _each(targets(platform, None, factories, month), one)
 
 
 @app.command()
@@ -313,7 +218,7 @@ def describe(
     from fems.flows import processed
     from fems.flows.describe import description
 
-    found = processed.describe(_platform(folder), factory, _feed(feed), month, sensor)
+    found = processed.describe(platform_over(folder), factory, as_feed(feed), month, sensor)
     if as_json:
         out.print_json(json.dumps(found, ensure_ascii=False))
     else:
@@ -337,8 +242,8 @@ def originals(
     from fems.flows import processed
     from fems.flows.describe import originals_table
 
-    kind = _feed(feed)
-    rows = processed.originals(_platform(folder), factory, kind, month, sensor, column)
+    kind = as_feed(feed)
+    rows = processed.originals(platform_over(folder), factory, kind, month, sensor, column)
     out.print(originals_table(f"Factory {factory}, {kind}, {month}", rows, limit))
 
 
@@ -366,13 +271,21 @@ def quarantine(
     from fems.flows.describe import quarantine_table
     from fems.flows.summary import quarantined
 
-    platform = _platform(folder)
+    platform = platform_over(folder)
     platform.plant.factory(factory)
-    rows = quarantined(platform, factory, _feed(feed))
+    rows = quarantined(platform, factory, as_feed(feed))
     out.print(quarantine_table(f"Factory {factory}", rows, limit))
 
 
-for command in (cli_model.backtest, cli_model.promote, cli_model.rollback):
+for command in (
+    cli_forecast.forecast,
+    cli_forecast.report,
+    cli_model.backtest,
+    cli_model.promote,
+    cli_model.rollback,
+    cli_monitor.monitor,
+    cli_quality.quality,
+):
     app.command()(explained(command))
 
 

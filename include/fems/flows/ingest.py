@@ -3,13 +3,15 @@
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from fems.errors import QualityFailed
-from fems.flows.partitions import decode_ahead, stale
+from fems.flows.partitions import Job, process_ahead, stale
 from fems.flows.platform import Platform, timed
 from fems.flows.publish import publish, write_package
-from fems.process.partition import ROW_COUNTS, process
+from fems.flows.quality import Evaluated, prune, write_docs
+from fems.process.partition import ROW_COUNTS
 from fems.raw.source import Source
 
 log = logging.getLogger(__name__)
@@ -37,29 +39,45 @@ class _Tally:
     failed: dict[str, str]
 
 
-def _ingest_feed(platform: Platform, source: Source, tally: _Tally, progress: Progress) -> None:
+def _ingest_feed(platform: Platform, source: Source, run: str, tally: _Tally, progress: Progress) -> None:
     """Rebuild a feed's stale partitions, until none is: a partition may find late rows of the one before it."""
+    last: tuple[Job, Evaluated] | None = None
     while wanted := [j for j in stale(platform.lake, source) if j.fingerprint not in tally.failed]:
-        for job, decoded in decode_ahead(platform.lake, source, wanted):
-            partition = process(decoded, source, job.first, job.last)
+        for job, partition in process_ahead(platform.lake, source, wanted):
             try:
-                manifest = publish(platform.lake, job, source, partition, platform.evaluator)
+                manifest, evaluated = publish(platform.lake, job, source, partition, platform.evaluator, run)
             except QualityFailed as error:
                 tally.failed[job.fingerprint] = str(error)
                 progress(str(error))
                 continue
+            last = last if evaluated is None else (job, evaluated)
             for name, count in manifest["rows"].items():
                 tally.rows[name] += count
             tally.done.append(f"{job.feed} {job.month}")
             counts = ", ".join(f"{count} {name}" for name, count in manifest["rows"].items())
-            progress(f"factory {job.factory_id}, {job.feed} {job.month}: {counts}")
+            warned = manifest["quality"]["warning_failed"]
+            progress(
+                f"factory {job.factory_id}, {job.feed} {job.month}: {counts}"
+                + (f", {warned} warnings" if warned else "")
+            )
+    if last is not None:
+        write_docs(platform.lake, *last, run)
+    prune(platform.lake, source.feed, source.factory_id, datetime.now(UTC).date())
 
 
 @timed
-def ingest_factory(platform: Platform, factory_id: str, progress: Progress = log.info) -> dict[str, Any]:
+def ingest_factory(
+    platform: Platform, factory_id: str, progress: Progress = log.info, run: str = "by hand"
+) -> dict[str, Any]:
     """Bring every stale partition of a factory up to date.
 
     A partition that fails its evaluation does not stop the others; it is raised at the end.
+
+    Args:
+        platform: the outside world.
+        factory_id: the factory.
+        progress: called with a line for each partition.
+        run: which run does it, for the record of the evaluations.
 
     Returns:
         partitions: the number rebuilt; rows: their counts; months: which.
@@ -69,7 +87,7 @@ def ingest_factory(platform: Platform, factory_id: str, progress: Progress = log
     """
     tally = _Tally([], dict.fromkeys(ROW_COUNTS, 0), {})
     for feed in platform.plant.feeds(factory_id):
-        _ingest_feed(platform, platform.source(factory_id, feed), tally, progress)
+        _ingest_feed(platform, platform.source(factory_id, feed), run, tally, progress)
     write_package(platform, factory_id)
     if tally.failed:
         messages = list(tally.failed.values())

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from fems import lake as keys
 from fems.errors import ConfigError, DataError
 from fems.flows.platform import Platform
+from fems.flows.quality import records
 from fems.plant import Feed
 from fems.process.metadata import added, shares
 
@@ -156,15 +157,11 @@ def _check(what: str, name: str, known: Iterable[str], where: str) -> None:
 def _refused(platform: Platform, factory_id: str, feed: Feed) -> list[dict[str, Any]]:
     """Return the months whose last evaluation failed: month, and how many critical expectations did."""
     platform.plant.mapping(factory_id, feed)  # names what is unknown
-    prefix = f"quality/{feed}/factory={factory_id}/"
-    found = []
-    for key in platform.lake.store.keys(prefix):
-        record = platform.lake.read_json(key) or {}
-        failed = sum(each["critical_failed"] for each in record.values() if isinstance(each, dict))
-        if failed:
-            month = key.removeprefix(prefix + "month=").removesuffix(".json")
-            found.append({"month": month, "critical_failed": failed})
-    return found
+    return [
+        {"month": month, "critical_failed": record["critical_failed"]}
+        for month, record in records(platform.lake, feed, factory_id).items()
+        if record["critical_failed"]
+    ]
 
 
 def _findings(platform: Platform, factory_id: str, feed: Feed, month: str) -> list[dict[str, Any]]:
@@ -173,7 +170,7 @@ def _findings(platform: Platform, factory_id: str, feed: Feed, month: str) -> li
     return [
         {"grain": grain, **finding}
         for grain in keys.GRAINS
-        for finding in record.get(grain, {}).get("findings", ())
+        for finding in record.get("tables", {}).get(grain, {}).get("findings", ())
     ]
 
 

@@ -11,11 +11,12 @@ from fems import __version__
 from fems import lake as keys
 from fems.flows.partitions import Job, wanted_parts
 from fems.flows.platform import Platform
+from fems.flows.quality import Evaluated, evaluate, keep, record_of, usual_before, write_docs
 from fems.lake import Lake
 from fems.process.metadata import describe
 from fems.process.package import package, resource
 from fems.process.partition import Partition
-from fems.quality.evaluate import Evaluation, Evaluator
+from fems.quality.evaluate import Evaluator
 from fems.raw.source import Source
 
 
@@ -65,40 +66,46 @@ def _packed(table: pa.Table, some: "pd.Series[bool]") -> bytes:
     return keys.to_parquet(table.filter(pa.array(some)))
 
 
-def _evaluate(evaluator: Evaluator, job: Job, partition: Partition) -> dict[str, Evaluation]:
-    found = {}
-    for grain, table in partition.tables.items():
-        found[grain] = evaluator.evaluate(table.to_pandas(), f"{job.feed}_{grain}")
-    return found
-
-
 def publish(
-    lake: Lake, job: Job, source: Source, partition: Partition, evaluator: Evaluator
-) -> dict[str, Any]:
+    lake: Lake, job: Job, source: Source, partition: Partition, evaluator: Evaluator, run: str = "by hand"
+) -> tuple[dict[str, Any], Evaluated | None]:
     """Evaluate a partition and publish it: the tables under new names, then the manifest that makes them count.
 
     Readers follow the manifest, so they see the old partition or the new one, whole. What the manifest no longer names
     is removed last. Whatever stops this half-way leaves the partition stale, and the next run puts it right. A month
     none of whose rows could be used has a manifest and a quarantine, and no tables.
 
+    Args:
+        lake: where.
+        job: which partition.
+        source: registry and book.
+        partition: its tables.
+        evaluator: Great Expectations.
+        run: which run does it, for the record.
+
     Returns:
-        The manifest.
+        The manifest, and the evaluation; None for a month of which no row could be used.
 
     Raises:
         QualityFailed: a critical expectation failed; the last good partition stays.
     """
     manifest = manifest_of(job, source, partition)
-    evaluations = {} if manifest["empty"] else _evaluate(evaluator, job, partition)
+    evaluated = None
+    if not manifest["empty"]:
+        usual = usual_before(lake, job.feed, job.factory_id, job.month)
+        evaluated = evaluate(evaluator, job, source, partition, usual)
     manifest["quality"] = {
-        "critical_failed": sum(len(e.failed("critical")) for e in evaluations.values()),
-        "warning_failed": sum(len(e.failed("warning")) for e in evaluations.values()),
+        f"{severity}_failed": 0 if evaluated is None else evaluated.count(severity, own_only=True)
+        for severity in ("critical", "warning")
     }
-    record = {"fingerprint": job.fingerprint, **{grain: e.to_json() for grain, e in evaluations.items()}}
-    lake.store.put(keys.quality_key(job.feed, job.factory_id, job.month), keys.to_json(record))
-    for grain, evaluation in evaluations.items():
-        evaluation.require(f"factory {job.factory_id}, {job.feed} {grain}, {job.month}")
+    keep(lake, record_of(job, manifest, partition, evaluated), run)
+    if evaluated is not None:
+        if evaluated.count("critical") or evaluated.count("warning"):
+            write_docs(lake, job, evaluated, run)
+        for grain, evaluation in evaluated.tables.items():
+            evaluation.require(f"factory {job.factory_id}, {job.feed} {grain}, {job.month}")
     write(lake, job, partition, manifest)
-    return manifest
+    return manifest, evaluated
 
 
 def write(lake: Lake, job: Job, partition: Partition, manifest: dict[str, Any]) -> None:

@@ -4,8 +4,9 @@ from typing import Any
 
 from fems import tracking
 from fems.errors import NoModel
-from fems.flows.forecast import latest_key
 from fems.flows.platform import Platform
+from fems.flows.quality import records
+from fems.flows.report_page import latest_key
 from fems.plant import Feed
 from fems.process.metadata import added, shares
 from fems.process.partition import ROW_COUNTS
@@ -33,12 +34,10 @@ def ingested(platform: Platform, factory_id: str) -> dict[str, Any]:
             ):
                 for name, count in manifest[source].items():
                     target[name] += count
-        for key in platform.lake.store.keys(f"quality/{feed}/factory={factory_id}/"):
-            # the records, not the manifests: a month that failed has no manifest
-            record = platform.lake.read_json(key) or {}
-            for evaluation in (found for found in record.values() if isinstance(found, dict)):
-                for name in quality:
-                    quality[name] += evaluation[name]
+        # the records, not the manifests: a month that failed has no manifest
+        for record in records(platform.lake, feed, factory_id).values():
+            for name in quality:
+                quality[name] += record[name]
         feeds[feed] |= {
             "months": len(manifests),
             "from": min(manifests, default=None),

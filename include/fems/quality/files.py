@@ -1,0 +1,84 @@
+"""A table of which only the file is at hand: which suite it is for, and what is known of it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fems.book import load_book
+from fems.errors import ConfigError, DataError
+from fems.plant import FEEDS, Plant
+from fems.quality import parameters
+from fems.raw.source import Source
+
+
+def read_file(path: Path, plant: Plant) -> pd.DataFrame:
+    """Read a Parquet or CSV file as a table to evaluate; times without a zone are those of its factory.
+
+    Raises:
+        DataError: it cannot be read, or has no column timestamp.
+    """
+    try:
+        # one file, and not the folders above it that look like partitions
+        if path.suffix == ".parquet":
+            table = pq.read_table(path, partitioning=None).to_pandas()
+        else:
+            table = pd.read_csv(path, dtype={"factory_id": str, "sensor_id": str})
+    except (OSError, ValueError, pa.ArrowInvalid) as error:
+        raise DataError(f"{path}: cannot be read as a table: {error}") from error
+    if "timestamp" not in table:
+        raise DataError(f"{path}: has no column timestamp (it has {', '.join(map(str, table.columns))})")
+    if not isinstance(table["timestamp"].dtype, pd.DatetimeTZDtype):
+        factory = plant.factories.get(_factory_of(table))
+        zone = factory.timezone if factory else next(iter(plant.factories.values())).timezone
+        try:
+            times = pd.to_datetime(table["timestamp"])
+            table["timestamp"] = times if times.dt.tz is not None else times.dt.tz_localize(zone)
+        except (ValueError, TypeError, AttributeError):
+            pass  # not times: the suite says so
+    return table
+
+
+def _factory_of(table: pd.DataFrame) -> str:
+    """Return the factory that most rows name."""
+    if "factory_id" not in table or not table["factory_id"].notna().any():
+        return ""
+    return str(table["factory_id"].astype(str).mode().iloc[0])
+
+
+def suite_of(table: pd.DataFrame) -> str:
+    """Return the suite that a table's columns and steps are of.
+
+    Raises:
+        ConfigError: they are of none.
+    """
+    columns = set(table.columns)
+    feed = "meter" if "used_kwh" in columns else "steam_trap" if "temperature_c" in columns else None
+    if feed is None:
+        raise ConfigError("the columns are of no table that is published; name the suite with --suite")
+    if "flag" in columns:
+        return f"{feed}_native"
+    if "coverage_pct" not in columns:
+        return "forecast"
+    step = table["timestamp"].drop_duplicates().sort_values().diff().median()
+    return f"{feed}_{'day' if step >= np.timedelta64(20, 'h') else 'hour'}"
+
+
+def parameters_for(table: pd.DataFrame, suite: str, plant: Plant, definitions_dir: Path) -> dict[str, Any]:
+    """Return what can be known of a table of which only the file is at hand.
+
+    The registry and the book are asked where they know its factory. What they don't know is left out, and with it the
+    expectations that need it.
+    """
+    feed, _, grain = suite.rpartition("_")
+    factory_id = _factory_of(table)
+    zoned = isinstance(table["timestamp"].dtype, pd.DatetimeTZDtype)
+    if feed not in FEEDS or factory_id not in plant.factories or not zoned or table.empty:
+        return {}
+    if feed not in plant.feeds(factory_id):
+        return {}
+    source = Source.of(plant, load_book(definitions_dir, feed, plant), factory_id)
+    return parameters.of_table(table, source, grain)

@@ -1,0 +1,21 @@
+"""What Airflow loads: the platform's pages, its entry in the menu, its links and its notes."""
+
+from typing import ClassVar
+
+from airflow.plugins_manager import AirflowPlugin
+
+from fems_airflow import run_notes
+from fems_airflow.links import QUALITY_PATH, QualityLink
+from fems_airflow.pages import PREFIX, app
+
+
+class FemsPlugin(AirflowPlugin):
+    """FEMS Forecast in Airflow's UI."""
+
+    name = "fems"
+    fastapi_apps: ClassVar = [{"app": app, "url_prefix": PREFIX, "name": "FEMS Forecast"}]
+    external_views: ClassVar = [
+        {"name": "Quality", "href": QUALITY_PATH, "destination": "nav", "url_route": "fems-quality"}
+    ]
+    operator_extra_links: ClassVar = [QualityLink()]
+    listeners: ClassVar = [run_notes]
