@@ -31,6 +31,7 @@ class Part(StrEnum):
     quality = "quality"
     simulate = "simulate"
     model = "model"
+    forecast = "forecast"
 
 
 def main(
@@ -81,7 +82,7 @@ def _truth(bench: Path, console: Console) -> list[Measurement]:
 
 def _quality(bench: Path, console: Console) -> list[Measurement]:
     with console.status("quality evaluation"):
-        return [measure.quality_share(load_plant(settings().factories_file), settings())]
+        return measure.quality(load_plant(settings().factories_file), settings())
 
 
 def _simulate(bench: Path, console: Console) -> list[Measurement]:
@@ -96,6 +97,13 @@ def _model(bench: Path, console: Console) -> list[Measurement]:
         return model.rows()
 
 
+def _forecast(bench: Path, console: Console) -> list[Measurement]:
+    from benchmarks import forecast, forecast_scale  # only here: they bring TensorFlow
+
+    with console.status("forecasts of the last three months and of 100 factories, about twenty minutes"):
+        return [*forecast.rows(), *forecast_scale.rows()]
+
+
 _MEASURED: dict[Part, Callable[[Path, Console], list[Measurement]]] = {
     Part.process: _process,
     Part.truth: _truth,
@@ -103,6 +111,7 @@ _MEASURED: dict[Part, Callable[[Path, Console], list[Measurement]]] = {
     Part.quality: _quality,
     Part.simulate: _simulate,
     Part.model: _model,
+    Part.forecast: _forecast,
 }
 
 

@@ -55,13 +55,14 @@ def _difference(ours: pd.DataFrame, peer: pd.DataFrame, at: np.ndarray) -> str:
         return f"it has other rows than ours ({len(peer)}, ours {len(ours)})"
     if not at.any():
         return "no row can be compared"
-    close = np.isclose(ours[VALUES], peer[VALUES], rtol=1e-12, atol=0).all(axis=1)  # NaN is not equal
+    mine, theirs = ours[VALUES].to_numpy(), peer[VALUES].to_numpy()
+    close = np.all(np.isclose(mine, theirs, rtol=1e-12, atol=0), axis=1)  # NaN is not equal
     if close[at].all():
         return ""
     row = int(np.flatnonzero(at & ~close)[0])
     return (
         f"{(at & ~close).sum()} of {at.sum()} rows differ, first {ours['sensor_id'][row]} at "
-        f"{ours['timestamp'][row]}: {peer[VALUES].loc[row].tolist()}, ours {ours[VALUES].loc[row].tolist()}"
+        f"{ours['timestamp'][row]}: {theirs[row].tolist()}, ours {mine[row].tolist()}"
     )
 
 
@@ -72,7 +73,7 @@ def _ours(folder: Path, grain: str) -> pd.DataFrame:
 
 def _read(path: Path) -> pd.DataFrame:
     table = pd.read_parquet(path)
-    table["timestamp"] = table["timestamp"].astype("datetime64[us, Asia/Seoul]")
+    table["timestamp"] = table["timestamp"].astype(pd.DatetimeTZDtype("us", "Asia/Seoul"))
     table["sensor_id"] = table["sensor_id"].astype(object)
     return table.sort_values(_KEY, ignore_index=True)
 

@@ -5,21 +5,20 @@ from pathlib import Path
 
 from fems.book import Book
 from fems.flows.ingest import ingest_factory
-from fems.flows.partitions import Job, decode_ahead, stale
+from fems.flows.partitions import Job, process_ahead, stale
 from fems.flows.platform import Platform
 from fems.flows.publish import manifest_of, write
 from fems.lake import Lake
 from fems.plant import Plant
-from fems.process.partition import Partition, process
+from fems.process.partition import Partition
 from fems.raw.source import Source
 from fems.settings import Settings
 from fems.store import FolderStore
 
 
 def partitions(lake: Lake, source: Source) -> Iterator[tuple[Job, Partition]]:
-    """Yield every month that the raw files of a lake make, in order, processed and not yet published."""
-    for job, decoded in decode_ahead(lake, source, stale(lake, source)):
-        yield job, process(decoded, source, job.first, job.last)
+    """Return every month that the raw files of a lake make, in order, processed and not yet published."""
+    return process_ahead(lake, source, stale(lake, source))
 
 
 def ours(folder: Path, out: Path, plant: Plant, book: Book, factory_id: str) -> int:

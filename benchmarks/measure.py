@@ -5,18 +5,16 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 from statistics import median
-from time import perf_counter
-from typing import Any
-
-import pandas as pd
 
 from benchmarks import engine
 from benchmarks.measurement import Measurement, alone, seconds
 from fems.book import load_book
-from fems.flows.publish import publish
+from fems.flows.partitions import Job
+from fems.flows.publish import manifest_of, publish, write
+from fems.flows.quality import Evaluated, write_docs
 from fems.lake import Lake
 from fems.plant import Plant
-from fems.quality.evaluate import Evaluation, Evaluator
+from fems.quality.evaluate import Evaluator
 from fems.raw.source import Source
 from fems.settings import Settings
 from fems.simulate import FaultRates, simulate
@@ -32,18 +30,18 @@ def simulated(plant: Plant, n: int = 9) -> Measurement:
     The tables of the truth, which a simulation writes as well, count in the time and not in the rows.
     """
     with tempfile.TemporaryDirectory(prefix="fems-bench-") as folder:
-        write = partial(_month, plant, Path(folder))
+        write = partial(_months, plant, Path(folder), 1)
         rows = write()  # not timed: imports
         took = median(seconds(write) for _ in range(n))
     return alone(f"simulate, factory {FACTORY}, a month", round(rows / took), "rows/s", n)
 
 
-def _month(plant: Plant, folder: Path) -> int:
+def _months(plant: Plant, folder: Path, months: int) -> int:
     report = simulate(
         plant,
         folder,
         start=FIRST,
-        months=1,
+        months=months,
         seed=1,
         workers=1,
         factories=[FACTORY],
@@ -52,41 +50,49 @@ def _month(plant: Plant, folder: Path) -> int:
     return report.factories[FACTORY].rows
 
 
-class _TimedEvaluator(Evaluator):
-    """Adds up how long it evaluates."""
+def quality(plant: Plant, settings: Settings, n: int = 5) -> list[Measurement]:
+    """Ingest three months of meters with and without their evaluation, in turn.
 
-    seconds = 0.0
+    What evaluating costs is the difference: pandas frames, Great Expectations, the comparison with earlier months,
+    scores, records and Data Docs. Importing and setting up Great Expectations, once a process, is not in it.
 
-    def evaluate(self, table: pd.DataFrame, suite: str, *more: Any) -> Evaluation:
-        begun = perf_counter()
-        evaluation = super().evaluate(table, suite, *more)
-        self.seconds += perf_counter() - begun
-        return evaluation
-
-
-def quality_share(plant: Plant, settings: Settings, n: int = 5) -> Measurement:
-    """Ingest the month's meters: Great Expectations' share of the time, in %.
-
-    The ingest is the whole of it: listing, reading, decoding, processing, evaluating, writing. Importing and setting up
-    Great Expectations, once a process, is not in it.
+    Returns:
+        Its share of the whole ingest (listing, reading, decoding, processing, evaluating, writing), in %; and how many
+        native rows a second it evaluates, hours and days with them.
     """
     source = Source.of(plant, load_book(settings.definitions_dir, "meter"), FACTORY)
-    evaluator = _TimedEvaluator(settings.expectations_dir)
+    evaluator = Evaluator(settings.expectations_dir)
+    rows = 0
 
-    def ingest(raw: Path) -> float:
+    def ingest(raw: Path, evaluated: bool) -> float:
+        nonlocal rows
         with tempfile.TemporaryDirectory(prefix="fems-bench-") as out:
             lake = Lake(FolderStore(Path(out), raw=raw))
 
             def work() -> None:
+                nonlocal rows
+                rows = 0
+                last: tuple[Job, Evaluated | None] | None = None
                 for job, partition in engine.partitions(lake, source):
-                    publish(lake, job, source, partition, evaluator)
+                    rows += len(partition.tables["native"])
+                    if evaluated:
+                        last = (job, publish(lake, job, source, partition, evaluator)[1])
+                    else:
+                        write(lake, job, partition, manifest_of(job, source, partition))
+                if last is not None and last[1] is not None:
+                    write_docs(lake, last[0], last[1], "bench")
 
-            evaluator.seconds = 0.0
-            total = seconds(work)
-        return 100 * evaluator.seconds / total
+            return seconds(work)
 
     with tempfile.TemporaryDirectory(prefix="fems-bench-") as folder:
-        _month(plant, Path(folder))
-        ingest(Path(folder))  # not timed: the suites are read
-        middle = median(ingest(Path(folder)) for _ in range(n))
-    return alone(f"quality share of an ingest, factory {FACTORY}, a month", round(middle, 1), "%", n)
+        _months(plant, Path(folder), 3)
+        ingest(Path(folder), evaluated=True)  # not timed: the suites are read
+        pairs = [
+            (ingest(Path(folder), evaluated=True), ingest(Path(folder), evaluated=False)) for _ in range(n)
+        ]
+    whole, bare = (median(each) for each in zip(*pairs, strict=True))
+    what = f"factory {FACTORY}, three months"
+    return [
+        alone(f"quality evaluation, share of an ingest, {what}", round(100 * (1 - bare / whole), 1), "%", n),
+        alone(f"quality evaluation, {what}", round(rows / max(whole - bare, 1e-9)), "rows/s", n),
+    ]

@@ -34,7 +34,8 @@ def growing(bench: Path) -> list[Measurement]:
     """
     simulated = raw_files(bench)
     found = []
-    for mode, spans in (("process", MONTHS), ("ingest", (12, 24))):
+    asked: tuple[tuple[Mode, tuple[int, ...]], ...] = (("process", MONTHS), ("ingest", (12, 24)))
+    for mode, spans in asked:
         for months in spans:
             with tempfile.TemporaryDirectory(prefix="run-", dir=bench) as scratch:
                 folder = data.first_months(simulated, months, Path(scratch) / "in")

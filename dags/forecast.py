@@ -9,21 +9,27 @@ from datetime import timedelta
 from airflow.sdk import Param, PartitionedAssetTimetable, dag, task
 
 from fems_airflow.assets import FORECAST, MODEL
+from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
+from fems_airflow.notify import RunNotifier
 from fems_airflow.params import factories_param, month_param
 
 DOCS = """
 ### The next month, by machine
 
 **forecast_factory** loads the factory's champion from MLflow, forecasts from the first minute after the published
-data (or from the start of the month asked for, with nothing measured after it), evaluates the result and publishes it
-under `forecasts/` at native, hour and day grain. Machines add up to the factory, minutes to hours to days.
+data (or from the month or origin asked for, with nothing measured after it), evaluates the result and publishes it
+under `forecasts/` at native, hour and day grain with its quantiles, the report (HTML, Korean and English) and an Excel
+workbook. Machines add up to the factory, minutes to hours to days.
 
-**Params**, for a run by hand: *factories*, *month*, *horizon_minutes*. A run from the model's partition takes its
-factory and month from there.
+With no champion, or with less than half of the last two weeks measured, a baseline forecasts; the task's result
+(`model.fallback`), the tables' metadata and a banner in the report say so and why.
 
-**When it is red:** `NoModel` means that `train` has not registered a model for the factory yet. `TooLittleHistory`
-means that ingest has not published data up to the month.
+**Params**, for a run by hand: *factories*, *month*, *origin*, *horizon_minutes*. A run from the model's partition takes
+its factory and month from there. The same origin, model and data again change nothing.
+
+**When it is red:** `TooLittleHistory` means that ingest has not published data up to the month, or less than 21 days.
+`DataError` says what is wrong with the month, origin or horizon. `ConfigError` names the line of factories.yaml.
 """
 
 
@@ -35,10 +41,18 @@ means that ingest has not published data up to the month.
     catchup=False,
     max_active_runs=4,
     dagrun_timeout=timedelta(hours=2),
+    deadline=done_within(hours=1),
     default_args=TASK_DEFAULTS,
+    on_failure_callback=RunNotifier(),
     params={
         "factories": factories_param(),
         "month": month_param(),
+        "origin": Param(
+            None,
+            type=["null", "string"],
+            title="Origin",
+            description="A full hour such as 2026-03-01T00:00, in the factory's time. Empty means the month's start.",
+        ),
         "horizon_minutes": Param(
             42_300,
             type="integer",
@@ -71,7 +85,7 @@ def forecast() -> None:
         from fems.flows.platform import Platform
 
         platform = Platform.from_environment()
-        return forecast_factory(platform, factory, month, params["horizon_minutes"])
+        return forecast_factory(platform, factory, month, params["horizon_minutes"], params["origin"])
 
     forecast_factory.expand_kwargs(targets())
 

@@ -10,7 +10,10 @@ from datetime import timedelta
 from airflow.sdk import CronTriggerTimetable, dag, task
 
 from fems_airflow.assets import PROCESSED
+from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
+from fems_airflow.links import task_with_quality
+from fems_airflow.notify import RunNotifier
 from fems_airflow.params import factories_param
 
 DOCS = """
@@ -22,6 +25,8 @@ DOCS = """
    its reason.
 
 **Params:** *factories* to look at; none chosen means all.
+
+The button *Quality evaluation* of a task leads to the factory's months: score by day, what was not met, Data Docs.
 
 **When it is red:** open the failed task's log; its last line says which object, row or expectation, and what to do.
 `QualityFailed` means that a month was not published and that the last good one still stands. Nothing is lost: mend
@@ -37,7 +42,9 @@ the file (land a corrected one beside it) or the rule, and start the Dag again.
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=6),
+    deadline=done_within(hours=3),
     default_args=TASK_DEFAULTS,
+    on_failure_callback=RunNotifier(),
     params={"factories": factories_param()},
     tags=["fems", "ingest", "nightly"],
 )
@@ -51,13 +58,13 @@ def ingest() -> None:
         platform = Platform.from_environment()
         return stale_factories(platform, (params or {}).get("factories") or platform.plant.factories)
 
-    @task(outlets=[PROCESSED], map_index_template="{{ task.op_kwargs['factory'] }}")
-    def ingest_factory(factory: str) -> dict:
+    @task_with_quality(outlets=[PROCESSED], map_index_template="{{ task.op_kwargs['factory'] }}")
+    def ingest_factory(factory: str, *, run_id: str) -> dict:
         """Process, evaluate and publish a factory's stale partitions."""
         from fems.flows.ingest import ingest_factory
         from fems.flows.platform import Platform
 
-        return ingest_factory(Platform.from_environment(), factory)
+        return ingest_factory(Platform.from_environment(), factory, run=run_id)
 
     ingest_factory.expand(factory=find_stale())
 

@@ -1,15 +1,19 @@
 """Train: a multivariate LSTM per factory, scored against baselines, registered in MLflow.
 
-Runs on the 1st of each month, after the night's ingest. Each model that is registered starts the forecast of its
-factory and month through the asset `fems_model`. Without a scheduler: `fems train`.
+Runs on the 1st of each month, after the night's ingest, and when the monitor asks for it (Dag `retrain`). Each model
+that is registered starts the forecast of its factory and month through the asset `fems_model`. Without a scheduler:
+`fems train`.
 """
 
 from datetime import timedelta
 
 from airflow.sdk import CronPartitionTimetable, Param, dag, task
 
+from fems.monitor import notices
 from fems_airflow.assets import MODEL
+from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
+from fems_airflow.notify import RunNotifier
 from fems_airflow.params import factories_param
 
 DOCS = """
@@ -24,11 +28,13 @@ overrule it.
 
 A registered model starts the Dag `forecast` for its factory and month.
 
-**Params:** *factories* (none chosen means all that have published data), *epochs*, *seed*.
+**Params:** *factories* (none chosen means all that have published data), *epochs*, *seed*, *reason*.
 
 **When it is red:** `TooLittleHistory` says how many days are needed. `ServiceUnavailable` means that MLflow or MinIO
 did not answer three times. The champion that was there keeps serving in either case.
 """
+
+TOLD = RunNotifier({"train_factory": notices.of_training})
 
 
 @dag(
@@ -39,13 +45,19 @@ did not answer three times. The champion that was there keeps serving in either 
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=12),
+    deadline=done_within(hours=4),
     default_args=TASK_DEFAULTS,
+    on_success_callback=TOLD,
+    on_failure_callback=TOLD,
     params={
         "factories": factories_param(),
         "epochs": Param(
             50, type="integer", minimum=1, maximum=500, title="Epochs", description="At most so many."
         ),
         "seed": Param(0, type="integer", minimum=0, title="Seed", description="Of every random choice."),
+        "reason": Param(
+            "", type="string", title="Reason", description="Why; kept as a tag of the run in MLflow."
+        ),
     },
     tags=["fems", "train", "monthly"],
 )
@@ -72,7 +84,12 @@ def train() -> None:
 
         platform = Platform.from_environment()
         result = train_factory(
-            platform, factory, epochs=params["epochs"], seed=params["seed"], dag_run=run_id
+            platform,
+            factory,
+            epochs=params["epochs"],
+            seed=params["seed"],
+            dag_run=run_id,
+            reason=params["reason"],
         )
         outlet_events[MODEL].add_partitions(f"{factory}|{result['month']}")
         return result

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ def _sensor(frame: pd.DataFrame, number: int) -> pd.Series:
     return frame["sensor_id"] == sorted(frame["sensor_id"].unique())[number]
 
 
-def _set(grain: str, column: str, row: int, value: object) -> Callable[[Frames], None]:
+def _set(grain: str, column: str, row: int, value: Any) -> Callable[[Frames], None]:
     def do(frames: Frames) -> None:
         frames[grain].loc[frames[grain].index[row], column] = value
 

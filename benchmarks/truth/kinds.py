@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ def _of(case: Case, kind: str) -> pd.DataFrame:
     return case.faults[case.faults["kind"] == kind].reset_index(drop=True)
 
 
-def _at(block: NDArray[np.generic], items: pd.DataFrame) -> NDArray[np.generic]:
+def _at(block: NDArray[Any], items: pd.DataFrame) -> NDArray[Any]:
     """Return the items' cells of a block; of a fault of the whole row, the first column's."""
     return block[items["sensor"], items["step"], items["column"].clip(lower=0)]
 
@@ -44,7 +45,7 @@ def _wrong_type(case: Case) -> pd.DataFrame:
 
 def _missing_row(case: Case) -> pd.DataFrame:
     items = _of(case, "missing_row")
-    return items.assign(found=(case.flags[items["sensor"], items["step"]] >= FILLED).all(axis=1))
+    return items.assign(found=np.all(case.flags[items["sensor"], items["step"]] >= FILLED, axis=1))
 
 
 def _repeated_row(case: Case) -> pd.DataFrame:
@@ -53,7 +54,7 @@ def _repeated_row(case: Case) -> pd.DataFrame:
     day = items["key"].str.extract(r"date=([^/]+)/")[0]
     dropped = [case.duplicates.get(date.fromisoformat(each), 0) for each in day]
     counted = items.groupby(day).cumcount() < np.array(dropped, int)
-    return items.assign(found=counted & case.right[items["sensor"], items["step"]].all(axis=1))
+    return items.assign(found=counted & np.all(case.right[items["sensor"], items["step"]], axis=1))
 
 
 def _quarantined(case: Case, items: pd.DataFrame, labels: pd.Series) -> pd.Series:
@@ -86,9 +87,8 @@ def _bad_time(case: Case) -> pd.DataFrame:
 def _spike(case: Case) -> pd.DataFrame:
     items = _of(case, "spike")
     written = items["written"].astype(float)
-    items, written = (
-        part[np.abs(written - _at(case.readings, items)) > _half(case, items)] for part in (items, written)
-    )
+    apart = np.abs(written - _at(case.readings, items)) > _half(case, items)
+    items, written = items[apart], written[apart]
     gone = ~(_at(case.published, items) == written)
     return items.assign(found=gone & (_at(case.flags, items) >= REPLACED))
 

@@ -92,7 +92,8 @@ def _sound(score: Score) -> Table:
         count = sum(each.count for each in score.sound if name in (each.name, "all"))
         mine = wrong if name == "all" else wrong[wrong["name"] == name]
         worst = mine.groupby(["sensor_id", "column", "rule"]).size().nlargest(3)
-        which = ", ".join(f"{' '.join(map(str, key))}: {n}" for key, n in worst.items())
+        counts = zip(worst.index.tolist(), worst.tolist(), strict=True)
+        which = ", ".join(f"{' '.join(key)}: {n}" for key, n in counts)
         table.add_row(name, f"{count:,}", str(len(mine)), _percent(len(mine), count, 4), which)
     return table
 

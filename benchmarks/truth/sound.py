@@ -55,7 +55,7 @@ def judged(case: Case) -> Sound:
             ],
             "of_p99": np.round(of_p99, 3),
             "repeats": [
-                _run(case.truth[s, :, c], t) * case.sheet.grain
+                _run(case.truth[s, :, c], int(t)) * case.sheet.grain
                 for s, t, c in zip(sensor, step, column, strict=True)
             ],
             "beside": [

@@ -83,6 +83,8 @@ def airflow(config: Config, secret: Credentials) -> dict[str, str]:
         "DAG_PROCESSOR__REFRESH_INTERVAL": 10,
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 30,
         "DAG_PROCESSOR__PRINT_STATS_INTERVAL": 0,
+        # It also sends the notices, whose servers may be slow (50 s by default, and what takes longer is killed).
+        "DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": 180,
         # A scheduler that died is noticed after 20 s, and its tasks are taken back within 10 s more
         # (300 s by default).
         "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": 20,

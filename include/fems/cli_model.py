@@ -20,7 +20,9 @@ def backtest(
     target: Annotated[str, typer.Option(help="Its column of energy per interval.")],
     output: Annotated[Path, typer.Option("--out", help="The JSON file to write.")],
     features: Annotated[str, typer.Option(help="Further columns, separated by commas.")] = "",
-    grain: Annotated[str, typer.Option(help="The grain that is scored; 1h is the one there is.")] = "1h",
+    grain: Annotated[
+        str, typer.Option(help="What is forecast; with --one-step also 15min, 10min, ...")
+    ] = "1h",
     horizon_minutes: Annotated[int, typer.Option(min=60)] = 42_300,
     origins: Annotated[int, typer.Option(min=1)] = 4,
     skip: Annotated[
@@ -38,11 +40,13 @@ def backtest(
     seed: int = 0,
 ) -> None:
     """Score all methods on the same windows of any series: month-ahead from rolling origins, or one-step."""
-    from fems.flows.backtest import read_series, run
+    from fems.flows.backtest import HOUR, read_series, run, step_of
 
-    if grain != "1h":
-        raise ConfigError(f"--grain {grain}: series are scored by the hour (1h) in this version")
-    history = read_series(table, timestamp, target, [f for f in features.split(",") if f], timezone, country)
+    step = step_of(grain)
+    if step != HOUR and not one_step:
+        raise ConfigError(f"--grain {grain}: a month is forecast by the hour (1h); finer is for --one-step")
+    columns = [f for f in features.split(",") if f]
+    history = read_series(table, timestamp, target, columns, timezone, country, step)
     result = run(
         history,
         one_step=one_step,

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from fems import yamlfile
 from fems.errors import ConfigError
+from fems.tariff import GridEmission, Tariff
 
 Feed = Literal["meter", "steam_trap"]
 FEEDS: tuple[Feed, ...] = ("meter", "steam_trap")
@@ -135,6 +136,7 @@ class Equipment(_Strict):
     """A machine with one meter."""
 
     name: str
+    name_ko: str | None = Field(None, description="the same in Korean, for the report")
     kind: Literal["compressor", "furnace", "boiler", "press", "pump", "chiller", "conveyor", "mixer", "line"]
     sensor: str = Field(description="its meter's sensor ID")
     rated_kw: float | None = Field(
@@ -158,11 +160,19 @@ class Factory(_Strict):
     mapping: dict[Feed, str] = Field(description="feed -> a name under `mappings`")
     equipment: dict[str, Equipment] = Field(min_length=1)
     steam_traps: dict[str, SteamTrap] = Field(default_factory=dict)
+    main_meter: str | None = Field(
+        None,
+        description="sensor ID of the meter of the whole factory, where there is one: the machines are compared with it",
+    )
     timezone: str = "Asia/Seoul"
     country: str = Field("KR", description="ISO 3166 code: whose public holidays it keeps")
     shifts: Literal["continuous", "two_shift", "day_shift"] = "two_shift"
     holidays_off: bool = Field(True, description="whether it stops on public holidays")
     simulated: bool = Field(False, description="whether `fems simulate` makes its files")
+    contract_kw: float | None = Field(
+        None, gt=0, description="contract power; the forecast says how likely the maximum demand passes it"
+    )
+    tariff: str | None = Field(None, description="a name under `tariffs`; without it no cost is forecast")
 
     _zone = field_validator("timezone")(_known_zone)
 
@@ -175,6 +185,10 @@ class Factory(_Strict):
         sensors = [e.sensor for e in self.equipment.values()]
         if len(set(sensors)) != len(sensors):
             raise ValueError("equipment: one sensor stands on two machines")
+        if self.main_meter in sensors:
+            raise ValueError("main_meter: it is a machine's meter")
+        if self.main_meter is not None and self.simulated:
+            raise ValueError("main_meter: the simulator makes none; set simulated: false")
         if self.steam_traps and "steam_trap" not in self.mapping:
             raise ValueError("steam_traps need a mapping and a grain for the feed `steam_trap`")
         return self
@@ -190,11 +204,51 @@ class Sensor:
     rated_kw: float | None
 
 
+class Monitoring(_Strict):
+    """When the monitor asks for training, and when it tells of a coming peak."""
+
+    behind_days: int = Field(
+        7,
+        ge=1,
+        description="days of measured data on which a champion is behind weekly naive before it is replaced",
+    )
+    behind_margin: float = Field(1.0, ge=0, description="accuracy, percentage points, that it is behind by")
+    drift_days: int = Field(
+        14, ge=7, multiple_of=7, description="newest days that are held against the training"
+    )
+    drift_margin: float = Field(
+        1.5, gt=1, description="how many times farther than ever in training the inputs have moved"
+    )
+    drift_least_pct: float = Field(
+        10.0, ge=0, description="% of the factory's mean by which they changed; less does not matter"
+    )
+    ask_every_days: int = Field(
+        14, ge=1, description="days from one request for a factory's training to the next"
+    )
+    peak_chance: float = Field(
+        0.2, gt=0, le=1, description="chance of passing the contract power from which on it is told"
+    )
+
+
 class Plant(_Strict):
     """The whole registry."""
 
     mappings: dict[str, FileMapping]
     factories: dict[str, Factory] = Field(min_length=1)
+    monitoring: Monitoring = Field(default_factory=Monitoring)
+    tariffs: dict[str, Tariff] = Field(default_factory=dict)
+    grid_emission: dict[str, GridEmission] = Field(
+        default_factory=dict, description="country, ISO 3166 -> what a MWh from its grid emits"
+    )
+
+    @model_validator(mode="after")
+    def _tariffs_exist(self) -> "Plant":
+        for factory_id, factory in self.factories.items():
+            if factory.tariff is not None and factory.tariff not in self.tariffs:
+                raise yamlfile.WrongAt(
+                    ("factories", factory_id, "tariff"), f"tariff {factory.tariff!r} is not under `tariffs`"
+                )
+        return self
 
     @model_validator(mode="after")
     def _mappings_exist(self) -> "Plant":
@@ -234,11 +288,13 @@ class Plant(_Strict):
         return tuple(feed for feed in FEEDS if feed in self.factory(factory_id).mapping)
 
     def sensors(self, factory_id: str, feed: Feed) -> list[Sensor]:
-        """Return a feed's sensors in the order of the registry."""
+        """Return a feed's sensors in the order of the registry; a main meter, which is no machine, is the last."""
         factory = self.factory(factory_id)
         if feed == "steam_trap":
             return [Sensor(sensor_id, feed, None, None) for sensor_id in factory.steam_traps]
-        return [Sensor(e.sensor, feed, key, e.rated_kw) for key, e in factory.equipment.items()]
+        machines = [Sensor(e.sensor, feed, key, e.rated_kw) for key, e in factory.equipment.items()]
+        main = [] if factory.main_meter is None else [Sensor(factory.main_meter, feed, None, None)]
+        return machines + main
 
     def grain_minutes(self, factory_id: str, feed: Feed) -> int:
         """Return the native interval of a feed in minutes."""

@@ -1,6 +1,6 @@
 """Every asset of the platform, in one place."""
 
-from airflow.sdk import Asset
+from airflow.sdk import Asset, AssetAlias
 
 PROCESSED = Asset(name="fems_processed", uri="s3://fems/processed", group="fems")
 """Published hours and days of a factory."""
@@ -10,3 +10,9 @@ MODEL = Asset(name="fems_model", uri="mlflow://models/fems", group="fems")
 
 FORECAST = Asset(name="fems_forecast", uri="s3://fems/forecasts", group="fems")
 """A published forecast."""
+
+RETRAIN = Asset(name="fems_retrain", uri="fems://monitor/retrain", group="fems")
+"""A request for a factory's training; the event's extra is the request: id, factory_id, reason."""
+
+ASKED = AssetAlias(name="fems_asked", group="fems")
+"""What the monitor's tasks write to: an event of `fems_retrain` only where training is asked for."""

@@ -5,6 +5,8 @@ from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
+from fems_airflow.notify import keep_failure
+
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
         RetryRule(
@@ -27,4 +29,5 @@ TASK_DEFAULTS: dict[str, Any] = {
     "retry_delay": timedelta(seconds=20),
     "retry_policy": RETRY_POLICY,
     "execution_timeout": timedelta(hours=1),
+    "on_failure_callback": keep_failure,
 }

@@ -10,7 +10,7 @@ import pytest
 from support import ROOT
 
 FILES = sorted((ROOT / "dags").glob("*.py"))
-DAG_IDS = {"ingest", "train", "forecast"}
+DAG_IDS = {"ingest", "train", "forecast", "monitor", "retrain"}
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +109,23 @@ def test_dags_and_plugins_import_nothing_slow() -> None:
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert airflow.stdout == "", "the domain knows no Airflow"
+
+
+@pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
+def test_a_failed_run_is_told_of_and_says_why(bag, dag_id: str) -> None:
+    from fems_airflow.notify import RunNotifier, keep_failure
+
+    dag = bag.dags[dag_id]
+    told = dag.on_failure_callback
+    assert all(isinstance(one, RunNotifier) for one in (told if isinstance(told, list) else [told]))
+    for task in dag.tasks:
+        kept = task.on_failure_callback
+        assert keep_failure in (kept if isinstance(kept, (list, tuple)) else [kept])
+
+
+@pytest.mark.parametrize("dag_id", ["ingest", "train", "forecast", "monitor"])
+def test_a_late_run_is_told_of_long_before_it_is_stopped(bag, dag_id: str) -> None:
+    dag = bag.dags[dag_id]
+    (alert,) = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline]
+    assert alert.callback.path == "fems_airflow.notify.DeadlineNotifier"
+    assert alert.interval < dag.dagrun_timeout

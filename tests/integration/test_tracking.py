@@ -1,6 +1,13 @@
 """Runs, versions and champions on a real MLflow server."""
 
+import json
+import os
+import signal
+import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -225,6 +232,73 @@ def test_the_logged_model_serves_from_an_hour_table_and_holds_no_pickle(
     np.testing.assert_array_equal(
         served.pivot(index="timestamp", columns="sensor_id", values="used_kwh").to_numpy(), own.to_numpy()
     )
+
+
+@pytest.fixture
+def served(trained: TrainedFactory, tmp_path: Path) -> Iterator[str]:
+    """The URL of `mlflow models serve` on a champion, started as in a shell that activated the environment."""
+    made = train(trained, "H")
+    (port,) = free_ports(1)
+    programs = Path(sys.executable).parent
+    environment = {
+        **os.environ,
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",  # it starts uvicorn by name
+        "MLFLOW_TRACKING_URI": settings().mlflow_uri,
+    }
+    what = [
+        "models",
+        "serve",
+        "-m",
+        f"models:/{made.model}@champion",
+        "-p",
+        str(port),
+        "--env-manager",
+        "local",
+    ]
+    with (tmp_path / "serve.log").open("w") as log:
+        server = subprocess.Popen(
+            [programs / "mlflow", *what],
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    url, until = f"http://127.0.0.1:{port}", time.monotonic() + 240
+    try:
+        while not _answers(f"{url}/ping"):
+            said = (tmp_path / "serve.log").read_text()
+            assert server.poll() is None and time.monotonic() < until, f"it does not serve: {said[-3000:]}"
+            time.sleep(1)
+        yield url
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+
+
+def test_mlflow_serves_the_champion_over_http(trained: TrainedFactory, served: str) -> None:
+    table = tracking.as_text(hour_table("T"))
+    asked = {
+        "dataframe_split": table.to_dict(orient="split", index=False),
+        "params": {"horizon_minutes": 1440},
+    }
+    request = urllib.request.Request(
+        f"{served}/invocations", json.dumps(asked).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=120) as answer:
+        rows = pd.DataFrame(json.load(answer)["predictions"])
+    history = History.from_hour_table(hour_table("T"))
+    own = trained.month_ahead.predict(history, history.end, 24)
+    found = rows.pivot(index="timestamp", columns="sensor_id", values="used_kwh")
+    assert list(found.columns) == list(own.columns)
+    np.testing.assert_allclose(found.to_numpy(), own.to_numpy(), rtol=1e-6)
 
 
 def test_no_server_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from support import holds_pickle
 
 from fems.errors import DataError, TooLittleHistory
 from fems.model import backtest, bundle, prior
+from fems.model.band import Bands
 from fems.model.experts import NAMES
 from fems.model.history import History
 from fems.model.month_ahead import MonthAheadModel
@@ -76,18 +77,24 @@ def planted(history: History, origin: pd.Timestamp) -> History:
     return replace(history, used_kwh=used, inputs=inputs)
 
 
+def same(one: Bands, two: Bands) -> None:
+    for ours, theirs in ((one.hour, two.hour), (one.day, two.day)):
+        for name, table in ours.items():
+            pd.testing.assert_frame_equal(table, theirs[name], check_exact=True)
+
+
 def test_a_planted_future_value_moves_nothing(
     history: History, origin: pd.Timestamp, network_model: MonthAheadModel
 ) -> None:
     spoilt = planted(history, origin)
     assert np.nanmax(spoilt.used_kwh) == 1e6
     for model in (network_model, replace(network_model, trust=0.0, network=None)):
-        one = model.predict_band(history, origin, HORIZON)
-        two = model.predict_band(spoilt, origin, HORIZON)
-        pd.testing.assert_frame_equal(one, two, check_exact=True)
+        one = model.predict_bands(history, origin, HORIZON)
+        two = model.predict_bands(spoilt, origin, HORIZON)
+        same(one, two)
         # The past does move it: the test would notice a forecast that looks at nothing.
         earlier = planted(history, origin - pd.Timedelta(hours=3))
-        assert not one["kwh"].equals(model.predict_band(earlier, origin, HORIZON)["kwh"])
+        assert not one.hour[""].equals(model.predict_bands(earlier, origin, HORIZON).hour[""])
 
 
 def test_equipment_adds_up_and_is_not_negative(
@@ -98,9 +105,11 @@ def test_equipment_adds_up_and_is_not_negative(
     assert list(forecast.columns) == ["M0", "M1"]
     assert forecast.index[0] == origin and str(forecast.index.tz) == ZONE
     assert np.isfinite(forecast.to_numpy()).all() and (forecast.to_numpy() >= 0).all()
-    band = network_model.predict_band(history, origin, HORIZON)
-    pd.testing.assert_series_equal(band["kwh"], forecast.sum(axis=1), check_names=False, check_exact=True)
-    assert ((band["p10_kwh"] <= band["kwh"]) & (band["kwh"] <= band["p90_kwh"])).all()
+    bands = network_model.predict_bands(history, origin, HORIZON)
+    for name, kwh in (*forecast.items(), ("", forecast.sum(axis=1))):
+        band = bands.hour[str(name)]
+        pd.testing.assert_series_equal(band["p50_kwh"], kwh, check_names=False, check_exact=True)
+        assert ((band["p10_kwh"] <= band["p50_kwh"]) & (band["p50_kwh"] <= band["p90_kwh"])).all()
 
 
 @pytest.mark.parametrize("hour", [0, 1, 13, 23])
@@ -223,10 +232,9 @@ def test_a_saved_bundle_forecasts_the_same_and_holds_no_pickle(
     made = replace(trained.bundle("1100"), month_ahead=network_model)
     bundle.save(made, tmp_path / "b")
     read = bundle.load(tmp_path / "b")
-    pd.testing.assert_frame_equal(
-        read.month_ahead.predict_band(history, origin, HORIZON),
-        network_model.predict_band(history, origin, HORIZON),
-        check_exact=True,
+    same(
+        read.month_ahead.predict_bands(history, origin, HORIZON),
+        network_model.predict_bands(history, origin, HORIZON),
     )
     short = made_up(10, equipment=1)
     assert made.one_step is not None and read.one_step is not None

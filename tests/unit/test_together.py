@@ -11,7 +11,7 @@ from test_raw import DAY, HEADER, plant, row
 
 from fems.book import load_book
 from fems.lake import RawObject
-from fems.raw import together
+from fems.raw import plain
 from fems.raw.decode import decode, decode_all
 from fems.raw.decoded import DecodedObject, OddCells
 from fems.raw.source import Source
@@ -86,8 +86,8 @@ def test_together_is_as_one_by_one(files: list[tuple[str, list[str], str, bool, 
 def test_a_month_of_plain_files_is_read_as_one() -> None:
     data = (HEADER + "\n" + row() + "\n").encode()
     objects = [(raw(i, data), data) for i in range(30)]
-    [batch] = list(together.batches(objects, SOURCE.mapping))
-    assert len(batch.objects) == 30
+    [batch] = list(plain.batches(objects, SOURCE.mapping))
+    assert len(batch.raws) == 30
     found = decode_all(objects, SOURCE)
     assert [d.raw for d in found] == [r for r, _ in objects] and all(d.lines.tolist() == [2] for d in found)
 

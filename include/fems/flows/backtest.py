@@ -11,14 +11,22 @@ from fems.errors import ConfigError, DataError
 from fems.model import backtest
 from fems.model.history import MEASURED, History
 
+HOUR = pd.Timedelta(hours=1)
+
 _OFFSET = r"[0-9](?:Z|[+-][0-9]{2}:?[0-9]{2})$"
 """The end of a written time that carries an offset."""
 
 
 def read_series(
-    path: Path, timestamp: str, target: str, features: list[str], zone: str, country: str
+    path: Path,
+    timestamp: str,
+    target: str,
+    features: list[str],
+    zone: str,
+    country: str,
+    step: pd.Timedelta = HOUR,
 ) -> History:
-    """Read a CSV or Parquet table of one series into hours.
+    """Read a CSV or Parquet table of one series into hours, or into parts of hours.
 
     Args:
         path: the table, or a folder of Parquet tables; its times mark the start of their interval.
@@ -27,10 +35,11 @@ def read_series(
         features: further columns, named as the project names them (power_factor_pct, current_a, ...).
         zone: IANA time zone.
         country: ISO 3166 code of the public holidays.
+        step: what energies are summed up to; an hour or a whole part of one.
 
     Raises:
         ConfigError: the file, a column or the zone is not there, or a feature is none of the project's.
-        DataError: a time cannot be read or stands twice, or a value is no number.
+        DataError: a time cannot be read or stands twice, a value is no number, or the table is coarser than `step`.
     """
     unknown = [name for name in features if name not in MEASURED[1:]]
     if unknown:
@@ -57,13 +66,32 @@ def read_series(
     if rows["timestamp"].duplicated().any():
         again = rows.loc[rows["timestamp"].duplicated(), "timestamp"].iloc[0]
         raise DataError(f"{path}: the time {again} stands twice; a table of several series is none of one")
-    by_hour = rows.set_index("timestamp").sort_index().resample("1h")
-    summed = {"used_kwh": by_hour[target].sum(min_count=1)}
+    rows = rows.set_index("timestamp").sort_index()
+    apart = pd.Timedelta(pd.Series(rows.index).diff().min())
+    if step < HOUR and apart > step:
+        raise DataError(f"{path}: its rows are {apart} apart, which is coarser than {step}")
+    by_step = rows.resample(step)
+    summed = {"used_kwh": by_step[target].sum(min_count=1)}
     for name in features:
         energy = name.endswith("kwh") or name.endswith("kvarh")
-        summed[name] = by_hour[name].sum(min_count=1) if energy else by_hour[name].mean()
-    hours = pd.DataFrame(summed).reset_index()
-    return History.from_hour_table(hours.assign(factory_id="series", sensor_id="series"), country=country)
+        summed[name] = by_step[name].sum(min_count=1) if energy else by_step[name].mean()
+    table = pd.DataFrame(summed).reset_index().assign(factory_id="series", sensor_id="series")
+    return History.from_hour_table(table, country=country, step=step)
+
+
+def step_of(grain: str) -> pd.Timedelta:
+    """Read a grain such as 1h or 15min.
+
+    Raises:
+        ConfigError: it is no hour and no whole part of one.
+    """
+    try:
+        step = pd.Timedelta(grain)
+    except ValueError as error:
+        raise ConfigError(f"--grain {grain!r}: write 1h, or whole minutes such as 15min") from error
+    if not pd.Timedelta(minutes=1) <= step <= HOUR or HOUR % step:
+        raise ConfigError(f"--grain {grain}: neither an hour nor a whole part of one")
+    return step
 
 
 def _times(path: Path, written: pd.Series, local: ZoneInfo) -> pd.Series:

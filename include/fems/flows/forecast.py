@@ -1,6 +1,10 @@
-"""Forecast: the champion's next 42,300 minutes, evaluated, then published with its headline."""
+"""Forecast: the next 42,300 minutes of a factory, evaluated, then published with its headline and its report."""
 
+import hashlib
+import json
+import logging
 import re
+from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
@@ -9,33 +13,86 @@ import pyarrow as pa
 
 from fems import __version__, tracking
 from fems import lake as keys
-from fems.errors import DataError, TooLittleHistory
-from fems.flows.history import as_history, month_of, published_hours, published_months
+from fems.errors import DataError, NoModel, TooLittleHistory
+from fems.flows.history import as_history, month_of, published_hours, published_months, with_tables
 from fems.flows.platform import Platform, timed
-from fems.forecast import tables
+from fems.flows.quality import evaluate_forecast
+from fems.flows.report_page import REPORT, latest_key, write_report
+from fems.forecast import fallback, tables
+from fems.forecast.demand import Demand, expected, factory_power, interval, past_days
+from fems.forecast.summary import summarised
 from fems.lake import Lake
-from fems.quality.evaluate import Evaluator
+from fems.model.band import Bands
+from fems.model.history import History
+
+log = logging.getLogger(__name__)
 
 HORIZON_MINUTES = 42_300
+_NATIVE_MONTHS = 7
+"""Months of native data that a forecast looks at: six to draw the maximum demand from, and the running one."""
 
 
-def latest_key(factory_id: str) -> str:
-    """Return the key of the pointer to a factory's newest forecast."""
-    return f"forecasts/factory={factory_id}/latest.json"
+@dataclass(frozen=True)
+class Said:
+    """What was forecast, and by whom.
+
+    Attributes:
+        kwh: (T, E) by hour and sensor.
+        bands: its quantiles.
+        model: name, version, trained_until, and `fallback`: why a baseline forecasts, None where the champion does
+            (then fallback_code: no_model or too_little_data).
+    """
+
+    kwh: pd.DataFrame
+    bands: Bands
+    model: dict[str, Any]
 
 
-def _origin(end: pd.Timestamp, month: str | None, factory_id: str) -> pd.Timestamp:
-    """The first instant after the published data, or the start of the month asked for."""
-    if month is None:
-        return end
-    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
+def origin_of(end: pd.Timestamp, factory_id: str, month: str | None, origin: str | None) -> pd.Timestamp:
+    """Return the instant that a forecast starts from.
+
+    Args:
+        end: the first instant after the published data.
+        factory_id: whose.
+        month: YYYY-MM; the forecast starts with it, or, if it is the running one, at `end`.
+        origin: a full hour, ISO 8601, in the factory's zone unless it says which; goes before `month`.
+
+    Raises:
+        DataError: the month or origin is not written so, is in the past, or the two disagree.
+        TooLittleHistory: published data does not reach it.
+    """
+    if month is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
         raise DataError(f"month {month!r}: write YYYY-MM")
-    start = pd.Timestamp(f"{month}-01", tz=end.tz)
-    if start > end:
+    if origin is not None:
+        asked = _instant(origin, end)
+        if month is not None and month_of(asked) != month:
+            raise DataError(f"origin {origin} is not in month {month}; give one of them")
+    elif month is None or month_of(end) == month:
+        return end
+    else:
+        asked = pd.Timestamp(f"{month}-01").tz_localize(end.tz)
+        if asked < end:
+            raise DataError(
+                f"factory {factory_id}: month {month} is in the past, published data reaches {end:%Y-%m-%d %H:%M}; "
+                "--origin forecasts from an earlier instant, `fems backtest` scores the past"
+            )
+    if asked > end:
         raise TooLittleHistory(
-            f"factory {factory_id}: published data ends at {end:%Y-%m-%d %H:%M}, before {month}; run ingest first"
+            f"factory {factory_id}: published data ends at {end:%Y-%m-%d %H:%M}, before {asked:%Y-%m-%d %H:%M}; "
+            "run ingest first"
         )
-    return end if month_of(end) == month else start
+    return asked
+
+
+def _instant(written: str, end: pd.Timestamp) -> pd.Timestamp:
+    try:
+        found = pd.Timestamp(written)
+        found = found.tz_localize(end.tz) if found.tz is None else found.tz_convert(end.tz)
+    except ValueError as error:
+        raise DataError(f"origin {written!r}: write a full hour such as 2026-03-01T00:00") from error
+    if pd.isna(found) or found != found.floor("h"):
+        raise DataError(f"origin {written!r}: write a full hour such as 2026-03-01T00:00")
+    return found
 
 
 @timed
@@ -44,87 +101,182 @@ def forecast_factory(
     factory_id: str,
     month: str | None = None,
     horizon_minutes: int = HORIZON_MINUTES,
+    origin: str | None = None,
 ) -> dict[str, Any]:
-    """Forecast a factory and publish the result.
+    """Forecast a factory and publish the result, the report included.
+
+    A forecast that is there already, of the same origin, horizon, model and data, is left as it is.
 
     Args:
         platform: where the data is and the forecast goes.
         factory_id: the factory.
-        month: YYYY-MM; the forecast starts with it, or, if it is the running one, right after the last published
-            data. The month after the published data if not given.
+        month: see `origin_of`; the month after the published data if neither is given.
         horizon_minutes: how far.
+        origin: see `origin_of`.
 
     Returns:
-        The summary that is stored beside the tables.
+        The summary that is stored beside the tables, without the days.
 
     Raises:
-        NoModel: nothing is registered for the factory: run train first.
-        TooLittleHistory: no published data up to the month.
-        DataError: the month is not YYYY-MM, or the champion has seen it.
+        ConfigError: the factory is not registered.
+        TooLittleHistory: no published data up to the origin, or too little even for a baseline.
+        DataError: month, origin or horizon is wrong, or the champion has seen what it is to forecast.
         QualityFailed: the forecast itself failed its suite and was not published.
     """
     lake, plant = platform.lake, platform.plant
     grain_minutes = plant.grain_minutes(factory_id, "meter")
+    tables.check_horizon(horizon_minutes, grain_minutes)
     history = as_history(platform, factory_id, published_hours(platform, factory_id))
-    origin = _origin(history.end, month, factory_id)
-    known = history.until(origin)
-    champion = tracking.load_champion(factory_id)
-    trained_until = pd.Timestamp(champion.tags["trained_until"])
-    if trained_until > origin:
-        raise DataError(
-            f"factory {factory_id}: the champion v{champion.version} was trained until {trained_until:%Y-%m-%d}, and a "
-            f"forecast from {origin:%Y-%m-%d} would have seen what it forecasts; `fems backtest` scores the past"
-        )
-    horizon_hours = -(-horizon_minutes // 60)
-    hours = champion.bundle.month_ahead.predict(known, origin, horizon_hours)
-    band = champion.bundle.month_ahead.predict_band(known, origin, horizon_hours)
+    start = origin_of(history.end, factory_id, month, origin)
+    known = history.until(start)
+    said = _said(factory_id, known, start, -(-horizon_minutes // 60))
+    fingerprint = _fingerprint(lake, factory_id, start)
+    prefix, there = _place(lake, factory_id, start, horizon_minutes, said.model, fingerprint)
+    if there is not None:
+        log.info("factory %s: this forecast is there already, %s", factory_id, prefix)
+        lake.store.put(latest_key(factory_id), keys.to_json({"prefix": prefix, **there}))
+        return _told(prefix, there)
 
-    recent = [m for m in published_months(lake, factory_id) if m <= month_of(origin)][-2:]
-    native = lake.published("meter", "native", factory_id, recent).select(
-        ["timestamp", "sensor_id", "used_kwh"]
-    )
-    frame = native.to_pandas()
-    shares = tables.shape_in_hour(frame[frame["timestamp"] < origin], list(hours.columns), grain_minutes)
-    forecast = tables.build(hours, band, shares, factory_id, grain_minutes, horizon_minutes)
-
-    evaluator = Evaluator(platform.settings.expectations_dir)
-    for grain, table in forecast.equipment.items():
-        evaluator.evaluate(table, "forecast").require(
-            f"factory {factory_id}, forecast {grain} from {origin:%Y-%m-%d}"
-        )
-    names = {e.sensor: e.name for e in plant.factory(factory_id).equipment.values()}
+    recent = [m for m in published_months(lake, factory_id) if m <= month_of(start)][-_NATIVE_MONTHS:]
+    native = lake.published("meter", "native", factory_id, recent)
+    frame = native.select(["timestamp", "sensor_id", "used_kwh"]).to_pandas()
+    frame = frame[frame["timestamp"] < start].astype({"sensor_id": "str"})
+    frame = frame[frame["sensor_id"].isin(said.kwh.columns)]  # without a main meter
+    shares = tables.shape_in_hour(frame, list(said.kwh.columns), grain_minutes)
+    forecast = tables.build(said.kwh, said.bands, shares, factory_id, grain_minutes, horizon_minutes)
+    source = platform.source(factory_id, "meter")
+    recent_kwh = known.factory_kwh[-24 * 28 :]
+    quality = evaluate_forecast(platform.evaluator, source, forecast, start, horizon_minutes, recent_kwh)
     summary = {
         "factory_id": factory_id,
-        "month": month_of(origin),
-        "origin": origin.isoformat(),
+        "month": month_of(start),
+        "origin": start.isoformat(),
         "horizon_minutes": horizon_minutes,
-        "model": {
+        "model": said.model,
+        "data_fingerprint": fingerprint,
+        "code_version": __version__,
+        "simulated": plant.factory(factory_id).simulated,
+        "quality": quality,
+        **summarised(
+            forecast, known, start, plant, factory_id, _demand(forecast, frame, known, grain_minutes)
+        ),
+    }
+    _publish(platform, prefix, forecast, summary, known)
+    return _told(prefix, summary)
+
+
+def _said(factory_id: str, known: History, origin: pd.Timestamp, hours: int) -> Said:
+    """Ask the champion; where there is none, or too little recent data for it, ask a baseline and say so.
+
+    A service that does not answer is no reason for a baseline: that is retried.
+    """
+    share = fallback.recent_share(known, origin)
+    try:
+        champion = tracking.load_champion(factory_id)
+        trained_until = pd.Timestamp(champion.tags["trained_until"])
+        if trained_until > origin:
+            raise DataError(
+                f"factory {factory_id}: the champion v{champion.version} was trained until {trained_until:%Y-%m-%d}, "
+                f"and a forecast from {origin:%Y-%m-%d} would have seen what it forecasts; `fems backtest` scores the "
+                "past"
+            )
+        if share < fallback.RECENT_SHARE:
+            raise TooLittleHistory(
+                f"only {100 * share:.0f} % of the last {fallback.RECENT_DAYS} days were measured"
+            )
+        model = champion.bundle.month_ahead
+        kwh, bands = model.predict(known, origin, hours), model.predict_bands(known, origin, hours)
+        about = {
             "name": tracking.model_name(factory_id),
             "version": champion.version,
             "trained_until": trained_until.isoformat(),
-        },
-        "code_version": __version__,
-        **tables.headline(forecast, names),
+            "fallback": None,
+            "fallback_code": None,
+        }
+        return Said(kwh, bands, about)
+    except (NoModel, TooLittleHistory) as error:
+        made = fallback.forecast(known, origin, hours)
+        log.warning("factory %s: the baseline %s forecasts: %s", factory_id, made.name, error)
+        about = {
+            "name": made.name,
+            "version": made.name,
+            "trained_until": origin.isoformat(),
+            "fallback": str(error),
+            "fallback_code": "no_model" if isinstance(error, NoModel) else "too_little_data",
+        }
+        return Said(made.kwh, made.bands, about)
+
+
+def _demand(
+    forecast: tables.Forecast, native: pd.DataFrame, known: History, grain_minutes: int
+) -> Demand | None:
+    """The maximum demand; None where no whole day was measured of late."""
+    country = known.country if known.holidays_off else None
+    day = forecast.factory["day"]
+    times = pd.DatetimeIndex(day["timestamp"])
+    try:
+        past = past_days(factory_power(native, grain_minutes), interval(grain_minutes), country)
+    except TooLittleHistory as error:
+        log.warning("no maximum demand: %s", error)
+        return None
+    quantiles = day[[f"used_kwh_{name}" for name in tables.QUANTILES]].to_numpy()
+    days = times.tz_localize(None).to_numpy().astype("datetime64[D]")
+    return expected(quantiles, tables.hours_of_days(forecast), days, str(times.tz), past, country)
+
+
+def _fingerprint(lake: Lake, factory_id: str, origin: pd.Timestamp) -> str:
+    """Of the published months that a forecast from an origin can see."""
+    seen = {
+        month: manifest["fingerprint"]
+        for month, manifest in with_tables(lake, factory_id).items()
+        if month <= month_of(origin)
     }
-    _publish(lake, forecast, summary)
-    return summary
+    return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def _publish(lake: Lake, forecast: tables.Forecast, summary: dict[str, Any]) -> None:
-    """Write under origin, horizon and model, so that nothing else is overwritten; `latest` points to it last."""
-    factory_id = summary["factory_id"]
-    origin = pd.Timestamp(summary["origin"]).tz_convert(UTC).strftime("%Y%m%dT%H%MZ")
-    prefix = (
-        keys.forecast_prefix(factory_id, summary["month"])
-        + f"origin={origin}/horizon={summary['horizon_minutes']}/model=v{summary['model']['version']}/"
-    )
+def _place(
+    lake: Lake,
+    factory_id: str,
+    origin: pd.Timestamp,
+    horizon_minutes: int,
+    model: dict[str, Any],
+    fingerprint: str,
+) -> tuple[str, dict[str, Any] | None]:
+    """Where a forecast goes, so that it overwrites none, and its summary if it lies there whole.
+
+    A baseline's folder bears its name, a model's its version. What another state of the data made for the same origin
+    keeps its place, and the new one stands beside it under a name that bears the data's fingerprint.
+    """
+    when = origin.tz_convert(UTC).strftime("%Y%m%dT%H%MZ")
+    version = model["version"] if model["fallback"] else f"v{model['version']}"
+    folder = keys.forecast_prefix(factory_id, month_of(origin)) + f"origin={when}/horizon={horizon_minutes}/"
+    for name in (version, f"{version}-{fingerprint}"):
+        prefix = f"{folder}model={name}/"
+        found = lake.read_json(prefix + "summary.json")
+        if found is None or found.get("data_fingerprint") == fingerprint:
+            break
+    return prefix, found
+
+
+def _publish(
+    platform: Platform, prefix: str, forecast: tables.Forecast, summary: dict[str, Any], known: History
+) -> None:
+    """Write the tables and the report, then the summary, which makes them one forecast; `latest` points to it last."""
+    lake = platform.lake
+    about = keys.to_json({name: value for name, value in summary.items() if name != "days"})
     for level, grains in (("equipment", forecast.equipment), ("factory", forecast.factory)):
         for grain, table in grains.items():
-            data = pa.Table.from_pandas(table, preserve_index=False)
-            data = data.replace_schema_metadata({b"fems": keys.to_json(summary)})
+            data = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata({b"fems": about})
             lake.store.put(f"{prefix}{level}_{grain}.parquet", keys.to_parquet(data))
+    write_report(platform, prefix, summary, forecast, known)
     lake.store.put(prefix + "summary.json", keys.to_json(summary))
-    lake.store.put(latest_key(factory_id), keys.to_json({"prefix": prefix, **summary}))
+    lake.store.put(latest_key(summary["factory_id"]), keys.to_json({"prefix": prefix, **summary}))
+
+
+def _told(prefix: str, summary: dict[str, Any]) -> dict[str, Any]:
+    """What a task passes on: the figures without the days, and where the report lies."""
+    figures = {name: value for name, value in summary.items() if name != "days"}
+    return {**figures, "prefix": prefix, "report": prefix + REPORT}
 
 
 def targets(
@@ -133,7 +285,7 @@ def targets(
     """Return what a run is to forecast.
 
     Args:
-        platform: the registry, and the models, for a run that names no factory.
+        platform: the registry, and the data, for a run that names no factory.
         partition: FACTORY|YYYY-MM of the run, None for a run by hand.
         factories: those asked for; none means every factory that has a champion.
         month: YYYY-MM, None for the month after the published data.

@@ -4,7 +4,7 @@ import hashlib
 import json
 from calendar import monthrange
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from fems import __version__
 from fems import lake as keys
 from fems.lake import Lake, RawObject
 from fems.plant import Feed
+from fems.process.partition import Partition, process
 from fems.raw.decode import decode_all
 from fems.raw.decoded import DecodedObject
 from fems.raw.source import Source
@@ -154,3 +155,21 @@ def decode_ahead(lake: Lake, source: Source, wanted: list[Job]) -> Iterator[tupl
             decoded = coming.pop().result()
             coming = [ahead.submit(objects_of, following) for following in wanted[i + 1 : i + 2]]
             yield job, decoded
+
+
+def process_ahead(lake: Lake, source: Source, wanted: list[Job]) -> Iterator[tuple[Job, Partition]]:
+    """Yield each partition, processed and not yet published; the next one is processed meanwhile.
+
+    While one is published, the next is processed and the one after that decoded.
+    """
+
+    def processed(job: Job, decoded: list[DecodedObject]) -> tuple[Job, Partition]:
+        return job, process(decoded, source, job.first, job.last)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="process") as ahead:
+        coming: list[Future[tuple[Job, Partition]]] = []
+        for job, decoded in decode_ahead(lake, source, wanted):
+            coming.append(ahead.submit(processed, job, decoded))
+            if len(coming) > 1:
+                yield coming.pop(0).result()
+        yield from (each.result() for each in coming)

@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from fems import lake as keys
 from fems.errors import DataError
 from fems.flows.partitions import Job
+from fems.forecast.tables import Forecast
 from fems.lake import Lake
 from fems.plant import Feed
 from fems.process.partition import Partition
@@ -196,3 +200,48 @@ def prune(lake: Lake, feed: Feed, factory_id: str, today: date, keep_days: int =
     for key in old:
         lake.store.delete(key)
     return len(old)
+
+
+def evaluate_training(evaluator: Evaluator, source: Source, hours: pd.DataFrame) -> Evaluation:
+    """Evaluate what a model is to be trained on.
+
+    Args:
+        evaluator: Great Expectations.
+        source: the factory's meters: registry and book.
+        hours: its published hours, a row a machine and hour.
+    """
+    table = hours.sort_values(["sensor_id", "timestamp"], ignore_index=True)  # they come month by month
+    return evaluator.evaluate(table, "training", parameters.of_training(source, table))
+
+
+def evaluate_forecast(
+    evaluator: Evaluator,
+    source: Source,
+    forecast: Forecast,
+    origin: pd.Timestamp,
+    horizon_minutes: int,
+    recent: np.ndarray,
+) -> dict[str, Any]:
+    """Evaluate a forecast at every grain.
+
+    Args:
+        evaluator: Great Expectations.
+        source: the factory's meters: registry and book.
+        forecast: by machine and for the factory.
+        origin: where it starts.
+        horizon_minutes: how far it goes.
+        recent: float64, kWh by hour of the whole factory as measured before the origin, NaN where missing.
+
+    Returns:
+        critical_failed (0), warning_failed, and findings: what was not met, a line each.
+
+    Raises:
+        QualityFailed: something critical was not met; nothing may be published.
+    """
+    warnings: list[str] = []
+    for grain, table in forecast.equipment.items():
+        known = parameters.of_forecast(source, grain, origin, horizon_minutes, recent)
+        found = evaluator.evaluate(table, "forecast", known, {"factory": forecast.factory[grain]})
+        found.require(f"factory {source.factory_id}, forecast {grain} from {origin:%Y-%m-%d}")
+        warnings += [f"{grain}: {finding}" for finding in found.failed("warning")]
+    return {"critical_failed": 0, "warning_failed": len(warnings), "findings": warnings}

@@ -13,6 +13,7 @@ from fems import tracking
 from fems.errors import DataError
 from fems.flows.history import as_history, month_of, published_hours, with_tables
 from fems.flows.platform import Platform, timed
+from fems.flows.quality import evaluate_training
 from fems.lake import Lake
 from fems.model import promotion
 from fems.model.history import History
@@ -30,6 +31,7 @@ def train_factory(
     epochs: int = 50,
     seed: int = 0,
     dag_run: str = "shell",
+    reason: str = "",
 ) -> dict[str, Any]:
     """Train, score and register a factory's model.
 
@@ -39,16 +41,22 @@ def train_factory(
         epochs: at most so many passes over the data; training stops earlier when validation no longer improves.
         seed: of every random choice.
         dag_run: who asked, for the run's tags.
+        reason: why, where the monitor or a person asked for it; a tag, too.
 
     Returns:
         factory_id, month (that the model is meant for), version, alias (champion or challenger), reason, metrics.
 
     Raises:
         TooLittleHistory: too few days are published; says how many are needed.
+        QualityFailed: the training set failed its suite; nothing is trained.
         ServiceUnavailable: MLflow or MinIO does not answer; the champion that was there keeps serving.
     """
     hours = published_hours(platform, factory_id)
     history = as_history(platform, factory_id, hours)
+    evaluated = evaluate_training(platform.evaluator, platform.source(factory_id, "meter"), hours)
+    evaluated.require(f"factory {factory_id}, training set", refused="not trained on")
+    for finding in evaluated.findings:
+        log.warning("factory %s, training set: %s", factory_id, finding)
     month = month_of(history.end)
     seen = partitions(platform.lake, factory_id)
     tags = {
@@ -57,6 +65,8 @@ def train_factory(
         "book_version": ", ".join(sorted({p["book_version"] for p in seen.values()})),
         "code_version": code_version(),
         "simulated": str(platform.plant.factory(factory_id).simulated).lower(),
+        "training_set_warnings": str(len(evaluated.failed("warning"))),
+        **({"reason": reason} if reason else {}),
     }
     params = {
         "epochs": epochs,

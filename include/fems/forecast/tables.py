@@ -1,15 +1,21 @@
 """Forecast tables whose sums agree: equipment adds up to the factory, intervals to hours to days."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from fems.errors import DataError
+from fems.model.band import FACTORY, Bands
 
-GRAINS = ("native", "hour", "day")
 SHAPE_DAYS = 28
 """Days of native data from which the shape inside an hour is taken."""
+
+QUANTILES = ("p10", "p50", "p90")
+COLUMNS = ("used_kwh", *(f"used_kwh_{name}" for name in QUANTILES))
+"""The columns of energy, kWh: the forecast, which adds up exactly, and its quantiles, which cannot."""
 
 
 @dataclass(frozen=True)
@@ -17,8 +23,8 @@ class Forecast:
     """One factory's forecast from one origin.
 
     Attributes:
-        equipment: grain -> long table: timestamp, factory_id, sensor_id, used_kwh.
-        factory: grain -> table: timestamp, factory_id, used_kwh; at grain hour also used_kwh_p10 and used_kwh_p90.
+        equipment: grain -> long table: timestamp, factory_id, sensor_id, used_kwh, used_kwh_p10, _p50 and _p90.
+        factory: grain -> the same without sensor_id.
     """
 
     equipment: dict[str, pd.DataFrame]
@@ -59,7 +65,7 @@ def shape_in_hour(native: pd.DataFrame, sensors: list[str], grain_minutes: int) 
 
 def build(
     hours: pd.DataFrame,
-    band: pd.DataFrame | None,
+    bands: Bands,
     shares: np.ndarray,
     factory_id: str,
     grain_minutes: int,
@@ -67,12 +73,12 @@ def build(
 ) -> Forecast:
     """Lay out a forecast at every grain.
 
-    The native table is made first, and the hours, days and factory sums from it, so that sums agree to the last digit
-    that float64 keeps.
+    The native table is made first, rounded to a power of two (see `exactly`), and the hours, days and factory sums are
+    made from it, so that all sums agree to the last bit. The quantiles of an interval are its share of its hour's.
 
     Args:
         hours: index = starts of the hours from the origin on (tz-aware), columns = sensor IDs, values kWh.
-        band: index = the same hours, columns p10_kwh and p90_kwh of the factory; None if the model has none.
+        bands: the quantiles of the same hours and days, of every sensor and of the factory.
         shares: see `shape_in_hour`.
         factory_id: the factory.
         grain_minutes: the native interval.
@@ -81,88 +87,91 @@ def build(
     Raises:
         DataError: the horizon is not a whole number of intervals above zero, or the hours are too few for it.
     """
-    if horizon_minutes <= 0 or horizon_minutes % grain_minutes:
-        raise DataError(
-            f"the horizon of {horizon_minutes} minutes is not a whole number of {grain_minutes}-minute intervals"
-        )
+    check_horizon(horizon_minutes, grain_minutes)
     steps = horizon_minutes // grain_minutes
     slots = 60 // grain_minutes
     if len(hours) * slots < steps:
         raise DataError(f"{len(hours)} forecast hours are too few for {horizon_minutes} minutes")
+    sensors = [str(name) for name in hours.columns]
     index = pd.DatetimeIndex(hours.index)
-    hour_of_day = index.hour.to_numpy()
     kwh = hours.to_numpy(dtype=np.float64)  # (H, E)
-    fine = (kwh[:, :, None] * shares[:, hour_of_day, :].transpose(1, 0, 2)).transpose(0, 2, 1)
+    fine = kwh[:, None, :] * shares[:, index.hour.to_numpy(), :].transpose(1, 2, 0)
     native_index = pd.date_range(index[0], periods=steps, freq=f"{grain_minutes}min")
     native = pd.DataFrame(
-        fine.reshape(-1, kwh.shape[1])[:steps], index=native_index, columns=list(hours.columns)
+        exactly(fine.reshape(-1, kwh.shape[1])[:steps]), index=native_index, columns=sensors
     )
-    wide = {
-        "native": native,
-        "hour": native.groupby(np.arange(steps) // slots).sum().set_axis(index[: -(-steps // slots)]),
-        "day": native.groupby(native_index.normalize()).sum(),
+    native[FACTORY] = native.to_numpy().sum(axis=1)
+    of_hour = np.arange(steps) // slots
+    hour = native.groupby(of_hour).sum().set_axis(index[: -(-steps // slots)])
+    day = native.groupby(native_index.normalize()).sum()
+    whole = pd.concat([hours.set_axis(sensors, axis=1), hours.sum(axis=1).rename(FACTORY)], axis=1)
+    in_hour = _ratio(native.to_numpy(), whole.to_numpy()[of_hour], 1 / slots)
+    covered = _ratio(hour.to_numpy(), whole.to_numpy()[: len(hour)], 1.0)
+    whole_day = whole.groupby(index.normalize()).sum().reindex(day.index)
+    in_day = _ratio(day.to_numpy(), whole_day.to_numpy(), 1.0)
+    parts = {
+        "native": (native, bands.hour, in_hour, of_hour),
+        "hour": (hour, bands.hour, covered, np.arange(len(hour))),
+        "day": (day, bands.day, in_day, np.arange(len(day))),
     }
     equipment, factory = {}, {}
-    for grain, table in wide.items():
-        equipment[grain] = _long(table, factory_id)
-        factory[grain] = pd.DataFrame(
-            {"timestamp": table.index, "factory_id": factory_id, "used_kwh": table.to_numpy().sum(axis=1)}
-        )
-    if band is not None:
-        for name in ("p10", "p90"):
-            factory["hour"][f"used_kwh_{name}"] = band[f"{name}_kwh"].to_numpy()[: len(wide["hour"])]
+    for grain, (table, band, share, rows) in parts.items():
+        one = [_of_sensor(table, name, band, share[:, i], rows) for i, name in enumerate([*sensors, FACTORY])]
+        equipment[grain] = pd.concat(one[:-1], ignore_index=True)
+        equipment[grain].insert(1, "factory_id", factory_id)
+        factory[grain] = one[-1].drop(columns="sensor_id")
+        factory[grain].insert(1, "factory_id", factory_id)
     return Forecast(equipment, factory)
 
 
-def _long(wide: pd.DataFrame, factory_id: str) -> pd.DataFrame:
-    """A row a sensor and time, ordered by sensor and time."""
-    sensors, steps = list(wide.columns), len(wide)
-    times = pd.DatetimeIndex(wide.index)
-    return pd.DataFrame(
-        {
-            "timestamp": times.append([times] * (len(sensors) - 1)),
-            "factory_id": factory_id,
-            "sensor_id": np.repeat(sensors, steps),
-            "used_kwh": wide.to_numpy().T.reshape(-1),
-        }
-    )
+def check_horizon(horizon_minutes: int, grain_minutes: int) -> None:
+    """Refuse a horizon that is none.
 
-
-def headline(forecast: Forecast, names: dict[str, str], days: int = 3) -> dict[str, object]:
-    """Return what a plant looks at first.
-
-    Args:
-        forecast: the forecast.
-        names: sensor ID -> the machine's name.
-        days: how many of the highest days.
-
-    Returns:
-        rows (native rows per machine), kwh, peak_days (date and kWh, highest first, whole days only), top_equipment
-        (sensor, name, kWh and share, highest first).
+    Raises:
+        DataError: it is not a whole number of intervals above zero.
     """
-    native, day = forecast.factory["native"], forecast.factory["day"]
-    grain = (
-        native["timestamp"].iloc[1] - native["timestamp"].iloc[0] if len(native) > 1 else pd.Timedelta(days=1)
+    if horizon_minutes <= 0 or horizon_minutes % grain_minutes:
+        raise DataError(
+            f"the horizon of {horizon_minutes} minutes is not a whole number, above 0, of "
+            f"{grain_minutes}-minute intervals"
+        )
+
+
+def exactly(kwh: np.ndarray) -> np.ndarray:
+    """Round to a power of two so fine that float64 holds every sum of the values without rounding.
+
+    Then any sum of them is the same in any order and with any tool. With q = 2^k and a total below 2^52 q, all sums
+    are whole multiples of q that 53 bits hold. What is lost is at most q / 2 a value: for 1 GWh 3e-10 kWh.
+    """
+    total = float(np.abs(kwh).sum())
+    quantum = 2.0 ** (math.ceil(math.log2(total)) + 1 - 52) if total > 0 else 1.0
+    return np.round(kwh / quantum) * quantum
+
+
+def hours_of_days(forecast: Forecast) -> NDArray[np.int64]:
+    """Return (D,) how many hours of each day are forecast, parts of an hour counting as one."""
+    starts = pd.DatetimeIndex(forecast.factory["hour"]["timestamp"]).normalize()
+    return np.asarray(starts.value_counts(sort=False).sort_index(), dtype=np.int64)
+
+
+def whole_days(hours: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return (D,) which days are forecast as a whole; all, where none is. 23 hours are a day when the clock is set."""
+    return hours >= min(23, int(hours.max()))
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray, empty: float) -> np.ndarray:
+    """Part over whole, `empty` where the whole is nothing."""
+    return np.where(whole > 0, part / np.where(whole > 0, whole, 1.0), empty)
+
+
+def _of_sensor(
+    table: pd.DataFrame, sensor: str, band: dict[str, pd.DataFrame], share: np.ndarray, rows: np.ndarray
+) -> pd.DataFrame:
+    """A sensor's rows; its quantiles are shares of the band's, and never leave their order."""
+    quantiles = band[sensor][[f"{name}_kwh" for name in QUANTILES]].to_numpy()[rows] * share[:, None]
+    found = pd.DataFrame(
+        {"timestamp": table.index, "sensor_id": sensor, "used_kwh": table[sensor].to_numpy()}
     )
-    counts = native.groupby(native["timestamp"].dt.normalize())["used_kwh"].size()
-    whole = day[day["timestamp"].map(counts).to_numpy() >= int(pd.Timedelta(days=1) / grain)]
-    peaks = (whole if len(whole) else day).nlargest(days, "used_kwh")
-    total = float(native["used_kwh"].sum())
-    by_sensor = forecast.equipment["day"].groupby("sensor_id")["used_kwh"].sum().sort_values(ascending=False)
-    return {
-        "rows": len(native),
-        "kwh": total,
-        "peak_days": [
-            {"date": f"{time:%Y-%m-%d}", "kwh": float(kwh)}
-            for time, kwh in zip(peaks["timestamp"], peaks["used_kwh"], strict=True)
-        ],
-        "top_equipment": [
-            {
-                "sensor_id": str(s),
-                "name": names.get(str(s), str(s)),
-                "kwh": float(v),
-                "share_pct": 100.0 * float(v) / total if total else 0.0,
-            }
-            for s, v in by_sensor.items()
-        ],
-    }
+    for i, name in enumerate(QUANTILES):
+        found[f"used_kwh_{name}"] = quantiles[:, i]
+    return found

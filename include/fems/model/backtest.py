@@ -10,6 +10,7 @@ import pandas as pd
 
 from fems.errors import TooLittleHistory
 from fems.model import peers, scores
+from fems.model.band import FACTORY
 from fems.model.baselines import hour_of_week_profile, weekly_naive
 from fems.model.history import Floats, History
 from fems.model.month_train import LEAST_DAYS, train_month_ahead
@@ -29,7 +30,7 @@ def lstm(*, epochs: int = 40, seed: int = 0, threads: int = 1) -> Method:
     def forecast(measured: History, origin: pd.Timestamp, hours: int) -> pd.DataFrame:
         before = measured.until(origin)
         model = train_month_ahead(before, epochs, seed, threads=threads)
-        return model.predict_band(before, origin, hours)
+        return model.predict_bands(before, origin, hours).hour[FACTORY].rename(columns={"p50_kwh": "kwh"})
 
     return forecast
 

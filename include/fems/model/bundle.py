@@ -25,7 +25,7 @@ from fems.model.one_step import OneStepModel
 from fems.model.runtime import prepare
 from fems.model.scaling import MinMaxScaler
 
-FORMAT = 2
+FORMAT = 3
 _TREES = "trees.txt"
 
 
@@ -87,7 +87,7 @@ def save(bundle: Bundle, folder: Path) -> None:
         "trees": ahead.trees is not None,
         "experts": NAMES,
         "prior": ahead.prior.tolist(),
-        "band": ahead.band.offsets.tolist(),
+        "band": {"hour": ahead.band.hour.tolist(), "day": ahead.band.day.tolist()},
         "features": {"covariates": MEASURED, "one_step": step.scaler.names if step else ()},
         "window": step.window if step else None,
         "notes": finite(ahead.notes),
@@ -119,7 +119,7 @@ def load(folder: Path, threads: int = 1) -> Bundle:
         trust=about["trust"],
         network=_network(folder / "month_ahead.keras", threads) if about["trust"] > 0 else None,
         trees=_trees(folder / _TREES) if about["trees"] else None,
-        band=Band(np.array(about["band"])),
+        band=Band(np.array(about["band"]["hour"]), np.array(about["band"]["day"])),
         trained_until=pd.Timestamp(about["trained_until"]).tz_convert(about["time_zone"]),
         notes=about["notes"],
     )

@@ -1,9 +1,9 @@
 """Seasonal experts: plain forecasts of every hour of the coming days, for a gate to weigh.
 
-Three families. Means of past days of the same kind, over a long or a short memory. A seasonal shape plus the
-level that the last days had beside it, as a seasonal-trend decomposition (STL; Cleveland et al., 1990) puts
-them together, the level one for the day or one an hour. A shape times such a level. No single memory serves
-every series: some want two days of level, others months.
+Means of past days of the same kind, over a long or a short memory. A seasonal shape plus the level that the last
+days had beside it, as a seasonal-trend decomposition (STL; Cleveland et al., 1990) puts them together, the level one
+for the day or one an hour. A shape times such a level. Either with a level that goes on as it went, ever less. No
+single memory serves every series: some want two days of level, others months.
 """
 
 from dataclasses import dataclass
@@ -23,6 +23,14 @@ _APART = (1, 4, 26)
 _LEVEL = ((4, 3), (13, 3), (26, 10))
 _HOURLY = ((4, 3), (13, 8))
 _TIMES = ((26, 1.5), (26, 3), (26, 10), (26, 30))
+# half-lives of the shape in weeks, of the level and of the level that it is compared with in days, and the share of
+# the slope that a day keeps
+_PLUS_TREND: tuple[tuple[int, float, float, float], ...] = ((4, 3, 14, 0.95), (13, 3, 28, 0.97))
+_TIMES_TREND: tuple[tuple[int, float, float, float], ...] = (
+    (26, 1.5, 14, 0.9),
+    (26, 3, 14, 0.95),
+    (26, 3, 28, 0.97),
+)
 
 NAMES: tuple[str, ...] = (
     "last_week",
@@ -31,8 +39,12 @@ NAMES: tuple[str, ...] = (
     *(f"plus_level_{weeks}w_{days}d" for weeks, days in _LEVEL),
     *(f"plus_hourly_level_{weeks}w_{days}d" for weeks, days in _HOURLY),
     *(f"times_level_{weeks}w_{days}d" for weeks, days in _TIMES),
+    *(f"plus_trend_{weeks}w_{days}d_{before}d" for weeks, days, before, _ in _PLUS_TREND),
+    *(f"times_trend_{weeks}w_{days}d_{before}d" for weeks, days, before, _ in _TIMES_TREND),
 )
 _BASE_WEEKS = 26
+STEADY = NAMES.index(f"holidays_apart_{_BASE_WEEKS}w")
+"""The expert with the longest memory."""
 
 _TREND_HALF_LIFE_DAYS = 5.0
 """Of the two-sided level that is taken off before the shape is measured, so that a drift does not blur it."""
@@ -94,6 +106,13 @@ def consult(
     said += [seasonal[weeks][then] + _level(seen, seasonal[weeks], half_life) for weeks, half_life in _LEVEL]
     said += [seasonal[w][then] + _hourly_level(seen, seasonal[w], half_life) for w, half_life in _HOURLY]
     said += [apart[weeks][then] * _ratio(seen, apart[weeks], half_life) for weeks, half_life in _TIMES]
+    for weeks, *half_lives, kept in _PLUS_TREND:
+        levels = [_level(seen, seasonal[weeks], half_life) for half_life in half_lives]
+        said.append(seasonal[weeks][then] + _onward(levels, half_lives, seen, steps, kept))
+    for weeks, *half_lives, kept in _TIMES_TREND:
+        ratios = [np.log(_ratio(seen, apart[weeks], half_life)) for half_life in half_lives]
+        grown = np.exp(_onward(ratios, half_lives, seen, steps, kept))
+        said.append(apart[weeks][then] * np.minimum(grown, _MOST_RATIO))
     future = np.maximum(np.stack([_or(each, usual[then]) for each in said], axis=1), 0.0)
     return Expertise(future, usual[seen.kinds, seen.week][-past:])
 
@@ -154,6 +173,25 @@ def _ratio(past: Past, shape: Floats, half_life: float) -> Floats:
     seen = expected + weight @ _residual(past, shape).sum(axis=1)
     ratio = np.where(expected > 0, seen / np.where(expected > 0, expected, 1.0), 1.0)
     return np.clip(ratio, _LEAST_RATIO, _MOST_RATIO)
+
+
+def _onward(levels: list[Floats], half_lives: list[float], past: Past, steps: int, kept: float) -> Floats:
+    """(S, 1, E): a level that goes on as it went, each day by `kept` of the day before (Gardner, 1985).
+
+    `levels` are the two of (E,) over a short and over a long memory, whose half-lives in days are `half_lives`.
+    """
+    (now, before), age = levels, [_mean_age(past, half_life) for half_life in half_lives]
+    slope = (now - before) / np.maximum(age[1] - age[0], 1.0)
+    ahead = age[0] + np.cumsum(kept ** np.arange(steps))[:, None, None]
+    onward: Floats = now + slope * ahead
+    return onward
+
+
+def _mean_age(past: Past, half_life: float) -> Floats:
+    """(E,) days between the origin and what a memory rests on."""
+    weight = halving(past.age, half_life)[:, None] * past.ordinary.sum(axis=1)
+    age: Floats = past.age @ weight / np.maximum(weight.sum(axis=0), 1e-9)
+    return age
 
 
 def _or(values: Floats, otherwise: Floats) -> Floats:

@@ -13,6 +13,8 @@ Floats = NDArray[np.float64]
 MEASURED = ("used_kwh", "power_factor_pct", "current_a", "active_kwh", "reactive_kvarh")
 """The five measured columns, target first."""
 
+_HOUR = pd.Timedelta(hours=1)
+
 SILENT_HOURS = 7 * 24
 """A sensor that has said nothing for this long no longer counts in the factory's sums."""
 
@@ -22,7 +24,8 @@ class History:
     """The hours of one factory up to some instant.
 
     Attributes:
-        hours: (T,) starts of the hours, tz-aware in the factory's zone, regular, ascending.
+        hours: (T,) starts of the hours, tz-aware in the factory's zone, regular, ascending. The one-step model also
+            takes parts of hours; see `require_hours`.
         used_kwh: (T, E) kWh by equipment, NaN where missing.
         equipment: E sensor IDs.
         inputs: (T, up to 5) factory level, the columns of `MEASURED` that exist; `used_kwh` is always there.
@@ -49,8 +52,8 @@ class History:
             )
         if len(self.hours) > 1 and not (np.diff(self.hours.asi8) == np.diff(self.hours.asi8)[0]).all():
             raise DataError("history: the hours are not regular")
-        if len(self.hours) > 1 and self.hours[1] - self.hours[0] != pd.Timedelta(hours=1):
-            raise DataError(f"history: the interval is {self.hours[1] - self.hours[0]}, not one hour")
+        if _HOUR % self.step:
+            raise DataError(f"history: the interval is {self.step}, which is no part of an hour")
         if "used_kwh" not in self.inputs or len(self.inputs) != len(self.hours):
             raise DataError("history: inputs need a column used_kwh and a row an hour")
 
@@ -62,6 +65,7 @@ class History:
         country: str = "KR",
         holidays_off: bool = True,
         shifts: str | None = None,
+        step: pd.Timedelta = _HOUR,
     ) -> "History":
         """Build the history from the published hour table of one factory.
 
@@ -76,6 +80,7 @@ class History:
             country: ISO 3166 code.
             holidays_off: whether the factory stops on public holidays.
             shifts: the shift plan; None where none is known.
+            step: the table's interval, where it is finer.
 
         Raises:
             DataError: no rows, several factories, a repeated row, or a timestamp without zone.
@@ -94,10 +99,12 @@ class History:
             raise DataError(f"hour table: {row['sensor_id']} has two rows at {row['timestamp']}")
 
         rows = table.assign(sensor_id=table["sensor_id"].astype(str))
-        hours = pd.date_range(rows["timestamp"].min(), rows["timestamp"].max(), freq="h", name="timestamp")
+        hours = pd.date_range(rows["timestamp"].min(), rows["timestamp"].max(), freq=step, name="timestamp")
         stray = ~rows["timestamp"].isin(hours)
         if stray.any():
-            raise DataError(f"hour table: {rows.loc[stray, 'timestamp'].iloc[0]} does not start an hour")
+            raise DataError(
+                f"hour table: {rows.loc[stray, 'timestamp'].iloc[0]} does not start an interval of {step}"
+            )
         by_sensor = {
             column: rows.pivot(index="timestamp", columns="sensor_id", values=column)
             .reindex(hours)
@@ -112,7 +119,7 @@ class History:
             hours=hours,
             used_kwh=used.to_numpy(),
             equipment=tuple(used.columns),
-            inputs=_factory_level(by_sensor),
+            inputs=_factory_level(by_sensor, int(SILENT_HOURS * _HOUR / step)),
             country=country,
             holidays_off=holidays_off,
             shifts=shifts,
@@ -124,15 +131,27 @@ class History:
         return self.inputs["used_kwh"].to_numpy(dtype=np.float64)
 
     @property
+    def step(self) -> pd.Timedelta:
+        """The interval: an hour, or a whole part of one."""
+        return self.hours[1] - self.hours[0] if len(self.hours) > 1 else _HOUR
+
+    def require_hours(self) -> None:
+        """Raise unless the interval is an hour, as every forecast of a month needs.
+
+        Raises:
+            DataError: it is not.
+        """
+        if self.step != _HOUR:
+            raise DataError(f"history: the interval is {self.step}; a month is forecast from hours")
+
+    @property
     def end(self) -> pd.Timestamp:
         """The first instant that this history knows nothing of."""
-        return self.hours[-1] + pd.Timedelta(hours=1)
+        return self.hours[-1] + self.step
 
     def until(self, origin: pd.Timestamp) -> "History":
         """Return what was known at `origin`: every hour that had ended by then, nothing at or after it."""
-        return self._rows(
-            slice(0, int(self.hours.searchsorted(origin - pd.Timedelta(hours=1), side="right")))
-        )
+        return self._rows(slice(0, int(self.hours.searchsorted(origin - self.step, side="right"))))
 
     def between(self, start: pd.Timestamp, end: pd.Timestamp) -> "History":
         """Return the hours that start at or after `start` and before `end`."""
@@ -148,13 +167,13 @@ class History:
         )
 
 
-def _factory_level(by_sensor: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def _factory_level(by_sensor: dict[str, pd.DataFrame], silent: int) -> pd.DataFrame:
     columns: dict[str, pd.Series] = {}
     for name, values in by_sensor.items():
         if name == "power_factor_pct":
             continue
         # A sensor that never measures this column is not waited for; one that fell silent, for a week.
-        expected = values.notna().rolling(SILENT_HOURS, min_periods=1).max().astype(bool)
+        expected = values.notna().rolling(silent, min_periods=1).max().astype(bool)
         whole = (values.notna() | ~expected).all(axis=1) & values.notna().any(axis=1)
         columns[name] = values.sum(axis=1).where(whole)
     factor = pd.Series(np.nan, index=by_sensor["used_kwh"].index)

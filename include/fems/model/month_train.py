@@ -6,6 +6,7 @@ import numpy as np
 
 from fems.errors import TooLittleHistory
 from fems.model import band, gate, samples, trees
+from fems.model.experts import STEADY
 from fems.model.history import MEASURED, Floats, History
 from fems.model.month_ahead import MonthAheadModel, weigh
 from fems.model.prior import fit_prior
@@ -23,6 +24,10 @@ The held-out origins overlap and its best epoch is chosen on them, so a smaller 
 """
 TRUST = 0.5
 """The network's share in the weights where it earned one: half-way it keeps most of what it gained and risks half."""
+
+STEADY_SHARE = 0.25
+"""Of the expert with the longest memory in the prior, whatever past origins say: levels come back more often than one
+year shows. Chosen on windows before the last four."""
 
 _HOUR_STRIDE = 7
 _REFIT_SHARE = 4
@@ -50,7 +55,9 @@ def train_month_ahead(
 
     Raises:
         TooLittleHistory: fewer than `LEAST_DAYS` days.
+        DataError: the interval is not an hour.
     """
+    history.require_hours()
     if len(history.hours) < LEAST_DAYS * 24:
         raise TooLittleHistory(
             f"month-ahead training needs {LEAST_DAYS} days of hours; there are {len(history.hours) / 24:.1f}"
@@ -149,13 +156,16 @@ def _try(
 
 def _priors(of: Samples, equipment: int) -> Floats:
     """(E, B, K)."""
-    return np.stack([fit_prior(of.experts[e::equipment], of.target[e::equipment]) for e in range(equipment)])
+    fitted = [fit_prior(of.experts[e::equipment], of.target[e::equipment]) for e in range(equipment)]
+    priors: Floats = (1 - STEADY_SHARE) * np.stack(fitted)
+    priors[..., STEADY] += STEADY_SHARE
+    return priors
 
 
 def _residuals(every: Samples, trial: _Trial, scaler: MinMaxScaler) -> tuple[Floats, np.ndarray]:
-    """(R, 24) kWh of the factory, truth minus forecast, day by day; (R,) the day of the grid."""
+    """(R, 24, E) kWh, truth minus forecast, day by day; (R,) the day of the grid."""
     error = every.target - gate.mixture(trial.weights, every.experts)
     equipment = len(scaler.span)
-    by_equipment = error.reshape(-1, equipment, *error.shape[1:]) * np.array(scaler.span)[:, None, None]
+    by_equipment = np.moveaxis(error.reshape(-1, equipment, *error.shape[1:]), 1, -1) * np.array(scaler.span)
     at = every.origin_day[::equipment, None] + np.arange(error.shape[1])
-    return by_equipment.sum(axis=1).reshape(-1, 24), at.reshape(-1)
+    return by_equipment.reshape(-1, 24, equipment), at.reshape(-1)

@@ -1,6 +1,8 @@
 """Values that the definition book calls abnormal: each function finds the cells that break one kind of rule."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -146,9 +148,12 @@ def stuck_readings(values: np.ndarray, rule: StuckReading, grain_minutes: int) -
 
 
 def _breaks(
-    law: Consistency, values: dict[str, np.ndarray], usual: dict[str, np.ndarray]
+    law: Consistency,
+    values: dict[str, np.ndarray],
+    usual: dict[str, np.ndarray],
+    apparent_of: Callable[[str, str], np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return where a law can be judged and where it is broken, bool, (S, T) each."""
+    """Return where a law can be judged and where it is broken, bool, (S, T) each; `apparent_of`: two energies."""
     with np.errstate(invalid="ignore", divide="ignore"):
         if law.law == "equal":
             a, b = (values[name] for name in law.columns)
@@ -156,7 +161,7 @@ def _breaks(
             judged = size > (law.above_of_usual * usual[law.columns[1]])[:, None]
             return judged, judged & (np.abs(a - b) > law.tolerance * size)
         name, active, reactive = law.columns
-        apparent = np.hypot(values[active], values[reactive])
+        apparent = apparent_of(active, reactive)
         judged = (apparent > (law.above_of_usual * usual[active])[:, None]) & ~np.isnan(values[name])
         if law.law == "power_factor":
             share = values[active] / apparent
@@ -195,9 +200,14 @@ def contradictions(
         usual: column -> float64, S.
     """
     found, suspended = {}, {}
+
+    @cache
+    def apparent(active: str, reactive: str) -> np.ndarray:
+        return np.hypot(values[active], values[reactive])
+
     for name, law in laws.items():
         if all(column in values for column in law.columns):
-            judged, broken = _breaks(law, values, usual)
+            judged, broken = _breaks(law, values, usual, apparent)
             often = broken.sum(axis=1) > law.max_broken * judged.sum(axis=1)
             broken[often] = judged[often] = False
             found[name], suspended[name] = (judged, broken), often

@@ -7,6 +7,8 @@ import numpy as np
 
 from fems.book import Book
 
+_AT_ONCE = 64
+
 
 @dataclass(frozen=True)
 class Summed:
@@ -39,8 +41,6 @@ def exact_sums(values: np.ndarray, begin: np.ndarray) -> np.ndarray:
         float64, (S, G).
     """
     size = np.diff(np.append(begin, values.shape[1]))
-    total = np.zeros((len(begin), len(values)))
-    lost = np.zeros_like(total)
     longest = int(size.max(initial=0))
     if (size == longest).all():
         members = np.ascontiguousarray(values.reshape(len(values), -1, longest).transpose(2, 1, 0))
@@ -49,11 +49,7 @@ def exact_sums(values: np.ndarray, begin: np.ndarray) -> np.ndarray:
         for k in range(longest):
             some = np.flatnonzero(size > k)
             members[k, some] = values[:, begin[some] + k].T
-    for x in members:
-        now = total + x
-        part = now - total
-        lost += (total - (now - part)) + (x - part)
-        total = now
+    total, lost = _two_sums(members)
     sums = total + lost
     # Half-way between two floats, what `lost` itself has lost decides: such groups, and there are next to none, are
     # added up without any loss.
@@ -62,6 +58,32 @@ def exact_sums(values: np.ndarray, begin: np.ndarray) -> np.ndarray:
     for group, row in zip(*np.nonzero(tie), strict=True):
         sums[group, row] = math.fsum(values[row, begin[group] : begin[group] + size[group]])
     return np.ascontiguousarray(sums.T)
+
+
+def _two_sums(members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Add arrays up: their sum as rounded, and what rounding lost of it.
+
+    Args:
+        members: float64, (n, ...).
+    """
+    blocks = -(-len(members) // _AT_ONCE)
+    lost = np.zeros(members.shape[1:])
+    if blocks > 1:  # few steps with large arrays cost less than many with small ones
+        whole = np.zeros((_AT_ONCE * blocks, *members.shape[1:]))
+        whole[: len(members)] = members
+        members, rest = _two_sums(whole.reshape(_AT_ONCE, blocks, *members.shape[1:]))
+        lost = rest.sum(axis=0)
+    total = np.zeros_like(lost)
+    now, part, other = np.empty_like(lost), np.empty_like(lost), np.empty_like(lost)
+    for x in members:
+        np.add(total, x, out=now)
+        np.subtract(now, total, out=part)
+        np.subtract(now, part, out=other)
+        np.subtract(total, other, out=other)
+        np.subtract(x, part, out=part)
+        lost += np.add(other, part, out=other)
+        total, now = now, total
+    return total, lost
 
 
 def aggregate(

@@ -109,7 +109,8 @@ def _take_out(
         if no_signal:
             bench.take(j, np.flatnonzero(np.isin(values[j], no_signal)), _NO_SIGNAL)
     if book.stuck_reading is not None and len(carried) >= book.stuck_reading.columns:
-        cells = abnormal.stuck_readings(values[carried], book.stuck_reading, grain)
+        read = values if len(carried) == len(values) else values[carried]
+        cells = abnormal.stuck_readings(read, book.stuck_reading, grain)
         for j in carried:
             bench.take(j, cells, _STUCK_READING)
     rated = np.array([np.nan if s.rated_kw is None else s.rated_kw for s in sensors])

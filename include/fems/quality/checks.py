@@ -4,8 +4,9 @@ A table is a pandas frame with `timestamp` (tz-aware), `factory_id`, `sensor_id`
 Nothing here loops over rows, and where everything is in order a check is one or two passes over a column.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -342,8 +343,10 @@ def adds_up(table: pd.DataFrame, column: str, main: str, tolerance_pct: float) -
     total = whole.drop(columns=main).sum(axis=1)
     off = (total - whole[main]).abs() > tolerance_pct / 100 * whole[main].abs()
     lines = tuple(
-        f"{time:%Y-%m-%d %H:%M}: machines {total[time]:.1f}, {main} {whole.at[time, main]:.1f}"
-        for time in off.index[off]
+        f"{when:%Y-%m-%d %H:%M}: machines {machines:.1f}, {main} {said:.1f}"
+        for when, machines, said in zip(
+            pd.DatetimeIndex(off.index)[off], total[off], whole.loc[off, main], strict=True
+        )
     )
     return Found(len(whole), absent=lines)
 
@@ -415,3 +418,45 @@ def varying(table: pd.DataFrame, column: str, min_days: float) -> Found:
             if len(own) > 1 and own.min() == own.max():
                 lines.append(f"{name}: always {own[0]:g}")
     return Found(len(names), absent=tuple(lines))
+
+
+def in_order(table: pd.DataFrame, columns: Sequence[str]) -> Found:
+    """Find rows of which a column is above the next one, or has no value."""
+    values = [table[column].to_numpy(np.float64) for column in columns]
+    wrong = np.zeros(len(table), bool)
+    for low, high in pairwise(values):
+        wrong |= ~(low <= high)
+    return Found(len(table), np.flatnonzero(wrong))
+
+
+def equals_sum(table: pd.DataFrame, whole: pd.DataFrame, column: str) -> Found:
+    """Find times at which the sensors do not add up to the whole.
+
+    Args:
+        table: a row a sensor and time.
+        whole: a row a time.
+        column: of the energy.
+    """
+    total = table.groupby("timestamp", observed=True)[column].sum()
+    said = whole.set_index("timestamp")[column].reindex(total.index)
+    off = ~((total - said).abs() <= 1e-9 * np.maximum(said.abs(), 1.0))
+    lines = tuple(
+        f"{time:%Y-%m-%d %H:%M}: sensors {total[time]:.6g}, whole {said[time]:.6g}" for time in off.index[off]
+    )
+    return Found(len(total), absent=lines)
+
+
+def near(table: pd.DataFrame, column: str, usual_per_hour: float, hours: float, max_times: float) -> Found:
+    """Find a total that is far from what is usual.
+
+    Args:
+        table: a row a sensor and time.
+        column: of the energy.
+        usual_per_hour: of all sensors together.
+        hours: that the table covers.
+        max_times: how many times more, or less, is far.
+    """
+    now = float(np.nansum(table[column].to_numpy(np.float64))) / hours
+    if usual_per_hour <= 0 or usual_per_hour / max_times <= now <= usual_per_hour * max_times:
+        return Found(1)
+    return Found(1, absent=(f"{now:.4g} an hour, of late {usual_per_hour:.4g}",))

@@ -76,8 +76,12 @@ class Evaluation:
             "warning_failed": len(self.failed("warning")),
         }
 
-    def require(self, what: str) -> None:
+    def require(self, what: str, refused: str = "not published") -> None:
         """Refuse a table with a critical finding.
+
+        Args:
+            what: names the table.
+            refused: what does not happen to it.
 
         Raises:
             QualityFailed: names the table, the expectation, the rows and examples.
@@ -85,7 +89,7 @@ class Evaluation:
         critical = self.failed("critical")
         if critical:
             more = f" (and {len(critical) - 1} more)" if len(critical) > 1 else ""
-            raise QualityFailed(f"{what}: not published. Suite {self.suite}: {critical[0]}{more}")
+            raise QualityFailed(f"{what}: {refused}. Suite {self.suite}: {critical[0]}{more}")
 
 
 class Evaluator:

@@ -272,3 +272,36 @@ class ExpectRhythmAsBefore(TableExpectation):
     def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> Found:
         """See `drift.shifted`; without earlier months there is nothing to compare."""
         return drift.shifted(beside.get("profile", {}), beside.get("usual", {}), self.min_gain)
+
+
+class ExpectQuantilesInOrder(TableExpectation):
+    """A lower quantile is not above a higher one."""
+
+    columns: list[str]
+
+    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> Found:
+        """See `checks.in_order`."""
+        return checks.in_order(table, self.columns)
+
+
+class ExpectEquipmentToAddUpToFactory(TableExpectation):
+    """The machines' forecasts add up to the factory's."""
+
+    column: str
+
+    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> Found:
+        """See `checks.equals_sum`; without the factory's table there is nothing to compare."""
+        return checks.equals_sum(table, beside["factory"], self.column) if "factory" in beside else Found(0)
+
+
+class ExpectTotalNearRecent(TableExpectation):
+    """The total is not many times what was measured of late, nor a small part of it."""
+
+    column: str
+    usual_per_hour: float | SuiteParameterDict
+    hours: float | SuiteParameterDict
+    max_times: float
+
+    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> Found:
+        """See `checks.near`."""
+        return checks.near(table, self.column, float(self.usual_per_hour), float(self.hours), self.max_times)

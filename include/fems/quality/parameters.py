@@ -99,3 +99,59 @@ def of_table(
     """Return the parameters for a table of which only the file is at hand: its days are those that it has rows of."""
     local = table["timestamp"].dt.tz_convert(source.zone)
     return of_partition(source, grain, local.min().date(), local.max().date(), laws_not_applied)
+
+
+def of_forecast(
+    source: Source, grain: str, origin: pd.Timestamp, horizon_minutes: int, recent: np.ndarray
+) -> dict[str, Any]:
+    """Return the parameters of a forecast's table, a row a machine and interval.
+
+    Args:
+        source: the factory's meters: registry and book.
+        grain: native, hour or day.
+        origin: where it starts; the table of days has a row for the day that it is in.
+        horizon_minutes: how far it goes.
+        recent: float64, kWh by hour of the whole factory as measured before the origin, NaN where missing.
+
+    Returns:
+        factory_id, sensors, grid, limits (of used_kwh), usual_per_hour, hours.
+    """
+    end = origin + pd.Timedelta(minutes=horizon_minutes)
+    begin = origin.normalize() if grain == "day" else origin
+    machines = [sensor for sensor in source.sensors if sensor.equipment_id is not None]
+    limits = {
+        source.sensors[i].sensor_id: _limits(rules.book, source.sensors[i], grain, source.grain_minutes)
+        for rules in source.rules
+        for i in rules.sensors.tolist()
+    }
+    known = recent[~np.isnan(recent)]
+    return {
+        "factory_id": source.factory_id,
+        "sensors": [sensor.sensor_id for sensor in machines],
+        "grid": {
+            "begin": begin.isoformat(),
+            "end": end.isoformat(),
+            "minutes": GRAIN_MINUTES.get(grain, source.grain_minutes),
+            "timezone": source.zone,
+        },
+        "limits": {name: {"used_kwh": each["used_kwh"]} for name, each in limits.items()},
+        "usual_per_hour": float(known.mean()) if len(known) else 0.0,
+        "hours": horizon_minutes / 60,
+    }
+
+
+def of_training(source: Source, hours: pd.DataFrame) -> dict[str, Any]:
+    """Return the parameters of what a model is trained on, from its first hour to its last.
+
+    Args:
+        source: the factory's meters: registry and book.
+        hours: a row a machine and hour.
+    """
+    found = of_table(hours, source, "hour")
+    machines = [sensor.sensor_id for sensor in source.sensors if sensor.equipment_id is not None]
+    end = hours["timestamp"].max() + pd.Timedelta(hours=1)
+    return {
+        **found,
+        "sensors": machines,
+        "grid": {**found["grid"], "begin": hours["timestamp"].min().isoformat(), "end": end.isoformat()},
+    }

@@ -11,7 +11,7 @@ import pandas as pd
 from fems.plant import FileMapping
 from fems.raw.labels import NO_TIME, read_labels
 
-__all__ = ["NO_TIME", "LabelTimes", "interval_starts", "label_times", "local_days", "on_grid"]
+__all__ = ["NO_TIME", "LabelTimes", "interval_starts", "label_times", "local_days", "on_grid", "placed_times"]
 
 _DAY_S = 86_400
 
@@ -34,11 +34,19 @@ class LabelTimes:
 
 
 def label_times(labels: list[str], mapping: FileMapping, grain_minutes: int, zone: str) -> LabelTimes:
-    """Read written times and place them; a file has far fewer different ones than rows.
+    """Read written times and place them: `read_labels`, then `placed_times`."""
+    return placed_times(*read_labels(labels, mapping.time_formats), mapping, grain_minutes, zone)
+
+
+def placed_times(
+    written: np.ndarray, ahead: np.ndarray, mapping: FileMapping, grain_minutes: int, zone: str
+) -> LabelTimes:
+    """Place written times; a file has far fewer different ones than rows.
 
     Args:
-        labels: n texts.
-        mapping: how the file writes times, in which zone, and which end of the interval they mark.
+        written: int64, n: seconds since 1970 as the labels write them, NO_TIME where unreadable.
+        ahead: int64, n: seconds that their clocks are ahead of UTC, NO_TIME where they do not say.
+        mapping: in which zone the file writes times, and which end of the interval they mark.
         grain_minutes: the native interval.
         zone: of the factory; the file's as well if the mapping names none.
 
@@ -47,7 +55,6 @@ def label_times(labels: list[str], mapping: FileMapping, grain_minutes: int, zon
         a change of the clocks skips or repeats it.
     """
     source_zone = mapping.timezone or zone
-    written, ahead = read_labels(labels, mapping.time_formats)
     exact = ahead != NO_TIME
     local = written.copy()
     instants = written[exact] - ahead[exact]
@@ -133,10 +140,16 @@ def _offsets(days: np.ndarray, zone: str) -> tuple[np.ndarray, np.ndarray]:
 
     Clocks change on two days a year; on the others one offset saves asking for every time.
     """
-    each, codes = np.unique(days, return_inverse=True)
-    found = [_steady_offset(zone, day) for day in each.tolist()]
-    ahead = np.array([offset or 0 for offset in found], np.int64)
-    return ahead[codes], np.array([offset is not None for offset in found], bool)[codes]
+    if not len(days):
+        return np.empty(0, np.int64), np.empty(0, bool)
+    first = int(days.min())
+    codes = days - first  # of three hundred years at most
+    there = np.bincount(codes) > 0
+    ahead, steady = np.zeros(len(there), np.int64), np.zeros(len(there), bool)
+    for code in np.flatnonzero(there).tolist():
+        offset = _steady_offset(zone, first + code)
+        ahead[code], steady[code] = offset or 0, offset is not None
+    return ahead[codes], steady[codes]
 
 
 @lru_cache(maxsize=4096)

@@ -1,26 +1,27 @@
 """Raw objects into typed rows and quarantined rows; the two together are all their rows."""
 
-import numpy as np
-import pyarrow as pa
+from collections.abc import Collection
 
-from fems.book import Book
+import numpy as np
+
 from fems.calendar import day_number
 from fems.errors import UndecodableObject
 from fems.lake import RawObject
-from fems.raw import numbers, text, together, wide
-from fems.raw.decoded import NO_ODD_CELLS, DecodedObject, OddCells, refused
+from fems.raw import plain, text, wide
+from fems.raw.decoded import DecodedObject, refused
 from fems.raw.source import Source
+from fems.raw.typed import TypedRows, typed
 from fems.raw.verdict import Verdict
 
 
-def find_headers(table: text.TextTable, source: Source) -> dict[str, str]:
+def find_headers(there: Collection[str], source: Source) -> dict[str, str]:
     """Match the file's headers to our columns: by the mapping first, then by the book's aliases.
 
     Raises:
         UndecodableObject: a column without which nothing can be done is not there.
     """
     mapping, book = source.mapping, source.book
-    folded = {header.casefold(): header for header in table.columns}
+    folded = {header.casefold(): header for header in there}
     found: dict[str, str] = {}
     for ours, wanted in source.headers.items():
         header = next((folded[name.casefold()] for name in wanted if name.casefold() in folded), None)
@@ -31,7 +32,7 @@ def find_headers(table: text.TextTable, source: Source) -> dict[str, str]:
         required.append("sensor_id")
     for ours in required:
         if ours not in found:
-            has = ", ".join(list(table.columns)[:12])
+            has = ", ".join(list(there)[:12])
             looked = ", ".join(source.headers[ours])
             raise UndecodableObject(
                 f"the header has no column for {ours} (looked for: {looked}; it has: {has})"
@@ -49,32 +50,7 @@ def read_rows(data: bytes, source: Source) -> tuple[text.TextTable, dict[str, st
     table = text.read_table(data, mapping, source.coded_headers)
     if mapping.layout == "wide":
         table = wide.to_long(table, mapping)
-    return table, find_headers(table, source)
-
-
-def _numbers_of(
-    table: text.TextTable, headers: dict[str, str], book: Book
-) -> tuple[np.ndarray, np.ndarray, OddCells, np.ndarray]:
-    """Type the value columns: values and states (columns, n), odd cells, and which columns the file carries."""
-    n, width = len(table.lines), len(book.columns)
-    values = np.full((width, n), np.nan)
-    states = np.full((width, n), numbers.EMPTY, np.uint8)
-    supplied = np.zeros(width, bool)
-    rows, columns, texts = [], [], []
-    for j, name in enumerate(book.columns):
-        if name not in headers:
-            continue
-        supplied[j] = True
-        column = table.columns[headers[name]]
-        values[j], states[j], odd = numbers.to_numbers(column, table.decimal)
-        if len(odd):
-            rows.append(odd)
-            columns.append(np.full(len(odd), j, np.int8))
-            texts.append(column.take(pa.array(odd)).to_pandas().to_numpy(object))
-    if not rows:
-        return values, states, NO_ODD_CELLS, supplied
-    odd_cells = OddCells(np.concatenate(rows), np.concatenate(columns), np.concatenate(texts))
-    return values, states, odd_cells, supplied
+    return table, find_headers(table.columns, source)
 
 
 def decode(raw: RawObject, data: bytes, source: Source) -> DecodedObject:
@@ -94,60 +70,47 @@ def decode(raw: RawObject, data: bytes, source: Source) -> DecodedObject:
         table, headers = read_rows(data, source)
     except UndecodableObject as error:
         return refused(raw, source, str(error))
-    [decoded] = _decode_table(table, headers, [raw], np.zeros(len(table.lines), np.intp), source)
+    [decoded] = _placed(typed(table, headers, source), [raw], source)
     return decoded
 
 
 def decode_all(objects: list[tuple[RawObject, bytes]], source: Source) -> list[DecodedObject]:
     """Decode some raw objects; each comes out as it would by itself.
 
-    Plain text files under the same header are read as one: much of the cost of a small file is not in its rows.
+    Plain text files are read together by the compiled reader.
     """
     found: dict[RawObject, DecodedObject] = {}
-    for batch in together.batches(objects, source.mapping):
+    for batch in plain.batches(objects, source.mapping):
         try:
-            table, headers = read_rows(batch.data, source)
+            rows = plain.read(batch, find_headers([name for name in batch.header if name], source), source)
         except UndecodableObject:  # then each tells for itself what is wrong
-            found.update((raw, decode(raw, data, source)) for raw, data in batch.objects)
             continue
-        owner, table = batch.apart(table)
-        raws = [raw for raw, _ in batch.objects]
-        found.update(zip(raws, _decode_table(table, headers, raws, owner, source), strict=True))
-        # a header and no row: nothing of it is in the batch, and by itself it is refused
-        found.update((raw, decode(raw, data, source)) for raw, data in batch.objects if not found[raw].read)
-    return [found[raw] for raw, _ in objects]
+        if rows is not None:
+            found.update(zip(batch.raws, _placed(rows, batch.raws, source), strict=True))
+    # also what has a header and no row: by itself it is refused
+    return [
+        found[raw] if raw in found and found[raw].read else decode(raw, data, source) for raw, data in objects
+    ]
 
 
-def _decode_table(
-    table: text.TextTable, headers: dict[str, str], raws: list[RawObject], owner: np.ndarray, source: Source
-) -> list[DecodedObject]:
-    """Type and place the rows of some objects.
-
-    Args:
-        table: their rows, object by object; `bad` lines name their object by position as well.
-        headers: our column -> the file's header.
-        raws: the objects.
-        owner: int, n, rising: position of each row's object.
-        source: whose they are.
-    """
+def _placed(rows: TypedRows, raws: list[RawObject], source: Source) -> list[DecodedObject]:
+    """Place the rows of some objects in time and plant; those without a place are quarantined."""
     day = np.array([day_number(raw.day) for raw in raws], np.int32)
-    verdict = Verdict(table, headers, source, day[owner])
-    values, states, odd, supplied = _numbers_of(table, headers, source.book)
-    starts, days, sensors, lines = verdict.starts, verdict.days, verdict.sensors, table.lines
+    owner, lines, values, states, odd = rows.owner, rows.lines, rows.values, rows.states, rows.odd
+    verdict = Verdict(rows, source, day[owner])
+    starts, days, sensors = verdict.starts, verdict.days, verdict.sensors
     quarantined: list[list[text.BadLine]] = [[] for _ in raws]
-    for line in table.bad:
+    for line in rows.bad:
         quarantined[line.owner].append(line)
     bad = verdict.bad_rows()
     if len(bad):
-        keep = np.ones(len(owner), bool)
-        keep[bad] = False
         for row in bad.tolist():
-            fields = (column[row].as_py() or "" for column in table.columns.values())
-            reason, written = verdict.reason(row), source.mapping.separator.join(fields)
+            reason, written = verdict.reason(row), source.mapping.separator.join(rows.fields(row))
             quarantined[owner[row]].append(text.BadLine(int(lines[row]), reason, written))
-        starts, days, sensors, lines = starts[keep], days[keep], sensors[keep], lines[keep]
-        values, states, odd = values[:, keep], states[:, keep], _without(odd, keep)
-        owner = owner[keep]
+        starts, days, sensors, lines, owner, values, states = (
+            _without(each, bad) for each in (starts, days, sensors, lines, owner, values, states)
+        )
+        odd = odd.without(bad)
     edges = np.searchsorted(owner, np.arange(len(raws) + 1)).tolist()
     return [
         DecodedObject(
@@ -160,15 +123,14 @@ def _decode_table(
             values=values[:, begin:end],
             states=states[:, begin:end],
             odd=odd.between(begin, end),
-            supplied=supplied,
+            supplied=rows.supplied,
             quarantined=sorted(refused, key=lambda b: b.line),
         )
         for raw, refused, begin, end in zip(raws, quarantined, edges, edges[1:], strict=False)
     ]
 
 
-def _without(odd: OddCells, keep: np.ndarray) -> OddCells:
-    """Return the odd cells of the rows that are kept, in their new places."""
-    stays = keep[odd.rows]
-    place = np.cumsum(keep) - 1
-    return OddCells(place[odd.rows[stays]], odd.columns[stays], odd.texts[stays])
+def _without(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return an array, (..., n), without some rows, rising; they are few, so that the pieces between them are long."""
+    pieces = zip([0, *(rows + 1).tolist()], [*rows.tolist(), array.shape[-1]], strict=True)
+    return np.concatenate([array[..., begin:end] for begin, end in pieces], axis=-1)

@@ -31,6 +31,12 @@ class OddCells:
         inside = (self.rows >= begin) & (self.rows < end)
         return OddCells(self.rows[inside] - begin, self.columns[inside], self.texts[inside])
 
+    def without(self, gone: np.ndarray) -> "OddCells":
+        """Return those of the other rows, counted without the rows that are gone (rising)."""
+        stays = ~np.isin(self.rows, gone)
+        rows = self.rows[stays]
+        return OddCells(rows - np.searchsorted(gone, rows), self.columns[stays], self.texts[stays])
+
 
 NO_ODD_CELLS = OddCells(np.empty(0, np.int64), np.empty(0, np.int8), np.empty(0, object))
 

@@ -64,7 +64,7 @@ def read_labels(labels: list[str], formats: tuple[str, ...]) -> tuple[np.ndarray
     texts = [label.strip() for label in labels]
     page = _Page(texts)
     for form in formats:
-        layout = _layout_of_format(form)
+        layout = layout_of_format(form)
         if layout:
             page.by_layout(layout)
         page.one_by_one(partial(_by_format, form=form))
@@ -83,7 +83,7 @@ def read_labels(labels: list[str], formats: tuple[str, ...]) -> tuple[np.ndarray
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
     """Where the fields stand in labels of one length; all other characters are those of the sample."""
 
     fields: Mapping[str, slice]
@@ -99,7 +99,7 @@ class _Page:
         self.ahead = np.full(len(texts), NO_TIME, np.int64)
         self.pending: list[int] = list(range(len(texts)))
 
-    def by_layout(self, layout: _Layout) -> None:
+    def by_layout(self, layout: Layout) -> None:
         """Read at once the pending labels that are written in a layout."""
         width = len(layout.sample)
         fit = self.pending
@@ -130,7 +130,7 @@ class _Page:
 
 
 @lru_cache(maxsize=64)
-def _layout_of_format(form: str) -> _Layout | None:
+def layout_of_format(form: str) -> Layout | None:
     """Lay out what a format writes; None if its width varies or it lacks a part of the date."""
     fields: dict[str, slice] = {}
     sample = ""
@@ -145,19 +145,19 @@ def _layout_of_format(form: str) -> _Layout | None:
                 return None
             fields[name] = slice(len(sample), len(sample) + width)
             sample += "0" * width
-    return _Layout(fields, sample) if fields.keys() >= set("Ymd") else None
+    return Layout(fields, sample) if fields.keys() >= set("Ymd") else None
 
 
-def _layout_of_label(text: str) -> _Layout | None:
+def _layout_of_label(text: str) -> Layout | None:
     """Lay out what is written as a label; None if it is neither ISO 8601 nor 12 or 14 digits."""
     match = _ISO.fullmatch(text) or _COMPACT.fullmatch(text)
     if not match:
         return None
     spans = {name: slice(*match.span(name)) for name in match.re.groupindex if match[name] is not None}
-    return _Layout(spans, text)
+    return Layout(spans, text)
 
 
-def _read_block(block: np.ndarray, layout: _Layout) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _read_block(block: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Read labels of one layout: characters, (width, n). Return which are good, their seconds and clock offsets."""
     digits = block - np.uint32(ord("0"))
     numeric, literal = np.zeros(len(block), bool), np.ones(len(block), bool)

@@ -104,10 +104,7 @@ def _read_delimited(body: bytes, mapping: FileMapping, coded: set[str]) -> TextT
     if not len(numbers):
         raise UndecodableObject("the object is empty")
     first = numbers[0] - 1
-    line = body[starts[first] : ends[first]].decode().rstrip("\r")
-    bare = re.sub('"[^"]*"', "", line)
-    delimiter = mapping.delimiter or max(_DELIMITERS, key=bare.count)
-    header = _checked_header(_fields(line, delimiter))
+    header, delimiter = header_of(body[starts[first] : ends[first]].decode().rstrip("\r"), mapping)
     if len(numbers) == 1:
         raise UndecodableObject("the object has a header and no row")
     if len(numbers) < len(ends) - first:
@@ -122,6 +119,17 @@ def _read_delimited(body: bytes, mapping: FileMapping, coded: set[str]) -> TextT
             raise
         table = _parse_closed(bytes(rows), form, numbers[1:])
     return replace(table, decimal=mapping.decimal)
+
+
+def header_of(line: str, mapping: FileMapping) -> tuple[list[str], str]:
+    """Return the headers that a line names, trimmed, and what stands between them.
+
+    Raises:
+        UndecodableObject: it cannot be read, names none, or names one twice.
+    """
+    bare = re.sub('"[^"]*"', "", line)
+    delimiter = mapping.delimiter or max(_DELIMITERS, key=bare.count)
+    return _checked_header(_fields(line, delimiter)), delimiter
 
 
 def _fields(line: str, delimiter: str) -> list[str]:

@@ -24,6 +24,7 @@ _NEEDED_TO_SERVE = (
     "pandas",
     "holidays",
     "lightgbm",
+    "statsforecast",
 )
 
 
@@ -104,7 +105,7 @@ def _code(folder: Path) -> Path:
     """Put together the part of this package that serving needs."""
     source, target = Path(fems.__file__).parent, folder / "fems"
     target.mkdir()
-    for name in ("__init__.py", "errors.py"):
+    for name in ("__init__.py", "errors.py", "calendar.py"):
         shutil.copy(source / name, target / name)
     shutil.copytree(source / "model", target / "model", ignore=shutil.ignore_patterns("__pycache__"))
     return target

@@ -1,0 +1,78 @@
+"""Monitor: past forecasts beside what was measured since; training is asked for where a model no longer fits.
+
+Runs every morning, after the night's ingest. By the clock and not by the asset `fems_processed`: one run tells of all
+factories at once, and a night that brought no data is looked at, too. Without a scheduler: `fems monitor`.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import CronTriggerTimetable, dag, task
+
+from fems.monitor import notices
+from fems_airflow.assets import ASKED, RETRAIN
+from fems_airflow.deadlines import done_within
+from fems_airflow.defaults import TASK_DEFAULTS
+from fems_airflow.notify import RunNotifier
+from fems_airflow.params import factories_param
+
+DOCS = """
+### How the forecasts did, and whether the models still fit
+
+**monitor_factory**, one per factory with published data: joins every past forecast with what was measured since and
+keeps the table `forecasts/factory=<id>/track_record.parquet` (accuracy, bias, coverage of the band, beside weekly naive
+from the same origin, by equipment); logs the figures to the model's version in MLflow; and asks for training where the
+champion has fallen behind weekly naive, or its inputs have moved away from what it was trained on.
+
+A request is an event of the asset `fems_retrain`; the Dag `retrain` starts the training. There is at most one a
+factory in the days that `monitoring.ask_every_days` of factories.yaml names. One message tells of all requests and
+coming peaks.
+
+**Params:** *factories* to look at; none chosen means all that have published data.
+
+**When it is red:** open the failed task's log; its last line says what to do. Nothing but the track record and the
+requests depends on this Dag: forecasts go on. Start it again; it does not ask or tell twice.
+"""
+
+TOLD = RunNotifier({"monitor_factory": notices.of_monitor})
+
+
+@dag(
+    dag_id="monitor",
+    description="Past forecasts beside the truth; asks for training where a model no longer fits",
+    doc_md=DOCS,
+    schedule=CronTriggerTimetable("30 5 * * *", timezone="Asia/Seoul"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=3),
+    deadline=done_within(hours=1),
+    default_args=TASK_DEFAULTS,
+    on_success_callback=TOLD,
+    on_failure_callback=TOLD,
+    params={"factories": factories_param()},
+    tags=["fems", "monitor", "daily"],
+)
+def monitor() -> None:
+    @task
+    def choose(params: dict | None = None) -> list[str]:
+        """Choose the factories that were asked for, or all that have published data."""
+        from fems.flows.platform import Platform
+        from fems.flows.train import trainable
+
+        platform = Platform.from_environment()
+        return (params or {}).get("factories") or trainable(platform)
+
+    @task(outlets=[ASKED], map_index_template="{{ task.op_kwargs['factory'] }}")
+    def monitor_factory(factory: str, *, run_id: str, outlet_events: dict) -> dict:
+        """Judge a factory's forecasts, and ask for training where it is due."""
+        from fems.flows.monitor import monitor_factory, now_utc
+        from fems.flows.platform import Platform
+
+        result = monitor_factory(Platform.from_environment(), factory, now_utc(), run_id)
+        if result["request"]:
+            outlet_events[ASKED].add(RETRAIN, extra=result["request"])
+        return result
+
+    monitor_factory.expand(factory=choose())
+
+
+monitor()

@@ -1,0 +1,216 @@
+"""The month's maximum demand: the highest 15 minutes, when they come, how likely they pass the contract power.
+
+The highest of a month's forecast means is too low: what is highest is high by chance, too. So many months are drawn.
+The level, the mean power of the working days, comes from their quantiles; a drawn past span of as many days says how
+far its highest 15 minutes were above its level. Their product is one possible maximum demand. Chosen on months before
+those that docs/forecast.md reports.
+
+Which day and time it is most likely comes from draws by day: a day's energy by its quantiles, times how far the highest
+15 minutes of a past day of its kind were above that day's mean.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fems.calendar import WORKDAY, Days, kinds_of_days
+from fems.errors import TooLittleHistory
+from fems.forecast.tables import whole_days
+from fems.model.history import Floats
+
+MINUTES = 15
+"""Korean tariffs bill the mean power of 15 minutes (the demand interval of the meter)."""
+PAST_DAYS = 182
+"""Days before the origin that are drawn from."""
+PATHS = 2000
+SHARED = 0.5
+"""Share of the variance of a day's error that all days of a month have in common; 0.48 was measured."""
+
+_LEAST_KNOWN = 0.9
+_LEAST_OF_KIND = 3
+_Z90 = 1.2815515655446004
+"""The standard normal's 90 % quantile."""
+
+
+@dataclass(frozen=True)
+class PastDays:
+    """Days that were measured.
+
+    Attributes:
+        kinds: (N,) WORKDAY, SATURDAY or REST.
+        mean: (N,) kW, the mean power.
+        number: (N,) the days since the first of them.
+        slot: (N,) when it was, in intervals from midnight.
+        kw: (N,) the highest demand.
+        minutes: of the interval.
+    """
+
+    kinds: NDArray[np.int8]
+    mean: Floats
+    number: NDArray[np.int64]
+    slot: NDArray[np.int64]
+    kw: Floats
+    minutes: int
+
+
+@dataclass(frozen=True)
+class Demand:
+    """The maximum demand of a span.
+
+    Attributes:
+        kw: the median of the maximum; p10 and p90 its quantiles.
+        at: the start of the interval that is most likely the highest one.
+        day_chance: 0 to 1, that the highest one is on that day.
+        minutes: of the interval.
+        by_day: (D,) kW, the median of each day's highest demand; NaN for parts of days.
+        draws: (P,) kW, the maxima drawn.
+        total_kwh: p10 and p90 of the span's energy, whole days.
+    """
+
+    kw: float
+    p10: float
+    p90: float
+    at: pd.Timestamp
+    day_chance: float
+    minutes: int
+    by_day: Floats
+    draws: Floats
+    total_kwh: tuple[float, float]
+
+    def chance_over(self, contract_kw: float) -> float:
+        """Return how likely the maximum passes a power, 0 to 1."""
+        return float(np.mean(self.draws > contract_kw))
+
+
+def interval(grain_minutes: int) -> int:
+    """Return the demand interval that a native interval allows, minutes."""
+    return max(MINUTES, grain_minutes)
+
+
+def factory_power(native: pd.DataFrame, grain_minutes: int) -> pd.Series:
+    """Return the factory's mean power, kW, of each demand interval whose every part was measured.
+
+    Args:
+        native: timestamp, sensor_id, used_kwh.
+        grain_minutes: the native interval.
+    """
+    minutes = interval(grain_minutes)
+    wide = native.pivot(index="timestamp", columns="sensor_id", values="used_kwh").dropna(axis=1, how="all")
+    total = wide.sum(axis=1, min_count=wide.shape[1]) * 60 / minutes
+    by_interval = total.groupby(pd.DatetimeIndex(total.index).floor(f"{minutes}min"))
+    return by_interval.sum(min_count=minutes // grain_minutes).dropna()
+
+
+def past_days(power: pd.Series, minutes: int, country: str | None) -> PastDays:
+    """Return what the days before an origin looked like.
+
+    Args:
+        power: see `factory_power`; the last `PAST_DAYS` days count.
+        minutes: of its intervals, see `interval`.
+        country: whose public holidays are days of rest; None where the factory works through them.
+
+    Raises:
+        TooLittleHistory: no day is whole.
+    """
+    recent = power[power.index >= power.index.max() - pd.Timedelta(days=PAST_DAYS)]
+    times = pd.DatetimeIndex(recent.index)
+    slots = 24 * 60 // minutes
+    slot = (times.hour * 60 + times.minute) // minutes
+    day = times.tz_localize(None).normalize()
+    grid = pd.DataFrame({"day": day, "slot": slot, "kw": recent.to_numpy()}).pivot_table(
+        index="day", columns="slot", values="kw"
+    )
+    kw = grid.to_numpy(dtype=np.float64)
+    whole = (np.isfinite(kw).sum(axis=1) >= _LEAST_KNOWN * slots) & (np.nanmean(kw, axis=1) > 0)
+    if not whole.any():
+        raise TooLittleHistory(f"no whole day of measured power in the {PAST_DAYS} days before the origin")
+    kw, days = kw[whole], grid.index.to_numpy()[whole].astype("datetime64[D]")
+    kinds, mean, top = kinds_of_days(days, country), np.nanmean(kw, axis=1), np.nanmax(kw, axis=1)
+    highest = np.nanargmax(kw, axis=1)
+    return PastDays(
+        kinds,
+        mean,
+        (days - days[0]).astype(np.int64),
+        grid.columns.to_numpy()[highest].astype(np.int64),
+        top,
+        minutes,
+    )
+
+
+def over_level(past: PastDays, span: int) -> Floats:
+    """Return the highest demand over the level, of every past span of so many days; of all past days if they are fewer.
+
+    The level is the mean power of the working days, of all days where a span has none.
+    """
+    found = []
+    for first in range(max(1, int(past.number[-1]) + 2 - span)):
+        rows = (past.number >= first) & (past.number < first + span)
+        work = rows & (past.kinds == WORKDAY)
+        if rows.any():
+            found.append(past.kw[rows].max() / past.mean[work if work.any() else rows].mean())
+    return np.array(found)
+
+
+def expected(
+    quantiles: Floats,
+    hours: NDArray[np.int64],
+    days: Days,
+    zone: str,
+    past: PastDays,
+    country: str | None,
+    seed: int = 0,
+) -> Demand:
+    """Draw months.
+
+    Args:
+        quantiles: (D, 3) kWh of each day: 10 %, 50 %, 90 %.
+        hours: (D,) hours of each day that are forecast; parts of a day are left out where there is a whole one.
+        days: (D,) local days.
+        zone: IANA time zone.
+        past: what to draw shapes from.
+        country: see `past_days`.
+        seed: of the draws.
+    """
+    rng = np.random.default_rng(seed)
+    whole = whole_days(hours)
+    low, mid, high = quantiles[whole].T
+    kinds = kinds_of_days(days[whole], country)
+    common = rng.standard_normal((PATHS, 1))
+    z = np.sqrt(SHARED) * common + np.sqrt(1 - SHARED) * rng.standard_normal((PATHS, len(mid)))
+    kwh = _drawn(z, low, mid, high)
+    drawn = np.empty(kwh.shape, dtype=np.int64)
+    for i, kind in enumerate(kinds):
+        of_kind = np.flatnonzero(past.kinds == kind)
+        pool = of_kind if len(of_kind) >= _LEAST_OF_KIND else np.arange(len(past.kinds))
+        drawn[:, i] = rng.choice(pool, PATHS)
+    kw = kwh / hours[whole] * (past.kw / past.mean)[drawn]
+    best = kw.argmax(axis=1)
+    top = int(np.bincount(best, minlength=len(kinds)).argmax())
+    slot = int(np.bincount(past.slot[drawn[best == top, top]]).argmax())
+    by_day = np.full(len(days), np.nan)
+    by_day[whole] = np.median(kw, axis=0)
+    wall = pd.Timestamp(days[whole][top]) + pd.Timedelta(minutes=slot * past.minutes)
+
+    work = kinds == WORKDAY if (kinds == WORKDAY).any() else np.ones(len(kinds), dtype=bool)
+    level = _drawn(np.sqrt(SHARED) * common, low[work], mid[work], high[work]) / hours[whole][work]
+    maxima = level.mean(axis=1) * rng.choice(over_level(past, int(whole.sum())), PATHS)
+    low_kw, mid_kw, high_kw = np.quantile(maxima, [0.1, 0.5, 0.9])
+    total = np.quantile(kwh.sum(axis=1), [0.1, 0.9]) - mid.sum()
+    return Demand(
+        float(mid_kw),
+        float(low_kw),
+        float(high_kw),
+        wall.tz_localize(zone, ambiguous=True, nonexistent="shift_forward"),
+        float(np.mean(best == top)),
+        past.minutes,
+        by_day,
+        maxima,
+        (float(total[0]), float(total[1])),
+    )
+
+
+def _drawn(z: Floats, low: Floats, mid: Floats, high: Floats) -> Floats:
+    """Quantiles at normal deviates: half a normal on either side of the median, as wide as its quantile says."""
+    return np.maximum(mid + z * np.where(z > 0, high - mid, mid - low) / _Z90, 0.0)

@@ -1,0 +1,200 @@
+"""What people are told, in words: what happened, and what to do. Who is told, and how, is the plugin's affair."""
+
+import html
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Kind = Literal["failed", "quality", "late", "drift", "promotion", "peak"]
+
+HEADINGS: dict[Kind, str] = {
+    "quality": "Data was not published",
+    "failed": "A run failed",
+    "late": "A run is late",
+    "peak": "A peak over the contract power is coming",
+    "drift": "A model no longer fits; training was asked for",
+    "promotion": "A new model forecasts",
+}
+"""In the order of a message, the most urgent first."""
+
+_WHAT_TO_DO = {
+    "QualityFailed": "The last good data still serves. Land a corrected file beside the bad one, or mend the rule; "
+    "then start the Dag ingest.",
+    "ConfigError": "Mend the line that it names in include/config/, or the setting; then start the Dag again.",
+    "AccessDenied": "Compare FEMS_S3_ACCESS_KEY with the store's; then start the Dag again.",
+    "ServiceUnavailable": "A service did not answer, four times. See whether it runs; then start the Dag again.",
+    "TooLittleHistory": "It says how much data is needed. Ingest more, or wait.",
+    "NoModel": "Start the Dag train for the factory.",
+    "UndecodableObject": "Land the file again in a readable form; then start the Dag ingest.",
+    "LostRows": "Nothing was published. This is a bug: report it with the key that it names.",
+    "DataError": "Do what the line says; then start the Dag again.",
+}
+_OTHERWISE = "Open the task's log from the link: its last error says what happened. Then start the Dag again."
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One thing that a person should know.
+
+    Attributes:
+        kind: decides the heading under which it stands.
+        about: the factory, or the task where no factory can be told.
+        what: what happened, in a line.
+        todo: what to do.
+    """
+
+    kind: Kind
+    about: str
+    what: str
+    todo: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """All that there is to tell at once.
+
+    Attributes:
+        subject: one line.
+        link: to the run.
+        notices: in the order of `HEADINGS`.
+    """
+
+    subject: str
+    link: str
+    notices: tuple[Notice, ...]
+
+    @property
+    def text(self) -> str:
+        """The message as plain text."""
+        lines: list[str] = []
+        for kind, together in _grouped(self.notices):
+            lines += [HEADINGS[kind], *(f"- {_label(notice)}{notice.what}" for notice in together)]
+            lines += [f"  To do: {todo}" for todo in _todos(together)] + [""]
+        return "\n".join([*lines, self.link])
+
+    @property
+    def html(self) -> str:
+        """The message as HTML for a mail."""
+        parts: list[str] = []
+        for kind, together in _grouped(self.notices):
+            items = "".join(
+                f"<li><b>{html.escape(_label(notice))}</b>{html.escape(notice.what)}</li>"
+                for notice in together
+            )
+            todo = "".join(f"<p><i>To do:</i> {html.escape(todo)}</p>" for todo in _todos(together))
+            parts.append(f"<h3>{html.escape(HEADINGS[kind])}</h3><ul>{items}</ul>{todo}")
+        link = html.escape(self.link, quote=True)
+        return "".join(parts) + f'<p><a href="{link}">{link}</a></p>'
+
+    def as_dict(self) -> dict[str, Any]:
+        """The message as a webhook gets it: subject, text, link and the notices one by one."""
+        notices = [asdict(notice) for notice in self.notices]
+        return {"subject": self.subject, "text": self.text, "link": self.link, "notices": notices}
+
+
+def compose(notices: Iterable[Notice], link: str) -> Message | None:
+    """Group notices into one message; None where there are none."""
+    order = list(HEADINGS)
+    ordered = tuple(sorted(notices, key=lambda notice: (order.index(notice.kind), notice.about)))
+    if not ordered:
+        return None
+    counts = [f"{HEADINGS[kind].lower()} ({_names(together)})" for kind, together in _grouped(ordered)]
+    return Message("FEMS: " + "; ".join(counts), link, ordered)
+
+
+def of_failure(about: str, error: str | None) -> Notice:
+    """Tell of a task that failed.
+
+    Args:
+        about: the factory or the task.
+        error: `ErrorType: what happened`; None where its process ended without a word.
+    """
+    if error is None:
+        return Notice(
+            "failed", about, "its process ended without a word (killed, or out of memory)", _OTHERWISE
+        )
+    name = error.partition(":")[0].strip()
+    kind: Kind = "quality" if name == "QualityFailed" else "failed"
+    return Notice(kind, about, error, _WHAT_TO_DO.get(name, _OTHERWISE))
+
+
+def of_run(dag_id: str, reason: str) -> Notice:
+    """Tell of a run that failed as a whole, no single task being to blame."""
+    said = {
+        "timed_out": "took longer than it may, and was stopped",
+        "all_tasks_deadlocked": "came to a standstill: its tasks wait for each other",
+    }
+    return Notice("failed", dag_id, f"the run {said.get(reason, f'failed ({reason})')}", _OTHERWISE)
+
+
+def of_deadline(dag_id: str, run_id: str, hours: float) -> Notice:
+    """Tell of a run that is not done in time."""
+    return Notice(
+        "late",
+        dag_id,
+        f"run {run_id} is not done after {hours:g} h",
+        "Open the run from the link: a running task's log shows what it does, a queued one waits for a free slot, and "
+        "one that is up for retry says which service does not answer.",
+    )
+
+
+def of_training(result: dict[str, Any]) -> list[Notice]:
+    """Tell of a promotion; of nothing where the champion stayed.
+
+    Args:
+        result: what `fems.flows.train.train_factory` returned.
+    """
+    if result.get("alias") != "champion":
+        return []
+    said = f"v{result['version']}: {result['reason']}"
+    todo = "Nothing. `fems rollback FACTORY` gives the place back to the model before."
+    return [Notice("promotion", str(result["factory_id"]), said, todo)]
+
+
+def of_monitor(result: dict[str, Any]) -> list[Notice]:
+    """Tell of a request for training, and of a peak that was not told yet.
+
+    Args:
+        result: what `fems.flows.monitor.monitor_factory` returned.
+    """
+    found = []
+    factory, request, peak = str(result["factory_id"]), result.get("request"), result.get("peak")
+    if request:
+        found.append(
+            Notice(
+                "drift",
+                factory,
+                request["reason"],
+                "Training starts by itself. See whether the plant changed (new machine, other shifts) or a meter did; "
+                "a wrong meter is mended in the data, not in the model.",
+            )
+        )
+    if peak:
+        chance = f", chance {peak['chance_pct']:.0f} %" if peak.get("chance_pct") is not None else ""
+        found.append(
+            Notice(
+                "peak",
+                factory,
+                f"{peak['kw']:,.0f} kW expected at {peak['at']}, contract {peak['contract_kw']:,.0f} kW{chance}",
+                "Move load away from that quarter of an hour; the forecast's report names the equipment behind it.",
+            )
+        )
+    return found
+
+
+def _grouped(notices: Iterable[Notice]) -> list[tuple[Kind, list[Notice]]]:
+    listed = list(notices)
+    return [(kind, of) for kind in HEADINGS if (of := [notice for notice in listed if notice.kind == kind])]
+
+
+def _todos(notices: list[Notice]) -> list[str]:
+    return list(dict.fromkeys(notice.todo for notice in notices))
+
+
+def _names(notices: list[Notice]) -> str:
+    names = list(dict.fromkeys(notice.about for notice in notices))
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _label(notice: Notice) -> str:
+    return f"{notice.about}: " if notice.about else ""

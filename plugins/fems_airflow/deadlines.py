@@ -1,0 +1,17 @@
+"""When a run should be done; a later one is told of while it still runs (`dagrun_timeout` stops it, much later)."""
+
+from datetime import timedelta
+
+from airflow.sdk import DeadlineAlert, DeadlineReference, SyncCallback
+
+from fems_airflow.notify import DeadlineNotifier
+
+
+def done_within(hours: float) -> DeadlineAlert:
+    """Return the alert for a run that is not done so many hours after it was queued."""
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(hours=hours),
+        callback=SyncCallback(DeadlineNotifier, kwargs={"hours": hours}),
+        name=f"done within {hours:g} h",
+    )
