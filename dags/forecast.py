@@ -11,6 +11,7 @@ from airflow.sdk import Param, PartitionedAssetTimetable, dag, task
 from fems_airflow.assets import FORECAST, MODEL
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
+from fems_airflow.links import task_with_report
 from fems_airflow.notify import RunNotifier
 from fems_airflow.params import factories_param, month_param
 
@@ -75,7 +76,7 @@ def forecast() -> None:
         partition = getattr(dag_run, "partition_key", None)
         return targets(Platform.from_environment(), partition, asked.get("factories"), asked.get("month"))
 
-    @task(
+    @task_with_report(
         outlets=[FORECAST],
         map_index_template="{{ task.op_kwargs['factory'] }} {{ task.op_kwargs['month'] or '' }}",
     )

@@ -5,7 +5,7 @@ from typing import ClassVar
 from airflow.plugins_manager import AirflowPlugin
 
 from fems_airflow import run_notes
-from fems_airflow.links import QUALITY_PATH, QualityLink
+from fems_airflow.links import QUALITY_PATH, QualityLink, ReportLink
 from fems_airflow.pages import PREFIX, app
 
 
@@ -17,5 +17,5 @@ class FemsPlugin(AirflowPlugin):
     external_views: ClassVar = [
         {"name": "Quality", "href": QUALITY_PATH, "destination": "nav", "url_route": "fems-quality"}
     ]
-    operator_extra_links: ClassVar = [QualityLink()]
+    operator_extra_links: ClassVar = [QualityLink(), ReportLink()]
     listeners: ClassVar = [run_notes]

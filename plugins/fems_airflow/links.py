@@ -11,6 +11,7 @@ from airflow.sdk.bases.decorator import task_decorator_factory
 from airflow.sdk.configuration import conf
 
 QUALITY_PATH = "/fems/quality"
+REPORT_PATH = "/fems/report"
 
 
 def address(path: str) -> str:
@@ -19,7 +20,8 @@ def address(path: str) -> str:
 
 
 def _argument(operator: Any, name: str) -> str:
-    return str((getattr(operator, "op_kwargs", None) or {}).get(name, ""))
+    value = (getattr(operator, "op_kwargs", None) or {}).get(name)
+    return "" if value is None else str(value)
 
 
 @attrs.define()
@@ -33,11 +35,32 @@ class QualityLink(BaseOperatorLink):
         return address(f"{QUALITY_PATH}/{_argument(operator, 'factory')}".rstrip("/"))
 
 
+@attrs.define()
+class ReportLink(BaseOperatorLink):
+    """From forecast_factory to the report of the factory's month."""
+
+    name = "Report"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
+        """Return the address; of a run that names no month, that of the newest forecast."""
+        parts = (_argument(operator, "factory"), _argument(operator, "month"))
+        return address("/".join([REPORT_PATH, *filter(None, parts)]))
+
+
 class _WithQuality(_PythonDecoratedOperator):
     """A task that evaluates."""
 
     operator_extra_links: ClassVar = (QualityLink(),)
 
 
+class _WithReport(_PythonDecoratedOperator):
+    """A task that forecasts."""
+
+    operator_extra_links: ClassVar = (ReportLink(),)
+
+
 task_with_quality: Callable[..., Any] = partial(task_decorator_factory, decorated_operator_class=_WithQuality)
 """`@task` with a link to the quality evaluation of the factory that is its argument `factory`."""
+
+task_with_report: Callable[..., Any] = partial(task_decorator_factory, decorated_operator_class=_WithReport)
+"""`@task` with a link to the report of the factory and month that are its arguments."""

@@ -5,7 +5,7 @@ that Airflow's own pages use.
 """
 
 from html import escape
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
 
 from airflow.sdk.configuration import conf
@@ -13,7 +13,6 @@ from fastapi import Depends, FastAPI, HTTPException, Path, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from fems.errors import FemsError
-from fems.lake import GRAINS
 from fems.plant import Feed
 
 PREFIX = "/fems"
@@ -27,7 +26,9 @@ _HEADERS = {
 }
 
 Month = Annotated[str, Path(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
-Grain = Annotated[str, Path(pattern=f"^({'|'.join(GRAINS)})$")]
+# Not from the domain's rooms: every process of Airflow imports this, and they bring pandas and pyarrow.
+Grain = Literal["native", "hour", "day"]
+Language = Literal["ko", "en"]
 
 
 def base_path() -> str:
@@ -119,3 +120,21 @@ def quality_docs(feed: Feed, factory: str, month: Month, grain: Grain) -> HTMLRe
     if data is None:
         raise HTTPException(404, f"no Data Docs of {feed} {grain}, {month} are kept")
     return _html(data.decode())
+
+
+@app.get("/report/{factory}")
+def report_newest(factory: str, lang: Language = "ko") -> HTMLResponse:
+    """The report of a factory's newest forecast."""
+    from fems.flows.platform import Platform
+    from fems.flows.report_page import report_html
+
+    return _html(report_html(Platform.from_environment(), factory, None, lang))
+
+
+@app.get("/report/{factory}/{month}")
+def report_of_month(factory: str, month: Month, lang: Language = "ko") -> HTMLResponse:
+    """The report of a factory's month."""
+    from fems.flows.platform import Platform
+    from fems.flows.report_page import report_html
+
+    return _html(report_html(Platform.from_environment(), factory, month, lang))

@@ -6,6 +6,7 @@ import time
 from datetime import date
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from support import STEEL, needs_steel
@@ -118,6 +119,20 @@ def test_raw_files_become_a_forecast(airflow_stack: Stack, platform: Platform, t
         assert found["forecast"]["kwh"] > 0 and len(found["forecast"]["peak_days"]) == 3
         assert found["model_version"] == "1"
         assert all(found["accuracy"].values())
+
+    (by_model,) = [r for r in api.runs("forecast") if r["partition_key"] == "1120|2025-04"]
+    links = api.call(
+        "GET",
+        f"dags/forecast/dagRuns/{by_model['dag_run_id']}/taskInstances/forecast_factory/links",
+        params={"map_index": 0},
+    )
+    report = httpx.get(
+        links["extra_links"]["Report"],
+        params={"lang": "en"},
+        headers={"authorization": f"Bearer {api.token()}"},
+        trust_env=False,
+    )
+    assert report.status_code == 200 and "1120" in report.text and "<svg" in report.text
 
     manual = [r for r in api.runs("forecast") if not r["partition_key"]]
     assert [ended(airflow_stack, "forecast", r["dag_run_id"])["state"] for r in manual] == ["failed"]

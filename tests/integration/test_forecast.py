@@ -1,5 +1,6 @@
 """Forecasts of published data with the registry's champion, and with a baseline where it has none."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from datetime import date
@@ -20,7 +21,6 @@ from fems.flows.offline import process_folder
 from fems.flows.platform import Platform
 from fems.flows.report_page import REPORT, WORKBOOK, renew_report, report_html, track_record_key
 from fems.flows.train import train_factory
-from fems.lake import Lake
 from fems.settings import settings
 from fems.simulate import simulate
 from fems.store import FolderStore
@@ -52,9 +52,19 @@ def platform(published: Path, services: Stack) -> Iterator[Platform]:
     for key in folder.keys("processed/"):
         made.lake.store.put(key, folder.get(key))
     yield made
+    without_model()
     for prefix in prefixes:
         for key in [key for key in made.lake.store.keys(prefix) if f"factory={FACTORY}/" in key]:
             made.lake.store.delete(key)
+
+
+def without_model() -> None:
+    """Forget the factory's models: other tests start without one, too."""
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    with contextlib.suppress(MlflowException):
+        MlflowClient(settings().mlflow_uri).delete_registered_model(tracking.model_name(FACTORY))
 
 
 def stored(platform: Platform) -> dict[str, str]:
@@ -182,10 +192,12 @@ def test_an_unknown_factory_a_report_of_none_and_a_silent_service_are_said(
     settings.cache_clear()
     with pytest.raises(ServiceUnavailable):  # a baseline is no answer to that: the task tries again
         forecast_factory(platform, FACTORY)
+    monkeypatch.undo()
+    settings.cache_clear()
     assert stored(platform) == {}
 
 
-def test_what_died_half_way_is_put_right_by_the_next_run(platform: Platform, tmp_path: Path) -> None:
+def test_what_died_half_way_is_put_right_by_the_next_run(platform: Platform) -> None:
     whole = forecast_factory(platform, FACTORY)
     done = stored(platform)
     platform.lake.store.delete(whole["prefix"] + "summary.json")
@@ -197,4 +209,3 @@ def test_what_died_half_way_is_put_right_by_the_next_run(platform: Platform, tmp
     parquet = [key for key in done if key.endswith(".parquet")]
     assert stored(platform).keys() == done.keys()
     assert {key: stored(platform)[key] for key in parquet} == {key: done[key] for key in parquet}
-    assert isinstance(platform.lake, Lake) and tmp_path
