@@ -162,7 +162,7 @@ class Factory(_Strict):
     steam_traps: dict[str, SteamTrap] = Field(default_factory=dict)
     main_meter: str | None = Field(
         None,
-        description="sensor ID of the meter of the whole factory, where there is one: the machines are compared with it",
+        description="sensor ID of the whole factory's meter, where there is one: the machines are compared with it",
     )
     timezone: str = "Asia/Seoul"
     country: str = Field("KR", description="ISO 3166 code: whose public holidays it keeps")

@@ -28,10 +28,10 @@ def send(message: Message) -> list[str]:
     """
     done = []
     for conn_id, way in _WAYS.items():
-        connection = _find(conn_id)
-        if connection is None:
-            continue
         try:
+            connection = _find(conn_id)
+            if connection is None:
+                continue
             way(message, connection)
         except Exception as error:  # each provider raises its own kinds
             log.error("connection %s: %r was not sent: %s", conn_id, message.subject, error)

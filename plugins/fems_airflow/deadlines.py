@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from airflow.sdk import DeadlineAlert, DeadlineReference, SyncCallback
+from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference
 
 from fems_airflow.notify import DeadlineNotifier
 
@@ -12,6 +12,7 @@ def done_within(hours: float) -> DeadlineAlert:
     return DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
         interval=timedelta(hours=hours),
-        callback=SyncCallback(DeadlineNotifier, kwargs={"hours": hours}),
+        # In the triggerer: Airflow 3.3 lets a callback that runs in the executor read no connection.
+        callback=AsyncCallback(DeadlineNotifier, kwargs={"hours": hours}),
         name=f"done within {hours:g} h",
     )

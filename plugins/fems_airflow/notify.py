@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from airflow.sdk import BaseNotifier, Context, conf
+from asgiref.sync import sync_to_async
 
 from fems.monitor import notices
 from fems.monitor.notices import Notice
@@ -71,13 +72,13 @@ class DeadlineNotifier(BaseNotifier):
         super().__init__(context)
         self.hours = hours
 
-    def notify(self, context: Context) -> None:
-        """Send it."""
+    async def async_notify(self, context: Context) -> None:
+        """Send it; the ways out are not asynchronous, and the triggerer's loop must not wait for them."""
         run: Any = context["dag_run"]  # as the scheduler passes it on: the REST API's form
         dag_id, run_id = run["dag_id"], run["dag_run_id"]
         message = notices.compose([notices.of_deadline(dag_id, run_id, self.hours)], run_url(dag_id, run_id))
         if message is not None:
-            send(message)
+            await sync_to_async(send)(message)
 
 
 def run_url(dag_id: str, run_id: str) -> str:

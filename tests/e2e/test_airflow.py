@@ -131,6 +131,7 @@ def test_raw_files_become_a_forecast(airflow_stack: Stack, platform: Platform, t
         params={"lang": "en"},
         headers={"authorization": f"Bearer {api.token()}"},
         trust_env=False,
+        timeout=60,  # the first page brings pandas into the API server
     )
     assert report.status_code == 200 and "1120" in report.text and "<svg" in report.text
 

@@ -120,6 +120,11 @@ def watched(stack: Stack) -> dict[str, Any]:
     return api.returned(instance)
 
 
+def of(messages: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    """The messages that tell something of a kind."""
+    return [message for message in messages if kind in {notice["kind"] for notice in message["notices"]}]
+
+
 def test_drift_starts_one_training_with_its_reason_and_no_second(
     airflow_stack: Stack, platform: Platform, drifted: str, webhook: list[dict[str, Any]]
 ) -> None:
@@ -148,7 +153,7 @@ def test_drift_starts_one_training_with_its_reason_and_no_second(
     # It has started, which is what was asked; the model that it would make is no affair of this test.
     api.call("PATCH", f"dags/train/dagRuns/{run['dag_run_id']}", json={"state": "failed"})
 
-    (told,) = wait("the notice", lambda: [m for m in webhook if m["notices"][0]["kind"] == "drift"])
+    (told,) = wait("the notice", lambda: of(webhook, "drift"))
     assert FACTORY in told["subject"] and reason in told["text"] and "/dags/monitor/runs/" in told["link"]
 
     key = requests_key(FACTORY)
@@ -157,7 +162,7 @@ def test_drift_starts_one_training_with_its_reason_and_no_second(
     assert again["reason"] and again["request"] is None
     time.sleep(5)  # an event would start `retrain` within a scheduler's loop, a second or two
     assert len(asked()) == 1 and len(api.runs("retrain")) == retrained + 1
-    assert len([m for m in webhook if m["notices"][0]["kind"] == "drift"]) == 1
+    assert len(of(webhook, "drift")) == 1
 
     table = platform.lake.read_table(track_record_key(FACTORY)).to_pandas()
     assert tuple(table.columns) == COLUMNS
@@ -181,7 +186,7 @@ def test_a_failed_run_is_one_message_for_all_its_factories(
     without_data = ["1100", "2140"]
     run_id = api.trigger("forecast", {"factories": without_data, "month": "2025-04"})
     wait("forecast", lambda: api.run("forecast", run_id)["state"] == "failed")
-    (told,) = wait("the notice", lambda: [m for m in webhook if m["notices"][0]["kind"] == "failed"])
+    (told,) = wait("the notice", lambda: of(webhook, "failed"))
     assert [one["about"].split()[0] for one in told["notices"]] == without_data
     assert all("TooLittleHistory: factory" in one["what"] for one in told["notices"])
     assert told["text"].count("To do:") == 1 and "/dags/forecast/runs/" in told["link"]

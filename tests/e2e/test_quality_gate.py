@@ -115,7 +115,7 @@ def test_the_task_and_the_run_lead_to_the_page(
     note = api.run("ingest", run_id)["note"]
     assert note is not None and "/fems/quality" in note
 
-    with httpx.Client(trust_env=False) as anyone:
+    with httpx.Client(trust_env=False, timeout=60) as anyone:
         assert anyone.get(address).status_code == 401, "who is not logged in reads nothing"
         sent = anyone.get(address, headers={"accept": "text/html"})
         assert sent.status_code == 307 and "/auth/login?next=" in sent.headers["location"]

@@ -1,5 +1,6 @@
 """Notices arrive: at a real SMTP server and real webhooks, through connections as Airflow finds them."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -166,18 +167,18 @@ def test_a_way_that_fails_keeps_no_other_from_being_tried(
 def test_a_missed_deadline_is_told_as_airflow_calls_it_back(
     channels: Any, hooks: Hooks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import structlog
-    from airflow.sdk.execution_time.callback_supervisor import execute_callback
+    from airflow.sdk.module_loading import import_string
 
     from fems_airflow.deadlines import done_within
 
     connect(monkeypatch, "WEBHOOK", conn_type="http", host=f"{hooks.url}/in")
     callback = done_within(hours=3).callback
     context = {"dag_run": {"dag_id": "ingest", "dag_run_id": "scheduled__1"}, "deadline": {"id": "1"}}
-    done, error = execute_callback(
-        callback.path, {**callback.kwargs, "context": context}, "", None, structlog.get_logger()
-    )
-    assert done, error
+
+    async def triggered() -> None:
+        await import_string(callback.path)(**callback.kwargs, context=context)
+
+    asyncio.run(triggered())
     ((_, _, body),) = hooks.calls
     assert body["notices"][0]["kind"] == "late" and "scheduled__1 is not done after 3 h" in body["text"]
     assert body["link"].endswith("/dags/ingest/runs/scheduled__1")
