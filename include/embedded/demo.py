@@ -73,6 +73,7 @@ class Demo:
             self.console.print(
                 "  train and forecast: every factory has a forecast of its newest data; skipped"
             )
+        self._unpause("monitor", "retrain")  # last: until new data comes, monitor has nothing to compare
         with self.progress.step("collect the results"):
             summary = self._summary(platform, landed, start)
         self._show(summary)
@@ -256,6 +257,10 @@ class Demo:
             f"({100 * cost['share']:.1f} %), in which a Dag run was on and none of our code ran"
         )
         self.console.print(f"summary: {self.stack.config.state / 'demo' / 'summary.json'}")
+        root, first = self.stack.config.airflow_url, next(iter(summary["factories"]))
+        self.console.print(
+            f"behind Airflow's login: {root}/fems/quality, and reports such as {root}/fems/report/{first}"
+        )
 
 
 def run(

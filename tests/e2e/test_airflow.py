@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from dagruns import ended, start
 from support import STEEL, needs_steel
 
 from embedded.stack import Stack
@@ -18,7 +19,6 @@ from fems.flows.land import land_file, land_tree
 from fems.flows.offline import process_folder
 from fems.flows.platform import Platform
 from fems.flows.summary import factory_summary, quarantined
-from fems.settings import settings
 from fems.simulate import simulate
 from fems.store import FolderStore
 
@@ -27,44 +27,20 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 START, MONTHS = date(2025, 1, 1), 3
 
 
-def ended(stack: Stack, dag_id: str, run_id: str, patience: float = 600) -> dict:
-    api, deadline = stack.airflow(), time.monotonic() + patience
-    while time.monotonic() < deadline:
-        run = api.run(dag_id, run_id)
-        if run["state"] in ("success", "failed"):
-            return run
-        time.sleep(1)
-    raise AssertionError(
-        f"{dag_id} {run_id} did not end in {patience} s: {api.task_instances(dag_id, run_id)}"
-    )
-
-
-def start(stack: Stack, dag_id: str, conf: dict) -> str:
-    api = stack.airflow()
-    deadline = time.monotonic() + 120
-    while api.dag(dag_id) is None:
-        assert not api.import_errors() and time.monotonic() < deadline
-        time.sleep(1)
-    api.unpause(dag_id)
-    return api.trigger(dag_id, conf)
-
-
 @pytest.fixture(scope="module")
-def platform(airflow_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Platform:
-    before = {key: os.environ.get(key) for key in airflow_stack.environment()}
-    os.environ.update(airflow_stack.environment())
-    settings.cache_clear()
-    made = Platform.from_environment()
+def platform(airflow_platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Platform:
     folder = tmp_path_factory.mktemp("plant")
-    simulate(made.plant, folder, start=START, months=MONTHS, seed=3, factories=["2160", "1120"], workers=1)
-    land_tree(made.lake, folder)
-    yield made
-    for key, value in before.items():
-        if value is None:
-            os.environ.pop(key, None)
-        else:
-            os.environ[key] = value
-    settings.cache_clear()
+    simulate(
+        airflow_platform.plant,
+        folder,
+        start=START,
+        months=MONTHS,
+        seed=3,
+        factories=["2160", "1120"],
+        workers=1,
+    )
+    land_tree(airflow_platform.lake, folder)
+    return airflow_platform
 
 
 def steel_slice(folder: Path, days: int) -> Path:

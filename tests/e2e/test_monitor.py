@@ -1,7 +1,6 @@
 """Airflow's own scheduler: drifted data in, one training asked for and started, with its reason, and no second one."""
 
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +21,6 @@ from fems.flows.platform import Platform
 from fems.flows.report_page import track_record_key
 from fems.flows.train import train_factory
 from fems.monitor.record import COLUMNS
-from fems.settings import settings
 from fems.simulate import simulate
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -36,17 +34,8 @@ MONTHS, NEW_DAYS = (
 
 
 @pytest.fixture(scope="module")
-def platform(airflow_stack: Stack) -> Iterator[Platform]:
-    before = {key: os.environ.get(key) for key in airflow_stack.environment()}
-    os.environ.update(airflow_stack.environment())
-    settings.cache_clear()
-    yield Platform.from_environment()
-    for key, value in before.items():
-        if value is None:
-            os.environ.pop(key, None)
-        else:
-            os.environ[key] = value
-    settings.cache_clear()
+def platform(airflow_platform: Platform) -> Platform:
+    return airflow_platform
 
 
 @pytest.fixture(scope="module")

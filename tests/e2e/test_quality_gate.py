@@ -1,19 +1,16 @@
 """Airflow runs `ingest` on three factories, one of them damaged: two are published, one is not, and says why."""
 
-import os
-from collections.abc import Iterator
 from datetime import date
 
 import httpx
 import pytest
 from browser import CHROMIUM, Browser
-from test_airflow import ended, start
+from dagruns import ended, start
 
 from embedded.stack import Stack
 from fems import lake as keys
 from fems.flows.land import land_tree
 from fems.flows.platform import Platform
-from fems.settings import settings
 from fems.simulate import simulate
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -24,21 +21,12 @@ MONTH = "2024-06"  # no other test has it
 
 
 @pytest.fixture(scope="module")
-def platform(airflow_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    before = {key: os.environ.get(key) for key in airflow_stack.environment()}
-    os.environ.update(airflow_stack.environment())
-    settings.cache_clear()
-    made = Platform.from_environment()
+def platform(airflow_platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Platform:
     folder = tmp_path_factory.mktemp("plant")
-    simulate(made.plant, folder, start=date(2024, 6, 1), months=1, seed=3, factories=FACTORIES, workers=1)
-    land_tree(made.lake, folder)
-    yield made
-    for key, value in before.items():
-        if value is None:
-            os.environ.pop(key, None)
-        else:
-            os.environ[key] = value
-    settings.cache_clear()
+    plant = airflow_platform.plant
+    simulate(plant, folder, start=date(2024, 6, 1), months=1, seed=3, factories=FACTORIES, workers=1)
+    land_tree(airflow_platform.lake, folder)
+    return airflow_platform
 
 
 @pytest.fixture(scope="module")

@@ -330,3 +330,32 @@ def test_a_column_that_no_file_carries_is_not_made_up() -> None:
     assert part.days[DAY]["cells_measured"] == 96 and part.days[DAY]["cells_missing"] == 96, (
         "of the other sensor"
     )
+
+
+def test_what_is_made_up_keeps_the_hard_limits_and_what_is_measured_is_not_touched() -> None:
+    values = np.array([[5.0, 120.0, -2.0, np.nan], [5.0, 120.0, 300.0, 8.0]])
+    made = np.array([[False, True, True, True], [False, False, True, False]])
+    missing.keep_within(values, made, 0.0, np.array([100.0, np.inf]))
+    assert np.array_equal(values, [[5.0, 100.0, 0.0, np.nan], [5.0, 120.0, 300.0, 8.0]], equal_nan=True)
+
+
+def test_a_stand_in_that_runs_high_does_not_pass_what_the_machine_can_take() -> None:
+    lines = []
+    for i, line in enumerate(day_lines()):
+        active, reactive = 24 + i % 5 / 2, 2 + i / 96
+        used: float | str = 1.1 * active
+        if 60 <= i < 64:  # used energy is lost where active energy is nearly what the rating allows
+            active, used = 28.0 + i / 1000, "ERR"
+        apparent = math.hypot(active, reactive)
+        values = (
+            used,
+            f"{100 * active / apparent:.4f}",
+            f"{6 * apparent:.4f}",
+            f"{active:.4f}",
+            f"{reactive:.4f}",
+        )
+        lines.append(",".join([*line.split(",")[:3], *map(str, values)]))
+    table = process([obj(lines)], SOURCE, DAY, DAY).tables["native"].to_pandas()
+    made = table[(table["sensor_id"] == "F-M01")].iloc[60:64]
+    assert (made["flag"] == "replaced").all()
+    assert (made["used_kwh"] == 1.15 * 100 / 4).all(), "not 1.1 x 28, which is more than it can be"

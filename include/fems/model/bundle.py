@@ -97,12 +97,14 @@ def save(bundle: Bundle, folder: Path) -> None:
     _write(folder / "scalers.json", {name: json.loads(scaler.to_json()) for name, scaler in scalers.items()})
 
 
-def load(folder: Path, threads: int = 1) -> Bundle:
+def load(folder: Path, threads: int = 1, one_step: bool = True) -> Bundle:
     """Read a bundle; Keras reads in safe mode.
 
     Args:
         folder: what `save` wrote.
         threads: of TensorFlow.
+        one_step: whether the study's model is wanted. Without it, and where the prior forecasts, TensorFlow is not
+            even imported.
 
     Raises:
         DataError: it is not a bundle of this format, or its experts are not those of this code.
@@ -124,7 +126,7 @@ def load(folder: Path, threads: int = 1) -> Bundle:
         notes=about["notes"],
     )
     step = None
-    if "one_step" in scaler:
+    if one_step and "one_step" in scaler:
         step = OneStepModel(_network(folder / "one_step.keras", threads), scaler["one_step"], about["window"])
     return Bundle(
         about["factory_id"],

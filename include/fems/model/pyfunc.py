@@ -16,7 +16,7 @@ class FactoryForecast(mlflow.pyfunc.PythonModel):
 
         from fems.model import bundle
 
-        self.bundle = bundle.load(Path(context.artifacts["bundle"]))
+        self.bundle = bundle.load(Path(context.artifacts["bundle"]), one_step=False)
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None

@@ -66,6 +66,7 @@ def judge(grid: Grid, source: Source) -> Judged:
         )
         gone = np.isnan(values)
         columns = list(group.book.columns.items())
+        rated = _rated([source.sensors[i] for i in group.sensors])
         for j in carried:
             stand_in = columns[j][1].fill.stand_in
             if stand_in is not None:
@@ -74,10 +75,16 @@ def judge(grid: Grid, source: Source) -> Judged:
                 missing.fill_from_stand_in(values[j], measured, grid.axis)
         for j in carried:
             missing.fill_gaps(values[j], grid.axis, kinds, columns[j][1].fill)
+            upper = abnormal.upper_limits(columns[j][1], rated, source.grain_minutes)
+            missing.keep_within(values[j], gone[j], columns[j][1].limits.min, upper)
         grid.values[:, pick], cause[:, pick] = values, bench.cause
         suspended += bench.suspended
         estimated[:, pick] = gone | spread
     return Judged(grid.values, cause, estimated, sorted(suspended))
+
+
+def _rated(sensors: list[Sensor]) -> np.ndarray:
+    return np.array([np.nan if sensor.rated_kw is None else sensor.rated_kw for sensor in sensors])
 
 
 class _Bench:
@@ -113,7 +120,7 @@ def _take_out(
         cells = abnormal.stuck_readings(read, book.stuck_reading, grain)
         for j in carried:
             bench.take(j, cells, _STUCK_READING)
-    rated = np.array([np.nan if s.rated_kw is None else s.rated_kw for s in sensors])
+    rated = _rated(sensors)
     spread = np.zeros(values.shape, bool)
     usual: dict[str, np.ndarray] = {}
     for j in carried:

@@ -171,3 +171,19 @@ def _drawn_to_today(
     least = np.fmin.reduce(values, axis=1)[cells // steps]
     drawn = np.maximum((moved + line) / 2, least)
     return np.where(np.isnan(drawn) | ~one_day[run], expected, drawn)
+
+
+def keep_within(values: np.ndarray, made: np.ndarray, least: float | None, most: np.ndarray) -> None:
+    """Keep made values within the book's hard limits, in place: a stand-in x a ratio may go beyond them.
+
+    Args:
+        values: float64, (S, T), NaN where still missing.
+        made: bool, (S, T): not measured.
+        least: the least of a value, None if the book has none.
+        most: float64, S: the most of each sensor's, inf where there is none.
+    """
+    cells = np.flatnonzero(made)
+    if len(cells):
+        flat = values.reshape(-1)
+        kept = np.minimum(flat[cells], most[cells // values.shape[1]])
+        flat[cells] = kept if least is None else np.maximum(kept, least)
