@@ -1,17 +1,15 @@
 """The commands of the `fems` command that are about models: backtest, promote, rollback."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from fems.errors import ConfigError
-
-FactoryArgument = Annotated[str, typer.Argument(help="Factory ID.")]
+from fems.flows.report import plain_table
+from fems.terminal import FactoryArgument, out
 
 
 def backtest(
@@ -61,7 +59,7 @@ def backtest(
     except OSError as error:
         raise ConfigError(f"--out {output}: cannot be written: {error.strerror}") from error
     # a pipe or a log file has no width; 80 columns would break the table
-    Console(width=None if sys.stdout.isatty() else 140).print(backtest_table(table.name, result))
+    out.print(backtest_table(table.name, result))
 
 
 def promote(
@@ -87,7 +85,6 @@ def rollback(factory: FactoryArgument) -> None:
 
 def backtest_table(name: str, result: dict[str, Any]) -> Table:
     """Lay out what a backtest found, best accuracy first."""
-    shown = Table(title=f"{name}: {result['protocol']}, {len(result['windows'])} windows, mean")
     columns = {
         "accuracy": ("accuracy", ".2f"),
         "RMSE scaled": ("rmse_scaled", ".4f"),
@@ -97,8 +94,10 @@ def backtest_table(name: str, result: dict[str, Any]) -> Table:
         "|total error| %": ("abs_total_error_pct", ".1f"),
         "in the 80 % band": ("coverage_80", ".3f"),
     }
-    for heading in ("method", *columns):
-        shown.add_column(heading, justify="left" if heading == "method" else "right")
+    shown = plain_table(
+        f"{name}: {result['protocol']}, {len(result['windows'])} windows, mean",
+        {"method": "left", **dict.fromkeys(columns, "right")},
+    )
     for method, found in sorted(result["mean"].items(), key=lambda item: -item[1]["accuracy"]):
         cells = (f"{found[key]:{form}}" if key in found else "-" for key, form in columns.values())
         shown.add_row(method, *cells)

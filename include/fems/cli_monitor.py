@@ -1,19 +1,15 @@
 """The command `fems monitor`: how the past forecasts did, and whether the models still fit."""
 
 import json
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from fems.terminal import FactoriesOption, out
 
 if TYPE_CHECKING:
     from fems.flows.monitor import Findings
-
-FactoriesOption = Annotated[
-    list[str] | None, typer.Option("--factory", "-f", help="Factory ID; may be repeated. None means all.")
-]
 
 
 def monitor(
@@ -37,12 +33,10 @@ def monitor(
             json.dumps({key: as_plain(one) for key, one in found.items()}, ensure_ascii=False, indent=1)
         )
         return
-    # a pipe or a log file has no width; 80 columns would break the table
-    console = Console(width=None if sys.stdout.isatty() else 140)
     simulated = {key for key in found if platform.plant.factory(key).simulated}
-    console.print(record_table(found, simulated, equipment))
+    out.print(record_table(found, simulated, equipment))
     for factory_id, one in found.items():
-        console.print(f"{factory_id}: {verdict(one)}", highlight=False, markup=False)
+        out.print(f"{factory_id}: {verdict(one)}", highlight=False, markup=False)
 
 
 def record_table(found: "dict[str, Findings]", simulated: set[str], equipment: bool) -> Table:

@@ -25,6 +25,8 @@ from fems.model.band import Bands
 from fems.plant import load_plant
 from fems.quality import checks, drift, score
 from fems.quality.evaluate import Evaluator
+from fems.quality.layout import grid_times, one_row_each
+from fems.quality.table import EXAMPLES
 from fems.settings import ROOT, settings
 
 ZONE = "Asia/Seoul"
@@ -151,18 +153,18 @@ def test_the_fast_way_and_the_slow_way_agree_on_what_is_a_whole_table(
     sensors: int, steps: int, data: st.DataObject
 ) -> None:
     table, grid, names = long(sensors, steps)
-    assert checks.one_row_each(table, "F", names, grid).count == 0
+    assert one_row_each(table, "F", names, grid).count == 0
     rows = data.draw(st.lists(st.integers(0, len(table) - 1), min_size=1, max_size=3, unique=True))
     without = table.drop(index=rows)
-    assert checks.one_row_each(without, "F", names, grid).count == len(rows)
+    assert one_row_each(without, "F", names, grid).count == len(rows)
     twice = pd.concat([table, table.iloc[rows]])
-    found = checks.one_row_each(twice, "F", names, grid)
-    assert sum("is there twice" in line for line in found.absent) == min(len(rows), checks.EXAMPLES)
+    found = one_row_each(twice, "F", names, grid)
+    assert sum("is there twice" in line for line in found.absent) == min(len(rows), EXAMPLES)
 
 
 def test_days_on_which_the_clocks_change_are_days() -> None:
     grid = {"begin": "2025-03-29T00:00+01:00", "end": "2025-04-01T00:00+02:00", "minutes": 1440}
-    times = checks.grid_times(**grid, timezone="Europe/Berlin")
+    times = grid_times(**grid, timezone="Europe/Berlin")
     assert np.diff(times).tolist() == [86_400, 82_800]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fems.quality.checks import Found, seconds, sensor_codes, value_columns
+from fems.quality.table import Found, seconds, sensor_codes, value_columns
 
 QUANTILES = (0.05, 0.5, 0.95)
 LIKENESS = 0.7

@@ -19,8 +19,8 @@ from great_expectations.expectations.metrics.table_metric_provider import TableM
 from great_expectations.render import LegacyRendererType, RenderedStringTemplateContent
 from great_expectations.render.renderer.renderer import renderer
 
-from fems.quality import checks, drift
-from fems.quality.checks import EXAMPLES, Found
+from fems.quality import checks, drift, layout
+from fems.quality.table import EXAMPLES, Found, place
 
 
 class Beside:
@@ -76,7 +76,7 @@ class TableExpectation(BatchExpectation):
         table = metrics["table.fems_frame"]
         beside = table.attrs.get("beside")
         found = self.check(table, beside.items if beside is not None else {})
-        rows = [checks.place(table, int(row)) for row in found.rows[:EXAMPLES]]
+        rows = [place(table, int(row)) for row in found.rows[:EXAMPLES]]
         examples = [*rows, *found.absent[: EXAMPLES - len(rows)]]
         return {
             "success": self.allowed(found),
@@ -116,8 +116,8 @@ class ExpectOneRowPerSensorAndInterval(TableExpectation):
     grid: dict[str, Any]
 
     def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> Found:
-        """See `checks.one_row_each`."""
-        return checks.one_row_each(table, str(self.factory_id), list(self.sensors), self.grid)
+        """See `layout.one_row_each`."""
+        return layout.one_row_each(table, str(self.factory_id), list(self.sensors), self.grid)
 
 
 class ExpectColumnsToHaveTypes(TableExpectation):

@@ -33,7 +33,7 @@ def of_partition(
         laws_not_applied: law between columns and sensor, where the sensor does not keep the law at all.
 
     Returns:
-        factory_id, sensors, grid (see `checks.grid_times`), limits (see `checks.within`), sums, min_coverage_pct,
+        factory_id, sensors, grid (see `layout.grid_times`), limits (see `checks.within`), sums, min_coverage_pct,
         laws, laws_not_applied; and main_meter where the factory has one.
     """
     book = source.book
