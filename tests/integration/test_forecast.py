@@ -47,15 +47,20 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def platform(published: Path, services: Stack) -> Iterator[Platform]:
     """MinIO with those tables alone."""
     made = Platform.from_environment()
-    prefixes = (f"forecasts/factory={FACTORY}/", "processed/meter/")
+    forgotten(made)  # what tests through Airflow left on the same services
     folder = FolderStore(published)
     for key in folder.keys("processed/"):
         made.lake.store.put(key, folder.get(key))
     yield made
+    forgotten(made)
+
+
+def forgotten(platform: Platform) -> None:
+    """Remove all that there is of the factory: tables, forecasts, models."""
     without_model()
-    for prefix in prefixes:
-        for key in [key for key in made.lake.store.keys(prefix) if f"factory={FACTORY}/" in key]:
-            made.lake.store.delete(key)
+    for prefix in (f"forecasts/factory={FACTORY}/", "processed/meter/"):
+        for key in [key for key in platform.lake.store.keys(prefix) if f"factory={FACTORY}/" in key]:
+            platform.lake.store.delete(key)
 
 
 def without_model() -> None:
