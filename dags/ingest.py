@@ -26,7 +26,8 @@ DOCS = """
 
 **Params:** *factories* to look at; none chosen means all.
 
-The link *Quality evaluation* under *Details* of a task leads to the factory's months: score by day, what was not met, Data Docs.
+The link *Quality evaluation* under *Details* of a task leads to the factory's months: score by day, what was not met,
+Data Docs.
 
 **When it is red:** open the failed task's log; its last line says which object, row or expectation, and what to do.
 `QualityFailed` means that a month was not published and that the last good one still stands. Nothing is lost: mend
