@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo down test lint bench lock env
+.PHONY: help setup up demo down test lint bench neural lock env
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -66,6 +66,11 @@ $(VENV)/bench/.ready: benchmarks/requirements.txt $(VENV)/.ready
 	@rm -rf $(VENV)/bench
 	$(VENV)/uv/bin/uv pip install --quiet --python $(BIN)/python --target $(VENV)/bench -r $<
 	touch $@
+
+# PyTorch, several GB where pip finds no CPU build; pip, since it takes a build that lies on the machine.
+neural: setup ## neuralforecast, the peer of `make bench BENCH="--only neural"`
+	@[[ -x $(VENV)/neural/bin/python ]] || "$(FEMS_PYTHON)" -m venv $(VENV)/neural
+	$(VENV)/neural/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/neural-requirements.txt
 
 lock: setup ## compile the requirements.in into requirements.txt, the benchmarks' too
 	for folder in . benchmarks; do

@@ -32,10 +32,16 @@ class Part(StrEnum):
     simulate = "simulate"
     model = "model"
     forecast = "forecast"
+    neural = "neural"
+
+
+_USUAL = ",".join(part for part in Part if part != Part.neural)
 
 
 def main(
-    only: Annotated[str, typer.Option(help=f"Some of {','.join(Part)}; all if not given.")] = ",".join(Part),
+    only: Annotated[
+        str, typer.Option(help=f"Some of {','.join(Part)}; all but neural, which `make neural` installs.")
+    ] = _USUAL,
 ) -> None:
     """Measure on simulated data."""
     console = Console()
@@ -104,6 +110,13 @@ def _forecast(bench: Path, console: Console) -> list[Measurement]:
         return [*forecast.rows(), *forecast_scale.rows()]
 
 
+def _neural(bench: Path, console: Console) -> list[Measurement]:
+    from benchmarks import neural  # only here: it brings TensorFlow
+
+    with console.status("the month-ahead model beside neuralforecast's LSTM, a few minutes"):
+        return neural.rows()
+
+
 _MEASURED: dict[Part, Callable[[Path, Console], list[Measurement]]] = {
     Part.process: _process,
     Part.truth: _truth,
@@ -112,6 +125,7 @@ _MEASURED: dict[Part, Callable[[Path, Console], list[Measurement]]] = {
     Part.simulate: _simulate,
     Part.model: _model,
     Part.forecast: _forecast,
+    Part.neural: _neural,
 }
 
 

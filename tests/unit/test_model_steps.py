@@ -9,10 +9,11 @@ import pytest
 
 from fems.errors import ConfigError, DataError
 from fems.flows.backtest import read_series, run, step_of
-from fems.model import calendar, decomposition
-from fems.model.history import History
+from fems.model import calendar, decomposition, shares
+from fems.model.history import Floats, History
 from fems.model.month_train import train_month_ahead
 from fems.model.one_step import train_one_step
+from fems.model.prior import lean
 from fems.model.scaling import MinMaxScaler
 from fems.model.step_inputs import columns_of
 
@@ -110,3 +111,50 @@ def test_mstl_says_nothing_of_too_little() -> None:
     assert decomposition.forecast(history, history.end, 24) is None
     nothing = replace(history, inputs=history.inputs * np.nan)
     assert decomposition.forecast(nothing, history.end, 24) is None
+
+
+def test_a_fall_before_the_origin_is_not_carried_on() -> None:
+    history = weekdays(200)
+    level = np.where(np.arange(len(history.hours)) < len(history.hours) - 7 * 24, 1.0, 0.7)
+    used = history.used_kwh * level[:, None]
+    fallen = replace(
+        history, used_kwh=used, inputs=pd.DataFrame({"used_kwh": used[:, 0]}, index=history.hours)
+    )
+    said = decomposition.forecast(fallen, fallen.end, 24 * 21)  # before the holiday of 15 August
+    assert said is not None
+    last_week, first, last = used[-7 * 24 :].sum(), said[: 7 * 24].sum(), said[-7 * 24 :].sum()
+    assert first == pytest.approx(last, rel=0.1) and last > 0.8 * last_week
+
+
+@pytest.mark.parametrize(("error_kwh", "of_experts"), [(0.0, (0.9, 1.0)), (60.0, (0.0, 0.1))])
+def test_who_errs_at_every_past_origin_keeps_little_of_its_share(
+    error_kwh: float, of_experts: tuple[float, float]
+) -> None:
+    history = weekdays(200)
+
+    def experts(known: History, origin: pd.Timestamp, hours: int) -> Floats:
+        assert known.end == origin
+        return history.factory_kwh[len(known.hours) :][:hours] + error_kwh
+
+    found = shares.fit(history, experts)
+    assert of_experts[0] <= 1 - found.trees - found.mstl <= of_experts[1]
+    assert found.trees >= 0 and found.mstl >= 0
+
+
+def test_shares_are_the_fixed_ones_where_there_is_no_past_to_judge_by() -> None:
+    def experts(known: History, origin: pd.Timestamp, hours: int) -> Floats:
+        raise AssertionError("there is no origin with 60 days before and a month after it")
+
+    assert shares.fit(weekdays(80), experts) == shares.FIXED
+
+
+def test_the_steady_expert_gets_less_where_it_errs_more() -> None:
+    truth = np.zeros((4, 31, 24), dtype=np.float32)
+    said = np.stack(
+        [truth + 1, truth + 2], axis=2
+    )  # the steady expert, second, has four times the squared error
+    weights = np.tile([1.0, 0.0], (3, 1))
+    np.testing.assert_allclose(lean(weights, said, truth, towards=1, share=0.25)[:, 1], 0.25 / 16)
+    np.testing.assert_allclose(lean(weights, said[:, :, ::-1], truth, towards=1, share=0.25)[:, 1], 0.25)
+    perfect = np.stack([truth, truth], axis=2)
+    np.testing.assert_allclose(lean(weights, perfect, truth, towards=1, share=0.25)[:, 1], 0.25)

@@ -1,6 +1,6 @@
 """A trained factory as a folder: networks as .keras, everything else as JSON. Reading one runs no pickle.
 
-- bundle.json: factory, calendar, equipment, trained_until, prior, trust, band, metrics, version of the format
+- bundle.json: factory, calendar, equipment, trained_until, prior, trust, shares, band, metrics, version of the format
 - scalers.json: month_ahead (by equipment), covariates, one_step
 - month_ahead.keras: the gate; absent where the prior forecasts
 - one_step.keras
@@ -9,7 +9,7 @@
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,9 @@ from fems.model.month_ahead import MonthAheadModel
 from fems.model.one_step import OneStepModel
 from fems.model.runtime import prepare
 from fems.model.scaling import MinMaxScaler
+from fems.model.shares import Shares
 
-FORMAT = 3
+FORMAT = 4
 _TREES = "trees.txt"
 
 
@@ -85,6 +86,7 @@ def save(bundle: Bundle, folder: Path) -> None:
         "time_zone": str(ahead.trained_until.tz),
         "trust": ahead.trust,
         "trees": ahead.trees is not None,
+        "shares": asdict(ahead.shares),
         "experts": NAMES,
         "prior": ahead.prior.tolist(),
         "band": {"hour": ahead.band.hour.tolist(), "day": ahead.band.day.tolist()},
@@ -121,6 +123,7 @@ def load(folder: Path, threads: int = 1, one_step: bool = True) -> Bundle:
         trust=about["trust"],
         network=_network(folder / "month_ahead.keras", threads) if about["trust"] > 0 else None,
         trees=_trees(folder / _TREES) if about["trees"] else None,
+        shares=Shares(**about["shares"]),
         band=Band(np.array(about["band"]["hour"]), np.array(about["band"]["day"])),
         trained_until=pd.Timestamp(about["trained_until"]).tz_convert(about["time_zone"]),
         notes=about["notes"],

@@ -1,9 +1,7 @@
 """The month-ahead forecast: seasonal experts, weighed day by day by an LSTM.
 
 Forecast by equipment, each scaled by its own minimum and maximum; the factory is the sum of its equipment. In that sum
-boosted trees and MSTL over the factory's hours have a fixed share each: they err elsewhere. Shares by cross-validation
-did no better on the series that were tried (the forecast combination puzzle of Stock and Watson, 2004): who erred least
-at past origins tells only in part who will next month.
+boosted trees and MSTL over the factory's hours have a share each (`shares`): they err elsewhere.
 Protocol `month-ahead`: one origin, and no measured value at or after it. `month_train` makes such a model.
 """
 
@@ -21,11 +19,9 @@ from fems.model.daygrid import DayGrid, horizon_hours, positions
 from fems.model.history import Floats, History
 from fems.model.samples import DECODER_DAYS, Field
 from fems.model.scaling import MinMaxScaler
+from fems.model.shares import Shares
 
 Gate = Literal["network", "prior"]
-
-TREES_SHARE, MSTL_SHARE = 0.3, 0.1
-"""Chosen on windows before the last four, of the steel file and of simulated series."""
 
 _LEAST_DAYS_BEFORE = 14
 _MOST_RATIO = 5.0
@@ -43,6 +39,7 @@ class MonthAheadModel:
         trust: 0 to 1, the network's share in the weights; 0 where it earned nothing on held-out origins.
         network: the keras.Model, None with trust 0.
         trees: the lightgbm.Booster of the factory's sum, None where there was too little to fit it on.
+        shares: of trees and MSTL in the factory's sum.
         band: of the machines' forecasts and of the factory's.
         trained_until: first instant not trained on.
         notes: what training measured.
@@ -56,6 +53,7 @@ class MonthAheadModel:
     trust: float
     network: Any
     trees: Any
+    shares: Shares
     band: Band
     trained_until: pd.Timestamp
     notes: dict[str, float] = field(default_factory=dict)
@@ -105,11 +103,11 @@ class MonthAheadModel:
 
     def _beside(self, known: History, hours: pd.DatetimeIndex, factory: Floats) -> Floats:
         """(T,) what the experts' factory is to be multiplied by, so that trees and MSTL have their share in it."""
-        said: list[tuple[float, Floats | None]] = [
-            (MSTL_SHARE, decomposition.forecast(known, hours[0], len(hours)))
-        ]
-        if self.trees is not None and np.isfinite(known.factory_kwh).any():
-            said.append((TREES_SHARE, trees.predict(self.trees, known, hours[0], len(hours))))
+        said: list[tuple[float, Floats | None]] = []
+        if self.shares.mstl > 0:
+            said.append((self.shares.mstl, decomposition.forecast(known, hours[0], len(hours))))
+        if self.shares.trees > 0 and self.trees is not None and np.isfinite(known.factory_kwh).any():
+            said.append((self.shares.trees, trees.predict(self.trees, known, hours[0], len(hours))))
         factor = np.ones(len(hours))
         for share, kwh in said:
             if kwh is not None:

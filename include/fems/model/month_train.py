@@ -1,15 +1,16 @@
 """Training of the month-ahead model: the prior by past origins, the network where it earns, the band."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from fems.errors import TooLittleHistory
-from fems.model import band, gate, samples, trees
+from fems.model import band, gate, samples, shares, trees
 from fems.model.experts import STEADY
 from fems.model.history import MEASURED, Floats, History
 from fems.model.month_ahead import MonthAheadModel, weigh
-from fems.model.prior import fit_prior
+from fems.model.prior import fit_prior, lean
 from fems.model.runtime import prepare
 from fems.model.samples import DECODER_DAYS, Field, Samples
 from fems.model.scaling import MinMaxScaler
@@ -26,8 +27,8 @@ TRUST = 0.5
 """The network's share in the weights where it earned one: half-way it keeps most of what it gained and risks half."""
 
 STEADY_SHARE = 0.25
-"""Of the expert with the longest memory in the prior, whatever past origins say: levels come back more often than one
-year shows. Chosen on windows before the last four."""
+"""Of the expert with the longest memory in the prior, less where it erred more than the others at past origins: levels
+come back more often than one year shows. Chosen on windows before the last four."""
 
 _HOUR_STRIDE = 7
 _REFIT_SHARE = 4
@@ -84,7 +85,7 @@ def train_month_ahead(
             learning_rate=gate.LEARNING_RATE / 4,
         )
     residual, at = _residuals(every, trial, scaler)
-    return MonthAheadModel(
+    model = MonthAheadModel(
         equipment=history.equipment,
         scaler=scaler,
         covariates=covariates,
@@ -92,10 +93,27 @@ def train_month_ahead(
         trust=trial.trust,
         network=trial.network if trial.trust > 0 else None,
         trees=trees.fit(history, seed=seed, threads=threads),
+        shares=shares.NONE,
         band=band.fit(residual, band.kinds_of(laid_out.features)[at]),
         trained_until=history.end,
         notes=trial.notes | {"origins": float(len(every.target) / len(history.equipment))},
         curve=trial.curve,
+    )
+    return _shared(model, history, seed, threads)
+
+
+def _shared(model: MonthAheadModel, history: History, seed: int, threads: int) -> MonthAheadModel:
+    """Give trees and MSTL their shares; the prior stands for the experts, since the network has seen those origins."""
+    weighed_by_prior = replace(model, network=None, trust=0.0)
+
+    def experts(known: History, origin: pd.Timestamp, hours: int) -> Floats:
+        return weighed_by_prior.predict(known, origin, hours).to_numpy().sum(axis=1)
+
+    found = shares.fit(history, experts, seed=seed, threads=threads)
+    return replace(
+        model,
+        shares=found,
+        notes=model.notes | {"trees_share": found.trees, "mstl_share": found.mstl},
     )
 
 
@@ -156,10 +174,11 @@ def _try(
 
 def _priors(of: Samples, equipment: int) -> Floats:
     """(E, B, K)."""
-    fitted = [fit_prior(of.experts[e::equipment], of.target[e::equipment]) for e in range(equipment)]
-    priors: Floats = (1 - STEADY_SHARE) * np.stack(fitted)
-    priors[..., STEADY] += STEADY_SHARE
-    return priors
+    fitted = []
+    for e in range(equipment):
+        experts, target = of.experts[e::equipment], of.target[e::equipment]
+        fitted.append(lean(fit_prior(experts, target), experts, target, STEADY, STEADY_SHARE))
+    return np.stack(fitted)
 
 
 def _residuals(every: Samples, trial: _Trial, scaler: MinMaxScaler) -> tuple[Floats, np.ndarray]:

@@ -48,6 +48,29 @@ def fit_prior(experts: Singles, target: Singles) -> Floats:
     return out
 
 
+def lean(weights: Floats, experts: Singles, target: Singles, towards: int, share: float) -> Floats:
+    """Give one expert a share beside what the weights give it, cut by the square of how much more it erred.
+
+    Args:
+        weights: (B, K) from `fit_prior`, of the same forecasts.
+        experts: (N, S, K, 24) forecasts from N past origins.
+        target: (N, S, 24) what came, NaN where it does not count.
+        towards: which expert.
+        share: 0 to 1, what it gets where it erred no more than the weights' mixture.
+
+    Returns:
+        (B, K) weights, each row with the sum 1.
+    """
+    out, part = weights.copy(), bucket_of(target.shape[1])
+    for bucket, weight in enumerate(weights):
+        moment = _moment(experts[:, part == bucket], target[:, part == bucket])
+        mixed, alone = (1.0, 1.0) if moment is None else (weight @ moment @ weight, moment[towards, towards])
+        given = share * min(1.0, mixed / alone) ** 2 if alone > 0 else share
+        out[bucket] *= 1 - given
+        out[bucket, towards] += given
+    return out
+
+
 def _moment(experts: Singles, target: Singles) -> Floats | None:
     """(K, K) mean product of the experts' errors: with weights w that sum to 1 the squared error is w' M w."""
     known = np.isfinite(target)
