@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo down test lint bench neural lock env
+.PHONY: help setup up demo down test lint bench neural others lock env
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -71,6 +71,9 @@ $(VENV)/bench/.ready: benchmarks/requirements.txt $(VENV)/.ready
 neural: setup ## neuralforecast, the peer of `make bench BENCH="--only neural"`
 	@[[ -x $(VENV)/neural/bin/python ]] || "$(FEMS_PYTHON)" -m venv $(VENV)/neural
 	$(VENV)/neural/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/neural-requirements.txt
+
+others: setup ## load profiles of the SimBench data set, for `python -m benchmarks.model others`
+	@$(VENV)/uv/bin/uv pip install --quiet --python $(BIN)/python --no-deps --target $(VENV)/others simbench==1.6.3
 
 lock: setup ## compile the requirements.in into requirements.txt, the benchmarks' too
 	for folder in . benchmarks; do

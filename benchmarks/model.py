@@ -1,7 +1,8 @@
 """The month-ahead model beside its peers, on the same windows, refitted at each: `python -m benchmarks.model`.
 
-The real steel file where it is there, and the six simulated factories without faults. `python -m benchmarks.model
-one-step` scores the study's protocol on them instead, steel by the hour and by the quarter of an hour.
+The real steel file where it is there, and the six simulated factories without faults; with `others` for a name of a
+series, those of `benchmarks.others`. `python -m benchmarks.model one-step` scores the study's protocol on them instead,
+steel by the hour and by the quarter of an hour.
 """
 
 import json
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks import others
 from benchmarks.measurement import Measurement
 from fems.model import backtest
 from fems.model.backtest import LSTM, PERSISTENCE
@@ -118,6 +120,8 @@ def _series() -> list[str]:
 
 def _history(series: str) -> History:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if series in others.NAMES:
+        return others.history(series)
     if series.startswith("steel"):
         return steel(STEEL, QUARTER if series != "steel" else HOUR)
     return simulated(load_plant(settings().factories_file), series)
@@ -153,11 +157,15 @@ def _line(series: str, found: dict[str, Any]) -> Measurement:
 
 
 def main() -> None:
-    """Print a table a figure: series down, methods across. Arguments: windows to skip, seeds, series; or one-step."""
+    """Print a table a figure: series down, methods across.
+
+    Arguments: windows to skip, seeds, series (`others` for all of those); or one-step.
+    """
     if sys.argv[1:] == ["one-step"]:
         return _print_one_step()
     skip, seeds = (int(sys.argv[i]) if len(sys.argv) > i else default for i, default in ((1, 0), (2, 1)))
-    found = tables(sys.argv[3:] or _series(), skip, seeds)
+    asked = sys.argv[3:] or _series()
+    found = tables(list(others.NAMES) if asked == ["others"] else asked, skip, seeds)
     first = {job.series: result for job, result in found.items() if job.seed == 0}
     for figure in ("accuracy", "mae", "abs_total_error_pct", "coverage_80"):
         shown = {

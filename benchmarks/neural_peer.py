@@ -12,7 +12,7 @@ from time import perf_counter
 
 import pandas as pd
 
-INPUT_HOURS = 28 * 24
+INPUT_HOURS = 7 * 24
 STEPS = 200
 
 

@@ -88,6 +88,16 @@ def forecast_prefix(factory_id: str, month: str) -> str:
     return f"forecasts/factory={factory_id}/month={month}/"
 
 
+def latest_key(factory_id: str) -> str:
+    """Return the key of the pointer to a factory's newest forecast."""
+    return f"forecasts/factory={factory_id}/latest.json"
+
+
+def track_record_key(factory_id: str) -> str:
+    """Return the key of the table of how a factory's forecasts did."""
+    return f"forecasts/factory={factory_id}/track_record.parquet"
+
+
 def to_json(value: Any) -> bytes:
     """Serialise with sorted keys, so that the same content is the same bytes."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode()

@@ -15,11 +15,11 @@ from embedded.stack import Stack
 from fems import lake as keys
 from fems import tracking
 from fems.errors import ConfigError, DataError, ServiceUnavailable, TooLittleHistory
-from fems.flows.forecast import forecast_factory, latest_key
+from fems.flows.forecast import forecast_factory
 from fems.flows.history import published_months
 from fems.flows.offline import process_folder
 from fems.flows.platform import Platform
-from fems.flows.report_page import REPORT, WORKBOOK, renew_report, report_html, track_record_key
+from fems.flows.report_page import REPORT, WORKBOOK, renew_report, report_html
 from fems.flows.train import train_factory
 from fems.settings import settings
 from fems.simulate import simulate
@@ -92,7 +92,7 @@ def test_without_a_champion_a_baseline_forecasts_and_every_output_says_so(platfo
     said = forecast_factory(platform, FACTORY)
     assert said["month"] == NEXT and said["model"]["name"] in ("weekly_naive", "profile")
     assert said["model"]["fallback"].startswith(f"factory {FACTORY} has no champion")
-    latest = platform.lake.read_json(latest_key(FACTORY))
+    latest = platform.lake.read_json(keys.latest_key(FACTORY))
     assert latest is not None and latest["prefix"] == said["prefix"] and latest["model"] == said["model"]
     assert f"/model={said['model']['name']}/" in said["prefix"]
     for level in ("equipment", "factory"):
@@ -114,8 +114,8 @@ def test_the_champion_forecasts_what_it_has_not_seen_and_nothing_is_overwritten(
     assert champion["model"]["version"] == "1" and champion["model"]["fallback"] is None
     assert champion["prefix"].endswith("/model=v1/") and champion["prefix"] != fallback["prefix"]
     after = stored(platform)
-    assert {key: after[key] for key in before if key != latest_key(FACTORY)} == {
-        key: etag for key, etag in before.items() if key != latest_key(FACTORY)
+    assert {key: after[key] for key in before if key != keys.latest_key(FACTORY)} == {
+        key: etag for key, etag in before.items() if key != keys.latest_key(FACTORY)
     }
     again = forecast_factory(platform, FACTORY)
     assert {**again, "seconds": 0} == {**champion, "seconds": 0} and stored(platform) == after
@@ -140,7 +140,7 @@ def test_a_report_made_anew_shows_the_track_record(platform: Platform) -> None:
         "bias_pct": -1.6, "accuracy": 93.3, "weekly_naive_accuracy": 84.4, "coverage_80": 0.8,
     }  # fmt: skip
     track = pa.Table.from_pandas(pd.DataFrame([row]), preserve_index=False)
-    platform.lake.store.put(track_record_key(FACTORY), keys.to_parquet(track))
+    platform.lake.store.put(keys.track_record_key(FACTORY), keys.to_parquet(track))
     page = renew_report(platform, FACTORY, language="ko")
     assert "77,777" in page and "84.4" in page and page == report_html(platform, FACTORY)
     assert platform.lake.get(said["prefix"] + REPORT) == page.encode()
@@ -207,7 +207,7 @@ def test_what_died_half_way_is_put_right_by_the_next_run(platform: Platform) -> 
     done = stored(platform)
     platform.lake.store.delete(whole["prefix"] + "summary.json")
     platform.lake.store.delete(whole["prefix"] + REPORT)
-    platform.lake.store.delete(latest_key(FACTORY))
+    platform.lake.store.delete(keys.latest_key(FACTORY))
     with pytest.raises(DataError, match="run forecast first"):
         report_html(platform, FACTORY)
     forecast_factory(platform, FACTORY)

@@ -22,7 +22,6 @@ from fems.flows.monitor import (
     training_started,
 )
 from fems.flows.platform import Platform
-from fems.flows.report_page import latest_key, track_record_key
 from fems.monitor.record import COLUMNS
 from fems.settings import settings
 from fems.simulate import FaultRates, simulate
@@ -127,7 +126,7 @@ def publish(
         **summary,
     }
     platform.lake.store.put(prefix + "summary.json", keys.to_json(whole))
-    platform.lake.store.put(latest_key(FACTORY), keys.to_json({"prefix": prefix, **whole}))
+    platform.lake.store.put(keys.latest_key(FACTORY), keys.to_json({"prefix": prefix, **whole}))
     return prefix
 
 
@@ -139,7 +138,7 @@ def test_the_table_holds_every_whole_forecast_once(platform: Platform, champion:
     platform.lake.store.delete(publish(platform, "v98") + "summary.json")  # cut short
 
     found = look(platform, FACTORY)
-    kept = platform.lake.read_table(track_record_key(FACTORY)).to_pandas()
+    kept = platform.lake.read_table(keys.track_record_key(FACTORY)).to_pandas()
     assert tuple(kept.columns) == COLUMNS and len(kept) == len(found.track_record) == 2 * 6
     factory = kept[kept["sensor_id"] == ""].set_index("model_version")
     assert set(factory.index) == {champion, "weekly_naive"}
@@ -148,9 +147,9 @@ def test_the_table_holds_every_whole_forecast_once(platform: Platform, champion:
     assert factory.loc[champion, "coverage_80"] == pytest.approx(1.0)
     assert factory.loc["weekly_naive", "bias_pct"] == pytest.approx(20, abs=0.01)
     assert pd.isna(factory.loc["weekly_naive", "coverage_80"])
-    before = platform.lake.store.get(track_record_key(FACTORY))
+    before = platform.lake.store.get(keys.track_record_key(FACTORY))
     look(platform, FACTORY)
-    assert platform.lake.store.get(track_record_key(FACTORY)) == before
+    assert platform.lake.store.get(keys.track_record_key(FACTORY)) == before
 
 
 def test_the_version_carries_its_track_record_once(platform: Platform, champion: str) -> None:
@@ -205,7 +204,7 @@ def test_without_forecast_or_champion_there_is_nothing_to_judge(platform: Platfo
         client.delete_registered_model_alias(name, tracking.CHAMPION)
     found = monitor_factory(platform, FACTORY, NOW, "run")
     assert (found["forecasts"], found["champion"], found["request"], found["peak"]) == (0, None, None, None)
-    assert platform.lake.get(track_record_key(FACTORY)) is None
+    assert platform.lake.get(keys.track_record_key(FACTORY)) is None
 
 
 def test_a_coming_peak_is_told_once_a_forecast(platform: Platform, champion: str) -> None:

@@ -17,7 +17,7 @@ from fems.errors import DataError, NoModel, TooLittleHistory
 from fems.flows.history import as_history, month_of, published_hours, published_months, with_tables
 from fems.flows.platform import Platform, timed
 from fems.flows.quality import evaluate_forecast
-from fems.flows.report_page import REPORT, latest_key, write_report
+from fems.flows.report_page import REPORT, write_report
 from fems.forecast import fallback, tables
 from fems.forecast.demand import Demand, expected, factory_power, interval, past_days
 from fems.forecast.summary import summarised
@@ -134,7 +134,7 @@ def forecast_factory(
     prefix, there = _place(lake, factory_id, start, horizon_minutes, said.model, fingerprint)
     if there is not None:
         log.info("factory %s: this forecast is there already, %s", factory_id, prefix)
-        lake.store.put(latest_key(factory_id), keys.to_json({"prefix": prefix, **there}))
+        lake.store.put(keys.latest_key(factory_id), keys.to_json({"prefix": prefix, **there}))
         return _told(prefix, there)
 
     recent = [m for m in published_months(lake, factory_id) if m <= month_of(start)][-_NATIVE_MONTHS:]
@@ -270,7 +270,7 @@ def _publish(
             lake.store.put(f"{prefix}{level}_{grain}.parquet", keys.to_parquet(data))
     write_report(platform, prefix, summary, forecast, known)
     lake.store.put(prefix + "summary.json", keys.to_json(summary))
-    lake.store.put(latest_key(summary["factory_id"]), keys.to_json({"prefix": prefix, **summary}))
+    lake.store.put(keys.latest_key(summary["factory_id"]), keys.to_json({"prefix": prefix, **summary}))
 
 
 def _told(prefix: str, summary: dict[str, Any]) -> dict[str, Any]:

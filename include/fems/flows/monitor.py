@@ -13,7 +13,6 @@ from fems import lake as keys
 from fems import tracking
 from fems.flows.history import as_history, published_hours
 from fems.flows.platform import Platform, timed
-from fems.flows.report_page import latest_key, track_record_key
 from fems.lake import Lake
 from fems.model.history import History
 from fems.monitor import behind, drift, peaks, record, requests
@@ -74,7 +73,7 @@ def look(platform: Platform, factory_id: str) -> Findings:
     _log_versions(factory_id, table)
     if len(joined):
         data = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
-        platform.lake.store.put(track_record_key(factory_id), keys.to_parquet(data))
+        platform.lake.store.put(keys.track_record_key(factory_id), keys.to_parquet(data))
 
     champion = tracking.find_champion(factory_id)
     if champion is None:
@@ -200,7 +199,7 @@ def _request(platform: Platform, factory_id: str, reason: str | None, now: datet
 def _peak(platform: Platform, factory_id: str, end: pd.Timestamp, run_id: str) -> dict[str, Any] | None:
     """Return a coming peak once a forecast, and again to the run that was told it first."""
     lake, key = platform.lake, told_key(factory_id)
-    latest = lake.read_json(latest_key(factory_id)) or {}
+    latest = lake.read_json(keys.latest_key(factory_id)) or {}
     peak = peaks.coming(latest, end.to_pydatetime(), platform.plant.monitoring.peak_chance)
     if peak is None:
         return None

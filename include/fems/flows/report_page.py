@@ -21,16 +21,6 @@ GRAINS = ("native", "hour", "day")
 _PAST_MONTHS = 3
 
 
-def latest_key(factory_id: str) -> str:
-    """Return the key of the pointer to a factory's newest forecast."""
-    return f"forecasts/factory={factory_id}/latest.json"
-
-
-def track_record_key(factory_id: str) -> str:
-    """Return the key of the table of how a factory's forecasts did."""
-    return f"forecasts/factory={factory_id}/track_record.parquet"
-
-
 def write_report(
     platform: Platform, prefix: str, summary: dict[str, Any], forecast: Forecast, known: History
 ) -> None:
@@ -94,7 +84,7 @@ def forecast_prefix(platform: Platform, factory_id: str, month: str | None = Non
         DataError: there is none.
     """
     platform.plant.factory(factory_id)
-    latest = platform.lake.read_json(latest_key(factory_id))
+    latest = platform.lake.read_json(keys.latest_key(factory_id))
     if latest is not None and month in (None, latest["month"]):
         return str(latest["prefix"])
     folder = keys.forecast_prefix(factory_id, month) if month else ""
@@ -114,7 +104,7 @@ def _content(platform: Platform, summary: dict[str, Any], forecast: Forecast, kn
     past = known.between(origin.normalize() - pd.DateOffset(months=_PAST_MONTHS), origin)
     daily = pd.Series(past.factory_kwh, index=past.hours).resample("D").sum(min_count=20)
     try:
-        track = platform.lake.read_table(track_record_key(factory_id)).to_pandas()
+        track = platform.lake.read_table(keys.track_record_key(factory_id)).to_pandas()
     except KeyError:
         track = None
     return Content(

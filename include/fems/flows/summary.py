@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from fems import lake as keys
 from fems import tracking
 from fems.errors import NoModel
 from fems.flows.platform import Platform
 from fems.flows.quality import records
-from fems.flows.report_page import latest_key
 from fems.plant import Feed
 from fems.process.metadata import added, shares
 from fems.process.partition import ROW_COUNTS
@@ -60,7 +60,7 @@ def factory_summary(factory_id: str, platform: Platform | None = None) -> dict[s
     """
     platform = platform or Platform.from_environment()
     factory = platform.plant.factory(factory_id)
-    forecast = platform.lake.read_json(latest_key(factory_id)) or {}
+    forecast = platform.lake.read_json(keys.latest_key(factory_id)) or {}
     try:
         version, metrics = tracking.champion_metrics(factory_id)
     except NoModel:
