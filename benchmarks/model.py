@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,6 +20,8 @@ import pandas as pd
 
 from benchmarks import others
 from benchmarks.measurement import Measurement
+from embedded.config import Config
+from fems.lake import to_json
 from fems.model import backtest
 from fems.model.backtest import LSTM, PERSISTENCE
 from fems.model.history import MEASURED, History
@@ -167,7 +169,7 @@ def main() -> None:
     asked = sys.argv[3:] or _series()
     found = tables(list(others.NAMES) if asked == ["others"] else asked, skip, seeds)
     first = {job.series: result for job, result in found.items() if job.seed == 0}
-    for figure in ("accuracy", "mae", "abs_total_error_pct", "coverage_80"):
+    for figure in ("accuracy", "mae", "r2", "abs_total_error_pct", "coverage_80"):
         shown = {
             name: {m: v[figure] for m, v in r["mean"].items() if figure in v} for name, r in first.items()
         }
@@ -182,6 +184,10 @@ def main() -> None:
         for name in first:
             scored = [r["mean"][LSTM]["accuracy"] for job, r in found.items() if job.series == name]
             print(f"{name}: lstm over {seeds} seeds {np.mean(scored):.3f}, spread {np.ptp(scored):.3f}")
+    out = Config.from_environment().state / "bench" / "model.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(to_json([{"job": asdict(job), **result} for job, result in found.items()]))
+    print(f"each window's scores: {out}")
 
 
 def _print_one_step() -> None:
