@@ -2,7 +2,8 @@
 
 Each series' model is refitted at the start of each of its last three calendar months, forecasts the month from what was
 known then, and is joined with what came. All figures but those of `steel` are of simulated data. Results are
-kept in .local/bench/forecast.json, so that a part can be measured at a time; the table is of all that is there.
+kept in .local/bench/forecast.json, so that a part can be measured at a time; the table is of all that is there, and
+`show` measures nothing more.
 """
 
 import json
@@ -215,7 +216,7 @@ def _of_means(made: tables.Forecast) -> float:
 def main() -> None:
     """Print the table of months and the means."""
     chosen = sys.argv[1:]
-    table = pd.DataFrame(measured(chosen if chosen != ["show"] else []))
+    table = pd.DataFrame(measured([] if chosen == ["show"] else chosen or _names()))
     table = table.sort_values(["series", "month"]).set_index(["series", "month"])
     print(table.round(1).to_string())
     print("\nmean by series\n" + table.groupby("series").mean().round(1).to_string())
