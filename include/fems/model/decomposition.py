@@ -35,15 +35,16 @@ def forecast(known: History, origin: pd.Timestamp, count: int) -> Floats | None:
     """
     if len(known.hours) < LEAST_DAYS * 24 or not np.isfinite(known.factory_kwh).any():
         return None
-    from statsforecast.mstl import mstl  # type: ignore[import-untyped]
+    from statsmodels.tsa.seasonal import MSTL  # type: ignore[import-untyped]
 
     ahead = horizon_hours(known.end, count + int((origin - known.end) / pd.Timedelta(hours=1)))
     hours = pd.DatetimeIndex(known.hours.append(ahead))
     clean, effect = _cleaned(known, hours)
-    parts = mstl(clean[-DAYS * 24 :], [_DAY, _WEEK])
-    said = parts["trend"].to_numpy()[-1] + effect[len(clean) :]
-    for period in (_DAY, _WEEK):
-        said += np.resize(parts[f"seasonal{period}"].to_numpy()[-period:], len(ahead))
+    # Degree 0, as in R's forecast and in statsforecast.
+    parts = MSTL(clean[-DAYS * 24 :], periods=(_DAY, _WEEK), stl_kwargs={"seasonal_deg": 0}).fit()
+    said = parts.trend[-1] + effect[len(clean) :]
+    for period, seasonal in zip((_DAY, _WEEK), parts.seasonal.T, strict=True):
+        said += np.resize(seasonal[-period:], len(ahead))
     return np.maximum(said, 0.0)[-count:]
 
 
