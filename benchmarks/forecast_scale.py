@@ -18,6 +18,7 @@ from unittest.mock import patch
 from benchmarks import model
 from benchmarks.measurement import Measurement, alone
 from embedded.config import Config
+from fems import __version__
 from fems.errors import DataError
 from fems.lake import Lake
 from fems.plant import load_plant
@@ -47,7 +48,11 @@ def rows(count: int = COUNT) -> list[Measurement]:
     Raises:
         DataError: the process failed.
     """
-    bench = Config.from_environment().state / "bench" / "forecast"
+    from fems.model import bundle
+
+    # Named by what wrote it, so that a newer version makes its own.
+    made_by = f"forecast-{__version__}-{bundle.FORMAT}"
+    bench = Config.from_environment().state / "bench" / made_by
     prepared(bench)
     command = [sys.executable, "-m", "benchmarks.forecast_scale", str(count), str(bench)]
     begun = perf_counter()

@@ -1,7 +1,10 @@
 """The networks, small: they learn nothing of the future, repeat themselves, add up and survive a save."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,9 +12,10 @@ import pytest
 from support import holds_pickle
 
 from fems.errors import DataError, TooLittleHistory
-from fems.model import backtest, bundle, prior
+from fems.model import backtest, bundle, gate, prior, runtime, samples
 from fems.model.band import Bands
 from fems.model.experts import NAMES
+from fems.model.forward import Forward
 from fems.model.history import History
 from fems.model.month_ahead import MonthAheadModel
 from fems.model.month_train import train_month_ahead
@@ -55,14 +59,19 @@ def model(history: History, origin: pd.Timestamp) -> MonthAheadModel:
 @pytest.fixture(scope="module")
 def network_model(history: History, model: MonthAheadModel) -> MonthAheadModel:
     """The same with a network that surely forecasts, whatever validation said."""
-    from fems.model import gate, samples
+    return replace(model, trust=1.0, network=Forward.of(random_gate(sample_of(history, model))))
 
+
+def sample_of(history: History, model: MonthAheadModel) -> dict[str, np.ndarray]:
     field = samples.Field.of(history, 31)
-    one = samples.sample(field, 60, 5, 31, model.scaler, model.covariates)
-    network = gate.build(one["encoder"].shape[2], one["decoder"].shape[2])
+    return samples.sample(field, 60, 5, 31, model.scaler, model.covariates)
+
+
+def random_gate(sample: dict[str, np.ndarray]) -> Any:
+    network = gate.build(sample["encoder"].shape[2], sample["decoder"].shape[2])
     random = np.random.default_rng(0)
     network.set_weights([random.normal(0, 0.3, w.shape) for w in network.get_weights()])
-    return replace(model, trust=1.0, network=network)
+    return network
 
 
 @pytest.fixture(scope="module")
@@ -148,8 +157,6 @@ def test_the_same_seed_gives_the_same_model(
 
 
 def test_the_same_seed_gives_the_same_weights_of_the_gate(history: History, model: MonthAheadModel) -> None:
-    from fems.model import gate, runtime, samples
-
     field = samples.Field.of(history, 31)
     some = samples.training_samples(
         field, [(day, day % 24) for day in range(30, 60)], model.scaler, model.covariates
@@ -165,6 +172,44 @@ def test_the_same_seed_gives_the_same_weights_of_the_gate(history: History, mode
     for one, again in zip(fitted(1), fitted(1), strict=True):
         np.testing.assert_array_equal(one, again)
     assert any((one != other).any() for one, other in zip(fitted(1), fitted(2), strict=True))
+
+
+def test_the_gate_without_tensorflow_says_what_keras_says(history: History, model: MonthAheadModel) -> None:
+    sample = sample_of(history, model)
+    network = random_gate(sample)
+    prior_of_each = np.random.default_rng(1).dirichlet(np.ones(len(NAMES)), sample["decoder"].shape[:2])
+    given = sample["encoder"], sample["decoder"], np.log(prior_of_each)
+    ours = Forward.of(network)(*given)
+    theirs = np.asarray(network([values.astype(np.float32) for values in given], training=False))
+    np.testing.assert_allclose(ours, theirs, atol=2e-6)
+    np.testing.assert_allclose(ours.sum(axis=-1), 1)
+    # The weights are far from the prior: what the layers said is in it.
+    assert abs(ours - prior_of_each).max() > 0.1
+
+
+def test_a_forecast_does_without_tensorflow(
+    trained: TrainedFactory, network_model: MonthAheadModel, tmp_path: Path
+) -> None:
+    bundle.save(replace(trained.bundle("1100"), month_ahead=network_model, one_step=None), tmp_path / "b")
+    script = (
+        "import sys; from pathlib import Path; from fems.model import bundle;"
+        "network = bundle.load(Path(sys.argv[1])).month_ahead.network; assert network is not None;"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "b")], check=True)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"no archive"])
+def test_weights_that_are_none_are_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "month_ahead.npz").write_bytes(content)
+    with pytest.raises(DataError, match="no weights of a gate"):
+        Forward.load(tmp_path / "month_ahead.npz")
+    np.savez(tmp_path / "other.npz", values=np.zeros(3))
+    with pytest.raises(DataError, match="no weights of a gate"):
+        Forward.load(tmp_path / "other.npz")
+    np.save(tmp_path / "bare.npy", np.zeros(3))
+    with pytest.raises(DataError, match="no weights of a gate"):
+        Forward.load(tmp_path / "bare.npy")
 
 
 def test_too_little_history_says_how_much_is_needed() -> None:
@@ -244,7 +289,7 @@ def test_a_saved_bundle_forecasts_the_same_and_holds_no_pickle(
     assert read.metrics == bundle.finite(made.metrics)
     assert read.month_ahead.trained_until == network_model.trained_until
     for path in (tmp_path / "b").rglob("*"):
-        assert path.suffix in (".json", ".keras", ".txt")
+        assert path.suffix in (".json", ".keras", ".npz", ".txt")
         assert not holds_pickle(path), path
 
 

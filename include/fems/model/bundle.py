@@ -1,8 +1,8 @@
-"""A trained factory as a folder: networks as .keras, everything else as JSON. Reading one runs no pickle.
+"""A trained factory as a folder of arrays, .keras, JSON and text. Reading one runs no pickle.
 
 - bundle.json: factory, calendar, equipment, trained_until, prior, trust, shares, band, metrics, version of the format
 - scalers.json: month_ahead (by equipment), covariates, one_step
-- month_ahead.keras: the gate; absent where the prior forecasts
+- month_ahead.npz: the weights of the gate; absent where the prior forecasts
 - one_step.keras
 - trees.txt: LightGBM's own text format; absent where there are none
 """
@@ -19,6 +19,7 @@ import pandas as pd
 from fems.errors import DataError
 from fems.model.band import Band
 from fems.model.experts import NAMES
+from fems.model.forward import Forward
 from fems.model.history import MEASURED, History
 from fems.model.month_ahead import MonthAheadModel
 from fems.model.one_step import OneStepModel
@@ -26,7 +27,8 @@ from fems.model.runtime import prepare
 from fems.model.scaling import MinMaxScaler
 from fems.model.shares import Shares
 
-FORMAT = 4
+FORMAT = 5
+_GATE = "month_ahead.npz"
 _TREES = "trees.txt"
 
 
@@ -69,7 +71,7 @@ def save(bundle: Bundle, folder: Path) -> None:
     ahead, step = bundle.month_ahead, bundle.one_step
     scalers = {"month_ahead": ahead.scaler, "covariates": ahead.covariates}
     if ahead.network is not None:
-        ahead.network.save(folder / "month_ahead.keras")
+        ahead.network.save(folder / _GATE)
     if ahead.trees is not None:
         (folder / _TREES).write_text(ahead.trees.model_to_string(), encoding="utf-8")
     if step is not None:
@@ -105,8 +107,7 @@ def load(folder: Path, threads: int = 1, one_step: bool = True) -> Bundle:
     Args:
         folder: what `save` wrote.
         threads: of TensorFlow.
-        one_step: whether the study's model is wanted. Without it, and where the prior forecasts, TensorFlow is not
-            even imported.
+        one_step: whether the study's model is wanted. Without it TensorFlow is not even imported.
 
     Raises:
         DataError: it is not a bundle of this format, or its experts are not those of this code.
@@ -121,7 +122,7 @@ def load(folder: Path, threads: int = 1, one_step: bool = True) -> Bundle:
         covariates=scaler["covariates"],
         prior=np.array(about["prior"]),
         trust=about["trust"],
-        network=_network(folder / "month_ahead.keras", threads) if about["trust"] > 0 else None,
+        network=Forward.load(folder / _GATE) if about["trust"] > 0 else None,
         trees=_trees(folder / _TREES) if about["trees"] else None,
         shares=Shares(**about["shares"]),
         band=Band(np.array(about["band"]["hour"]), np.array(about["band"]["day"])),

@@ -16,6 +16,7 @@ from fems.model import band, decomposition, gate, prior, samples, trees
 from fems.model.band import Band, Bands
 from fems.model.calendar import ONE_DAY
 from fems.model.daygrid import DayGrid, horizon_hours, positions
+from fems.model.forward import Forward
 from fems.model.history import Floats, History
 from fems.model.samples import DECODER_DAYS, Field
 from fems.model.scaling import MinMaxScaler
@@ -51,7 +52,7 @@ class MonthAheadModel:
     covariates: MinMaxScaler
     prior: Floats
     trust: float
-    network: Any
+    network: Forward | None
     trees: Any
     shares: Shares
     band: Band
@@ -127,11 +128,11 @@ class MonthAheadModel:
         return band.around(self.predict(history, origin, horizon_hours), self.band, history.country)
 
 
-def weigh(network: Any, trust: float, encoder: Any, decoder: Any, weights: Floats) -> Floats:
+def weigh(network: Forward | None, trust: float, encoder: Any, decoder: Any, weights: Floats) -> Floats:
     """Weigh the experts of N samples, which are ordered by origin and within it by equipment.
 
     Args:
-        network: from `gate.build`; not asked with trust 0.
+        network: the trained gate; not asked with trust 0.
         trust: the network's share.
         encoder: (N, 28, F).
         decoder: (N, S, G).
@@ -145,8 +146,7 @@ def weigh(network: Any, trust: float, encoder: Any, decoder: Any, weights: Float
     start: Floats = np.tile(by_step, (len(decoder) // len(weights), 1, 1))
     if trust == 0 or network is None:
         return start
-    said = network([encoder, decoder, np.log(start).astype(np.float32)], training=False)
-    return (1 - trust) * start + trust * np.asarray(said, dtype=np.float64)
+    return (1 - trust) * start + trust * network(encoder, decoder, np.log(start))
 
 
 def _aligned(history: History, equipment: tuple[str, ...]) -> History:

@@ -8,6 +8,7 @@ import pandas as pd
 from fems.errors import TooLittleHistory
 from fems.model import band, gate, samples, shares, trees
 from fems.model.experts import STEADY
+from fems.model.forward import Forward
 from fems.model.history import MEASURED, Floats, History
 from fems.model.month_ahead import MonthAheadModel, weigh
 from fems.model.prior import fit_prior, lean
@@ -95,7 +96,7 @@ def train_month_ahead(
         covariates=covariates,
         prior=prior,
         trust=trial.trust,
-        network=trial.network if trial.trust > 0 else None,
+        network=Forward.of(trial.network) if trial.trust > 0 else None,
         trees=trees.fit(history, seed=seed, threads=threads),
         shares=shares.NONE,
         band=band.fit(OPTIMISM * residual, band.kinds_of(laid_out.features)[at]),
@@ -160,8 +161,10 @@ def _try(
         on_epoch=on_epoch,
     )
 
+    trained = Forward.of(network)
+
     def error(trust: float) -> float:
-        mixed = gate.mixture(weigh(network, trust, late.encoder, late.decoder, prior), late.experts)
+        mixed = gate.mixture(weigh(trained, trust, late.encoder, late.decoder, prior), late.experts)
         return float(np.nanmean((mixed - late.target) ** 2))
 
     trust = TRUST if error(TRUST) < (1 - MARGIN) * error(0.0) else 0.0
@@ -172,7 +175,7 @@ def _try(
         "trust": trust,
     }
     weights = weigh(None, 0, every.encoder, every.decoder, prior)
-    weights[every.origin_day >= cut] = weigh(network, trust, late.encoder, late.decoder, prior)
+    weights[every.origin_day >= cut] = weigh(trained, trust, late.encoder, late.decoder, prior)
     return _Trial(network, trust, prior, curve, notes, weights)
 
 

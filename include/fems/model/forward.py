@@ -1,0 +1,122 @@
+"""The trained gate without TensorFlow: its weights as arrays, and what it says of a sample.
+
+A forecast asks the gate for a few hundred rows once a month. Importing TensorFlow for that takes longer than
+everything else the forecast does, and more than doubles its memory; two LSTM layers are a few lines of NumPy. Keras
+trains the gate (`gate`), and a test holds the two to the same answer.
+"""
+
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fems.errors import DataError
+from fems.model.history import Floats
+
+
+@dataclass(frozen=True)
+class Lstm:
+    """An LSTM layer as Keras lays it out: gates in the order input, forget, cell, output.
+
+    Attributes:
+        kernel: (F, 4 U) of the inputs.
+        recurrent: (U, 4 U) of the state.
+        bias: (4 U,).
+    """
+
+    kernel: Floats
+    recurrent: Floats
+    bias: Floats
+
+    def run(self, inputs: Floats, hidden: Floats, cell: Floats) -> tuple[Floats, Floats, Floats]:
+        """Step through (B, S, F) from the state given, twice (B, U): the outputs (B, S, U) and the state after."""
+        given = inputs @ self.kernel + self.bias
+        outputs = np.empty((*inputs.shape[:2], hidden.shape[1]))
+        for step in range(inputs.shape[1]):
+            let_in, forget, new, let_out = np.split(given[:, step] + hidden @ self.recurrent, 4, axis=1)
+            cell = _sigmoid(forget) * cell + _sigmoid(let_in) * np.tanh(new)
+            hidden = _sigmoid(let_out) * np.tanh(cell)
+            outputs[:, step] = hidden
+        return outputs, hidden, cell
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A trained gate.
+
+    Attributes:
+        encode: reads the days before the origin.
+        decode: goes on from there, day by day.
+        kernel: (U, K) from its outputs to the experts' logits.
+        bias: (K,).
+    """
+
+    encode: Lstm
+    decode: Lstm
+    kernel: Floats
+    bias: Floats
+
+    @classmethod
+    def of(cls, gate: Any) -> "Forward":
+        """Take the weights of a Keras model from `gate.build`."""
+        layers = {name: [_floats(w) for w in gate.get_layer(name).get_weights()] for name in _LAYERS}
+        return cls(Lstm(*layers["encode"]), Lstm(*layers["decode"]), *layers["logits"])
+
+    def __call__(self, encoder: Any, decoder: Any, log_prior: Any) -> Floats:
+        """Weigh the experts.
+
+        Args:
+            encoder: (B, 28, F).
+            decoder: (B, S, G).
+            log_prior: (B, S, K).
+
+        Returns:
+            (B, S, K), positive, with the sum 1 over the experts.
+        """
+        rest = np.zeros((len(encoder), len(self.encode.recurrent)))
+        _, hidden, cell = self.encode.run(_floats(encoder), rest, rest)
+        days, _, _ = self.decode.run(_floats(decoder), hidden, cell)
+        logits = days @ self.kernel + self.bias + log_prior
+        odds: Floats = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return odds / odds.sum(axis=-1, keepdims=True)
+
+    def save(self, path: Path) -> None:
+        """Write the arrays as .npz, in the precision that Keras trained them in."""
+        flat = {
+            f"{name}.{part}": value
+            for name, layer in (("encode", self.encode), ("decode", self.decode))
+            for part, value in asdict(layer).items()
+        }
+        flat |= {"logits.kernel": self.kernel, "logits.bias": self.bias}
+        np.savez(path, **{name: value.astype(np.float32) for name, value in flat.items()})
+
+    @classmethod
+    def load(cls, path: Path) -> "Forward":
+        """Read what `save` wrote; nothing in it is run.
+
+        Raises:
+            DataError: it is something else.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as flat:
+                encode, decode = (
+                    Lstm(*(_floats(flat[f"{name}.{part}"]) for part in ("kernel", "recurrent", "bias")))
+                    for name in ("encode", "decode")
+                )
+                return cls(encode, decode, _floats(flat["logits.kernel"]), _floats(flat["logits.bias"]))
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise DataError(f"{path.name}: no weights of a gate: {error}") from error
+
+
+_LAYERS = ("encode", "decode", "logits")
+
+
+def _floats(values: Any) -> Floats:
+    return np.asarray(values, dtype=np.float64)
+
+
+def _sigmoid(x: Floats) -> Floats:
+    """Exact and without overflow for any x."""
+    return 0.5 * (1 + np.tanh(0.5 * x))
