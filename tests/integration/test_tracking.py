@@ -119,6 +119,10 @@ def test_what_is_registered_comes_back_and_forecasts_the_same(
         )
     ).read_text()
     assert all("==" in line for line in requirements.split())
+    assert "tensorflow" not in requirements  # the month ahead does without
+    described = run.data.tags["mlflow.note.content"]
+    assert described.startswith("**Version 1: champion.** the first model of this factory.")
+    assert all(method in described for method in ("| lstm ", "| weekly_naive ", "| profile ", "persistence"))
     assert [m.step for m in client.get_metric_history(made.run_id, "one_step.loss")] == [1]
     figures = {file.path for file in client.list_artifacts(made.run_id, "figures")}
     assert figures == {"figures/learning_curves.png", "figures/month_ahead_holdout.png"}

@@ -1,4 +1,4 @@
-"""What a run holds beside its metrics: pictures, the backtest as a table, the data it saw, the model."""
+"""What a run holds beside its metrics: its story in words, pictures, the backtest as a table, the model."""
 
 import contextlib
 import shutil
@@ -13,19 +13,48 @@ from fems.model import bundle as bundles
 from fems.model.bundle import Bundle
 from fems.model.history import MEASURED
 from fems.model.train import TrainedFactory
+from fems.tracking.registry import Registered
 
 EXAMPLE_DAYS = 15
 _NEEDED_TO_SERVE = (
     "mlflow",
-    "tensorflow",
-    "tensorflow-cpu",
-    "keras",
     "numpy",
     "pandas",
     "holidays",
     "lightgbm",
-    "statsforecast",
+    "statsmodels",
 )
+_COLUMNS = {
+    "accuracy": "accuracy, %",
+    "rmse_scaled": "RMSE scaled",
+    "mae": "MAE, kWh",
+    "r2": "R2",
+    "total_error_pct": "total error, %",
+}
+
+
+def described(trained: TrainedFactory, made: Registered) -> str:
+    """Tell in Markdown what became of a model and why; MLflow shows it on top of the run's page."""
+    held, one_step = trained.holdout, trained.one_step.metrics
+    methods = pd.DataFrame(trained.scored).T.sort_values("accuracy", ascending=False)
+    weighed_by = (
+        "the LSTM has half of the say in the experts' weights"
+        if trained.month_ahead.gate == "network"
+        else "the LSTM earned nothing in validation, so the cross-validated prior weighs the experts"
+    )
+    return "\n".join(
+        [
+            f"**Version {made.version}: {made.alias or 'superseded'}.** {made.reason}.",
+            "",
+            f"**month-ahead**, held out: {len(held)} hours from {held.index[0]:%Y-%m-%d %H:%M}; "
+            f"{trained.metrics['month_ahead.coverage_80']:.0%} of them in the 80 % band. Here {weighed_by}.",
+            "",
+            methods[list(_COLUMNS)].rename(columns=_COLUMNS).round(3).to_markdown(),
+            "",
+            f"**one-step**, the study's protocol: {one_step['accuracy']:.2f} %, "
+            f"persistence {one_step['persistence_accuracy']:.2f} %.",
+        ]
+    )
 
 
 def log_tables(trained: TrainedFactory) -> None:

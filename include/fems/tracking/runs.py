@@ -20,6 +20,15 @@ from fems.tracking.server import client, connect, talking
 
 EXPERIMENT = "fems-train"
 _PARENT = "mlflow.parentRunId"
+_DESCRIPTION = "mlflow.note.content"
+_ABOUT = (
+    "Open a month, select its factories' runs, *Compare*: `month_ahead.accuracy` beside "
+    "`month_ahead.weekly_naive_accuracy` and `month_ahead.profile_accuracy`, of the same held-out 42,300 minutes; "
+    "`one_step.accuracy` (the study's protocol) beside `one_step.persistence_accuracy`. The tag `promotion` says which "
+    "model became champion, or why not, and each run's description says it at length."
+)
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Without it MLflow's pages open with menus for language models."""
 _SETTLE_S = 0.5
 
 
@@ -87,6 +96,7 @@ class TrainingRun:
                     "gate": tags["gate"],
                     "model_version": made.version,
                     "promotion": f"{made.alias}: {made.reason}",
+                    _DESCRIPTION: artifacts.described(trained, made),
                 }
             )
             return made
@@ -151,6 +161,8 @@ def month_run(month: str) -> str:
     with talking():
         talk = client()
         experiment = mlflow.set_experiment(EXPERIMENT).experiment_id
+        for name, value in {_DESCRIPTION: _ABOUT, **_KIND}.items():
+            talk.set_experiment_tag(experiment, name, value)
         found = _parents(talk, experiment, month)
         if not found:
             made = talk.create_run(
