@@ -29,7 +29,7 @@ _THREADS = 2
 
 
 def rows(windows: int = 1) -> list[Measurement]:
-    """Forecast the last windows of steel, where it is there, and of a simulated factory of eight machines.
+    """Forecast the last windows of steel, where it is there, and of a simulated factory of five machines.
 
     Raises:
         ConfigError: the peer's environment is not there.
