@@ -6,7 +6,6 @@ the download of the model from MLflow, and MinIO, for which a folder stands.
 """
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from types import SimpleNamespace
 from unittest.mock import patch
 
 from benchmarks import model
-from benchmarks.measurement import Measurement, alone
+from benchmarks.measurement import Measurement, alone, peak_mb
 from embedded.config import Config
 from fems import __version__
 from fems.errors import DataError
@@ -128,8 +127,7 @@ def main(count: int, bench: Path) -> None:
                 after_first = perf_counter()
             if i in marks:
                 seconds = perf_counter() - (begun if i == 1 else after_first)
-                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-                told = {"count": i if i == 1 else i - 1, "seconds": round(seconds, 2), "peak_mb": peak}
+                told = {"count": i if i == 1 else i - 1, "seconds": round(seconds, 2), "peak_mb": peak_mb()}
                 print(json.dumps(told), flush=True)
 
 

@@ -1,8 +1,10 @@
 """A line of results.json, and how long something takes."""
 
 import gc
+import resource
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 
 
@@ -40,3 +42,15 @@ def seconds(work: Callable[[], object]) -> float:
     begun = perf_counter()
     work()
     return perf_counter() - begun
+
+
+def peak_mb() -> float:
+    """Return the most memory that this process held.
+
+    Linux hands a parent's ru_maxrss down to its children, so there it is read where it starts anew with a program.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2

@@ -4,7 +4,6 @@
 """
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -13,7 +12,7 @@ from time import perf_counter
 from typing import Literal
 
 from benchmarks import data, engine
-from benchmarks.measurement import Measurement, alone
+from benchmarks.measurement import Measurement, alone, peak_mb
 from benchmarks.registry import FACTORY, bench_plant, raw_files
 from fems.book import load_book
 from fems.errors import DataError
@@ -55,18 +54,6 @@ def _in_process(mode: Mode, folder: Path, out: Path) -> dict[str, float]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _peak_mb() -> float:
-    """Return the most memory that this process held.
-
-    Linux hands a parent's ru_maxrss down to its children, so there it is read where it starts anew with a program.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-
-
 def main(mode: Mode, folder: Path, out: Path) -> None:
     """Do it once; print rows, seconds without imports, and the peak."""
     plant, configured = bench_plant(), settings()
@@ -75,7 +62,7 @@ def main(mode: Mode, folder: Path, out: Path) -> None:
         rows = engine.ours(folder, out, plant, load_book(configured.definitions_dir, "meter"), FACTORY)
     else:
         rows = engine.ingested(folder, out, plant, configured, FACTORY)
-    print(json.dumps({"rows": rows, "seconds": perf_counter() - begun, "peak_mb": _peak_mb()}))
+    print(json.dumps({"rows": rows, "seconds": perf_counter() - begun, "peak_mb": peak_mb()}))
 
 
 if __name__ == "__main__":
