@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from embedded import dotenv
+from fems import __version__
 from fems.settings import ROOT
 
 COMPOSE = ROOT / "docker-compose.yaml"
@@ -50,6 +51,7 @@ def test_every_image_is_pinned() -> None:
         _, _, tag = image.partition("@")[0].rpartition(":")
         assert re.search(r"\d+\.\d+|RELEASE\.\d", tag), image
         assert "minio" not in image or "@sha256:" in image, image
+        assert not image.startswith("fems-forecast:") or tag == __version__, image
 
 
 def test_no_secret_stands_in_the_file_and_each_is_required() -> None:
