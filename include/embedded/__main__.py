@@ -116,11 +116,11 @@ def show_addresses(stack: Stack) -> None:
     secret, config = stack.credentials, stack.config
     rows = (
         ("Airflow", config.airflow_url, f"admin / {secret.airflow_password}"),
-        ("MLflow", config.mlflow_url, "no login"),
+        ("MLflow", f"{config.mlflow_url}/#/experiments?workflowType=machine_learning", "no login"),
         ("MinIO (S3)", config.minio_url, f"{secret.minio_user} / {secret.minio_password}"),
     )
     for title, url, login in rows:
-        out.print(f"{title:<12}{url:<24}{login}")
+        out.print(f"{title:<12}{url:<24}  {login}")
     out.print(f"secrets and data: {config.state}")
 
 

@@ -25,10 +25,9 @@ _ABOUT = (
     "Open a month, select its factories' runs, *Compare*: `month_ahead.accuracy` beside "
     "`month_ahead.weekly_naive_accuracy` and `month_ahead.profile_accuracy`, of the same held-out 42,300 minutes; "
     "`one_step.accuracy` (the study's protocol) beside `one_step.persistence_accuracy`. The tag `promotion` says which "
-    "model became champion, or why not, and each run's description says it at length."
+    "model became champion, or why not, and each run's description says it at length. MLflow's menus for language "
+    "models go away with *Model training*, top left."
 )
-_KIND = {"mlflow.experimentKind": "custom_model_development"}
-"""Without it MLflow's pages open with menus for language models."""
 _SETTLE_S = 0.5
 
 
@@ -161,8 +160,7 @@ def month_run(month: str) -> str:
     with talking():
         talk = client()
         experiment = mlflow.set_experiment(EXPERIMENT).experiment_id
-        for name, value in {_DESCRIPTION: _ABOUT, **_KIND}.items():
-            talk.set_experiment_tag(experiment, name, value)
+        talk.set_experiment_tag(experiment, _DESCRIPTION, _ABOUT)
         found = _parents(talk, experiment, month)
         if not found:
             made = talk.create_run(
