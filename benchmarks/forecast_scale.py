@@ -42,7 +42,8 @@ def rows(count: int = COUNT) -> list[Measurement]:
     """Forecast `count` factories in a process of its own.
 
     Returns:
-        Seconds of the first, imports included; of each later one, and the peak memory, at a quarter, a half and all.
+        Seconds of the first, imports included but for what this file imports itself; of each later one, and the peak
+        memory, at a quarter, a half and all.
 
     Raises:
         DataError: the process failed.

@@ -214,6 +214,9 @@ def test_weights_that_are_none_are_refused(tmp_path: Path, content: bytes) -> No
     (tmp_path / "month_ahead.npz").write_bytes(content)
     with pytest.raises(DataError, match="no weights of a gate"):
         Forward.load(tmp_path / "month_ahead.npz")
+
+
+def test_arrays_that_are_no_gate_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", values=np.zeros(3))
     with pytest.raises(DataError, match="no weights of a gate"):
         Forward.load(tmp_path / "other.npz")

@@ -101,12 +101,11 @@ def save(bundle: Bundle, folder: Path) -> None:
     _write(folder / "scalers.json", {name: json.loads(scaler.to_json()) for name, scaler in scalers.items()})
 
 
-def load(folder: Path, threads: int = 1, one_step: bool = True) -> Bundle:
+def load(folder: Path, one_step: bool = True) -> Bundle:
     """Read a bundle; Keras reads in safe mode.
 
     Args:
         folder: what `save` wrote.
-        threads: of TensorFlow.
         one_step: whether the study's model is wanted. Without it TensorFlow is not even imported.
 
     Raises:
@@ -131,7 +130,7 @@ def load(folder: Path, threads: int = 1, one_step: bool = True) -> Bundle:
     )
     step = None
     if one_step and "one_step" in scaler:
-        step = OneStepModel(_network(folder / "one_step.keras", threads), scaler["one_step"], about["window"])
+        step = OneStepModel(_network(folder / "one_step.keras"), scaler["one_step"], about["window"])
     return Bundle(
         about["factory_id"],
         ahead,
@@ -143,8 +142,8 @@ def load(folder: Path, threads: int = 1, one_step: bool = True) -> Bundle:
     )
 
 
-def _network(path: Path, threads: int) -> Any:
-    prepare(seed=0, threads=threads)
+def _network(path: Path) -> Any:
+    prepare(seed=0)
     import keras
 
     try:

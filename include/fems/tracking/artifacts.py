@@ -38,13 +38,13 @@ def described(trained: TrainedFactory, made: Registered) -> str:
     held, one_step = trained.holdout, trained.one_step.metrics
     methods = pd.DataFrame(trained.scored).T.sort_values("accuracy", ascending=False)
     weighed_by = (
-        "the LSTM has half of the say in the experts' weights"
+        f"the LSTM has {trained.month_ahead.trust:.0%} of the say in the experts' weights"
         if trained.month_ahead.gate == "network"
         else "the LSTM earned nothing in validation, so the cross-validated prior weighs the experts"
     )
     return "\n".join(
         [
-            f"**Version {made.version}: {made.alias or 'superseded'}.** {made.reason}.",
+            f"**Version {made.version}: {made.alias}.** {made.reason}.",
             "",
             f"**month-ahead**, held out: {len(held)} hours from {held.index[0]:%Y-%m-%d %H:%M}; "
             f"{trained.metrics['month_ahead.coverage_80']:.0%} of them in the 80 % band. Here {weighed_by}.",

@@ -50,7 +50,7 @@ def model_name(factory_id: str) -> str:
     return f"fems-{factory_id}"
 
 
-def load_champion(factory_id: str, threads: int = 1) -> Champion:
+def load_champion(factory_id: str) -> Champion:
     """Fetch the model that forecasts for a factory.
 
     Raises:
@@ -64,7 +64,7 @@ def load_champion(factory_id: str, threads: int = 1) -> Champion:
         local = mlflow.artifacts.download_artifacts(
             artifact_uri=f"models:/{version.name}/{version.version}", dst_path=folder
         )
-        found = bundles.load(Path(local) / "artifacts" / "bundle", threads, one_step=False)
+        found = bundles.load(Path(local) / "artifacts" / "bundle", one_step=False)
         return Champion(found, str(version.version), version.run_id, dict(found.metrics), dict(version.tags))
 
 

@@ -160,9 +160,9 @@ def month_run(month: str) -> str:
     with talking():
         talk = client()
         experiment = mlflow.set_experiment(EXPERIMENT).experiment_id
-        talk.set_experiment_tag(experiment, _DESCRIPTION, _ABOUT)
         found = _parents(talk, experiment, month)
         if not found:
+            talk.set_experiment_tag(experiment, _DESCRIPTION, _ABOUT)
             made = talk.create_run(
                 experiment, run_name=month, tags={"level": "month", "month": month}
             ).info.run_id
