@@ -1,0 +1,1 @@
+"""The registry: what people write down of their plant."""
