@@ -81,7 +81,9 @@ def test_the_example_from_end_to_end() -> None:
     assert round(found.fuel_kwh, 1) == 1408.2
     assert round(found.fuel_kwh * 3.6 / 1e3, 4) == 5.0695
     assert round(found.tco2e, 5) == 0.28440
-    assert round(found.cost) == 101390
+    # The example's 5.0695 GJ are rounded before they are priced; ours are not, and come to half a won more.
+    assert round(round(found.fuel_kwh * 3.6 / 1e3, 4) * 20e3) == 101390
+    assert found.cost == pytest.approx(101390, abs=1)
 
 
 @given(st.floats(1, 40), st.floats(0.1, 60), st.booleans())
