@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from fems.book import Book
 from fems.flows.ingest import ingest_factory
 from fems.flows.partitions import Job, process_ahead, stale
 from fems.flows.platform import Platform
 from fems.flows.publish import manifest_of, write
-from fems.lake import Lake
-from fems.plant import Plant
+from fems.lake.lake import Lake
+from fems.lake.store import FolderStore
 from fems.process.partition import Partition
-from fems.raw.source import Source
+from fems.registry.book import Book
+from fems.registry.feed import Source
+from fems.registry.plant import Plant
 from fems.settings import Settings
-from fems.store import FolderStore
 
 
 def partitions(lake: Lake, source: Source) -> Iterator[tuple[Job, Partition]]:

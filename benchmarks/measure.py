@@ -8,17 +8,17 @@ from statistics import median
 
 from benchmarks import engine
 from benchmarks.measurement import Measurement, alone, seconds
-from fems.book import load_book
+from fems.flows.evaluate import Evaluated, write_docs
 from fems.flows.partitions import Job
 from fems.flows.publish import manifest_of, publish, write
-from fems.flows.quality import Evaluated, write_docs
-from fems.lake import Lake
-from fems.plant import Plant
+from fems.lake.lake import Lake
+from fems.lake.store import FolderStore
 from fems.quality.evaluate import Evaluator
-from fems.raw.source import Source
+from fems.registry.book import load_book
+from fems.registry.feed import Source
+from fems.registry.plant import Plant
 from fems.settings import Settings
 from fems.simulate import FaultRates, simulate
-from fems.store import FolderStore
 
 FACTORY = "1100"
 FIRST = date(2025, 3, 1)

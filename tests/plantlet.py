@@ -8,7 +8,7 @@ import pandas as pd
 from fems.forecast import demand, fallback, tables
 from fems.forecast.summary import summarised
 from fems.model.history import History
-from fems.plant import Plant
+from fems.registry.plant import Plant
 from fems.report.content import Content, track_record
 
 START, ORIGIN = pd.Timestamp("2025-01-01", tz="Asia/Seoul"), pd.Timestamp("2026-03-01", tz="Asia/Seoul")

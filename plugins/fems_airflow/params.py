@@ -2,7 +2,7 @@
 
 from airflow.sdk import Param
 
-from fems.plant import load_plant
+from fems.registry.plant import load_plant
 from fems.settings import settings
 
 

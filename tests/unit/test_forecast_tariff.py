@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from fems.errors import ConfigError
-from fems.plant import load_plant
+from fems.registry.plant import load_plant
+from fems.registry.tariff import LOADS
 from fems.settings import settings
-from fems.tariff import LOADS
 
 REGISTRY = settings().factories_file.read_text(encoding="utf-8")
 

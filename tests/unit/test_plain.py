@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from test_raw import HEADER, plant, row
 from test_together import BOOK, SOURCE, raw, same
 
-from fems.raw import machine, plain
 from fems.raw.decode import decode, decode_all, find_headers
+from fems.raw.fast import machine, plain
 from fems.raw.labels import read_labels
-from fems.raw.source import Source
 from fems.raw.typed import TypedRows
+from fems.registry.feed import Source
 
 FIELD = st.one_of(
     st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-9999, max_value=9999).map(str),

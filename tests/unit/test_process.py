@@ -10,17 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_raw import HEADER, plant
 
-from fems.book import Book, Fill, Jump, Stuck, load_book
 from fems.calendar import kinds_of_days
-from fems.lake import RawObject, to_parquet
-from fems.plant import Plant
+from fems.contracts.raw_object import RawObject
+from fems.lake.serialize import to_parquet
 from fems.process import abnormal, missing
 from fems.process.aggregate import exact_sums
 from fems.process.grid import time_axis
 from fems.process.partition import process
 from fems.process.register import energy_from_register
 from fems.raw.decode import decode
-from fems.raw.source import Source
+from fems.registry.book import Book, Fill, Jump, Stuck, load_book
+from fems.registry.feed import Source
+from fems.registry.plant import Plant
 from fems.settings import settings
 
 DAY, MONDAY = date(2025, 3, 4), date(2025, 6, 9)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fems import steam
 from fems.errors import ConfigError
-from fems.registry.traps import Steam
+from fems.registry.steam_traps import Steam
 from fems.traps.flow import FAILURE_TYPE, SERVICE, masoneilan_kg_h, napier_kg_h, napier_lb_h, steam_loss
 from fems.traps.loss import explanation, worth
 

@@ -12,18 +12,19 @@ import pandas as pd
 import pyarrow as pa
 
 from fems import __version__, tracking
-from fems import lake as keys
 from fems.errors import DataError, NoModel, TooLittleHistory
+from fems.flows.evaluate import evaluate_forecast
 from fems.flows.history import as_history, month_of, published_hours, published_months, with_tables
 from fems.flows.platform import Platform, timed
-from fems.flows.quality import evaluate_forecast
-from fems.flows.report_page import REPORT, write_report
+from fems.flows.report import REPORT, write_report
 from fems.forecast import fallback, tables
 from fems.forecast.demand import Demand, expected, factory_power, interval, past_days
 from fems.forecast.summary import summarised
-from fems.lake import Lake
-from fems.model.band import Bands
+from fems.lake import keys
+from fems.lake.lake import Lake
+from fems.lake.serialize import to_json, to_parquet
 from fems.model.history import History
+from fems.model.month_ahead.band import Bands
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +135,7 @@ def forecast_factory(
     prefix, there = _place(lake, factory_id, start, horizon_minutes, said.model, fingerprint)
     if there is not None:
         log.info("factory %s: this forecast is there already, %s", factory_id, prefix)
-        lake.store.put(keys.latest_key(factory_id), keys.to_json({"prefix": prefix, **there}))
+        lake.store.put(keys.latest_key(factory_id), to_json({"prefix": prefix, **there}))
         return _told(prefix, there)
 
     recent = [m for m in published_months(lake, factory_id) if m <= month_of(start)][-_NATIVE_MONTHS:]
@@ -263,14 +264,14 @@ def _publish(
 ) -> None:
     """Write the tables and the report, then the summary, which makes them one forecast; `latest` points to it last."""
     lake = platform.lake
-    about = keys.to_json({name: value for name, value in summary.items() if name != "days"})
+    about = to_json({name: value for name, value in summary.items() if name != "days"})
     for level, grains in (("equipment", forecast.equipment), ("factory", forecast.factory)):
         for grain, table in grains.items():
             data = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata({b"fems": about})
-            lake.store.put(f"{prefix}{level}_{grain}.parquet", keys.to_parquet(data))
+            lake.store.put(f"{prefix}{level}_{grain}.parquet", to_parquet(data))
     write_report(platform, prefix, summary, forecast, known)
-    lake.store.put(prefix + "summary.json", keys.to_json(summary))
-    lake.store.put(keys.latest_key(summary["factory_id"]), keys.to_json({"prefix": prefix, **summary}))
+    lake.store.put(prefix + "summary.json", to_json(summary))
+    lake.store.put(keys.latest_key(summary["factory_id"]), to_json({"prefix": prefix, **summary}))
 
 
 def _told(prefix: str, summary: dict[str, Any]) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fems.errors import QualityFailed
+from fems.flows.evaluate import Evaluated, prune, write_docs
 from fems.flows.partitions import Job, process_ahead, stale
 from fems.flows.platform import Platform, timed
 from fems.flows.publish import publish, write_package
-from fems.flows.quality import Evaluated, prune, write_docs
 from fems.process.partition import ROW_COUNTS
-from fems.raw.source import Source
+from fems.registry.feed import Source
 
 log = logging.getLogger(__name__)
 Progress = Callable[[str], None]

@@ -11,17 +11,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from fems.book import Book
 from fems.calendar import day_of
 from fems.errors import ConfigError, DataError, UndecodableObject
-from fems.lake import Lake, raw_key
-from fems.plant import FileMapping, Plant
+from fems.lake.keys import raw_key
+from fems.lake.lake import Lake
+from fems.lake.store import FolderStore
 from fems.raw import clock, encodings, formats
 from fems.raw.decode import read_rows
-from fems.raw.source import Source
 from fems.raw.text import TextTable, read_table
 from fems.raw.verdict import times_of
-from fems.store import FolderStore
+from fems.registry.book import Book
+from fems.registry.feed import Source
+from fems.registry.plant import FileMapping, Plant
 
 log = logging.getLogger(__name__)
 _MARK = codecs.BOM_UTF8

@@ -10,13 +10,15 @@ from datetime import date, timedelta
 from typing import Any
 
 from fems import __version__
-from fems import lake as keys
-from fems.lake import Lake, RawObject
-from fems.plant import Feed
+from fems.contracts.grains import TABLES
+from fems.contracts.raw_object import RawObject
+from fems.lake import keys
+from fems.lake.lake import Lake
 from fems.process.partition import Partition, process
 from fems.raw.decode import decode_all
 from fems.raw.decoded import DecodedObject
-from fems.raw.source import Source
+from fems.registry.feed import Source
+from fems.registry.plant import Feed
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,7 @@ def wanted_parts(job: Job, manifest: dict[str, Any]) -> set[str]:
     if manifest["empty"]:
         return set()
     return {
-        keys.processed_key(job.feed, table, job.factory_id, job.month, job.fingerprint)
-        for table in keys.TABLES
+        keys.processed_key(job.feed, table, job.factory_id, job.month, job.fingerprint) for table in TABLES
     }
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property, wraps
 from typing import Any, ParamSpec
 
-from fems.book import Book, load_book
-from fems.lake import Lake
-from fems.plant import Feed, Plant, load_plant
+from fems.lake.lake import Lake
 from fems.quality.evaluate import Evaluator
-from fems.raw.source import Source
+from fems.registry.book import Book, load_book
+from fems.registry.feed import Source
+from fems.registry.plant import Feed, Plant, load_plant
 from fems.settings import Settings, settings
 
 P = ParamSpec("P")

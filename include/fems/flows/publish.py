@@ -8,16 +8,18 @@ import pandas as pd
 import pyarrow as pa
 
 from fems import __version__
-from fems import lake as keys
+from fems.contracts.grains import GRAINS, ORIGINALS
+from fems.flows.evaluate import Evaluated, evaluate, keep, record_of, usual_before, write_docs
 from fems.flows.partitions import Job, wanted_parts
 from fems.flows.platform import Platform
-from fems.flows.quality import Evaluated, evaluate, keep, record_of, usual_before, write_docs
-from fems.lake import Lake
+from fems.lake import keys
+from fems.lake.lake import Lake
+from fems.lake.serialize import to_json, to_parquet
 from fems.process.metadata import describe
 from fems.process.package import package, resource
 from fems.process.partition import Partition
 from fems.quality.evaluate import Evaluator
-from fems.raw.source import Source
+from fems.registry.feed import Source
 
 
 def manifest_of(job: Job, source: Source, partition: Partition) -> dict[str, Any]:
@@ -49,7 +51,7 @@ def manifest_of(job: Job, source: Source, partition: Partition) -> dict[str, Any
 
 def _labelled(table: pa.Table, manifest: dict[str, Any], grain: str) -> pa.Table:
     about = {k: v for k, v in manifest.items() if k != "days"} | {"grain": grain}
-    return table.replace_schema_metadata({b"fems": keys.to_json(about)})
+    return table.replace_schema_metadata({b"fems": to_json(about)})
 
 
 def _bad_rows(job: Job, partition: Partition) -> dict[str, Callable[[], bytes]]:
@@ -63,7 +65,7 @@ def _bad_rows(job: Job, partition: Partition) -> dict[str, Callable[[], bytes]]:
 
 
 def _packed(table: pa.Table, some: "pd.Series[bool]") -> bytes:
-    return keys.to_parquet(table.filter(pa.array(some)))
+    return to_parquet(table.filter(pa.array(some)))
 
 
 def publish(
@@ -115,14 +117,14 @@ def write(lake: Lake, job: Job, partition: Partition, manifest: dict[str, Any]) 
     """
     wanted = wanted_parts(job, manifest)
     bad = _bad_rows(job, partition)
-    tables = {**partition.tables, keys.ORIGINALS: partition.originals}
+    tables = {**partition.tables, ORIGINALS: partition.originals}
     coming = dict(bad)
     for name, table in tables.items() if wanted else ():
         key = keys.processed_key(job.feed, name, job.factory_id, job.month, job.fingerprint)
-        coming[key] = partial(keys.to_parquet, _labelled(table, manifest, name))
+        coming[key] = partial(to_parquet, _labelled(table, manifest, name))
     for _ in lake.put_many(coming.items()):
         pass
-    lake.store.put(keys.manifest_key(job.feed, job.factory_id, job.month), keys.to_json(manifest))
+    lake.store.put(keys.manifest_key(job.feed, job.factory_id, job.month), to_json(manifest))
     for key in lake.part_keys(job.feed, job.factory_id, job.month) - wanted:
         lake.store.delete(key)
     for key in list(lake.store.keys(f"quarantine/{job.feed}/factory={job.factory_id}/date={job.month}-")):
@@ -136,12 +138,12 @@ def write_package(platform: Platform, factory_id: str) -> None:
     for feed in platform.plant.feeds(factory_id):
         there, book = lake.part_keys(feed, factory_id), platform.book(feed)
         for manifest in lake.manifests(feed, factory_id).values():
-            for grain in keys.GRAINS:
+            for grain in GRAINS:
                 key = keys.processed_key(feed, grain, factory_id, manifest["month"], manifest["fingerprint"])
                 if key in there:
                     path = key.removeprefix("processed/")
                     resources.append(resource(path, grain, book, manifest))
-    content = keys.to_json(package(factory_id, platform.plant.factory(factory_id).name, resources))
+    content = to_json(package(factory_id, platform.plant.factory(factory_id).name, resources))
     key = keys.package_key(factory_id)
     if resources and lake.get(key) != content:
         lake.store.put(key, content)

@@ -9,7 +9,7 @@ from fems.calendar import WORKDAY, kinds_of_days
 from fems.forecast.demand import Demand
 from fems.forecast.tables import Forecast
 from fems.model.history import History
-from fems.tariff import LOADS, GridEmission, Tariff
+from fems.registry.tariff import LOADS, GridEmission, Tariff
 
 _LEAST_KNOWN = 0.8
 """Share of a month's hours that must be known to compare with it."""

@@ -10,7 +10,7 @@ from fems.forecast.demand import Demand
 from fems.forecast.reasons import LANGUAGES, in_words
 from fems.forecast.tables import Forecast, hours_of_days
 from fems.model.history import History
-from fems.plant import Plant
+from fems.registry.plant import Plant
 
 
 def summarised(

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fems.book import Book
 from fems.calendar import kinds_of_days
-from fems.plant import Sensor
 from fems.process import abnormal, missing, register
 from fems.process.grid import Grid
-from fems.raw.source import Source
+from fems.registry.book import Book
+from fems.registry.feed import Source
+from fems.registry.plant import Sensor
 
 CAUSES = (
     "",

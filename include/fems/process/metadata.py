@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from fems.process.flags import FLAGS
 from fems.process.partition import Partition, row_totals
-from fems.raw.source import Source
+from fems.registry.feed import Source
 
 
 def shares(counts: dict[str, int]) -> dict[str, float | None]:

@@ -7,7 +7,7 @@ from fems.process.flags import FLAGS
 from fems.process.grid import Placed
 from fems.process.judge import CAUSES
 from fems.raw.numbers import ABSENT, EMPTY, WRONG
-from fems.raw.source import Source
+from fems.registry.feed import Source
 
 SCHEMA = pa.schema(
     {

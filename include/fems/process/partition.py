@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from fems.book import Book
 from fems.calendar import day_number, day_of
 from fems.errors import LostRows
 from fems.process import aggregate, flags, grid, judge
 from fems.process.originals import originals
 from fems.raw.decoded import DecodedObject, quarantine_frame
-from fems.raw.source import Source
+from fems.registry.book import Book
+from fems.registry.feed import Source
 
 ROW_COUNTS = ("read", "published", "quarantined", "duplicate")
 

@@ -8,11 +8,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fems.book import load_book
 from fems.errors import ConfigError, DataError
-from fems.plant import FEEDS, Plant
 from fems.quality import parameters
-from fems.raw.source import Source
+from fems.registry.book import load_book
+from fems.registry.feed import Source
+from fems.registry.plant import FEEDS, Plant
 
 
 def read_file(path: Path, plant: Plant) -> pd.DataFrame:

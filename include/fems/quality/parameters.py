@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fems.book import Book
-from fems.plant import Sensor
 from fems.process.abnormal import upper_limits
-from fems.raw.source import Source
+from fems.registry.book import Book
+from fems.registry.feed import Source
+from fems.registry.plant import Sensor
 
 GRAIN_MINUTES = {"hour": 60, "day": 1440}
 _LONGEST_DAY = 1500

@@ -5,13 +5,14 @@ from collections.abc import Collection
 import numpy as np
 
 from fems.calendar import day_number
+from fems.contracts.raw_object import RawObject
 from fems.errors import UndecodableObject
-from fems.lake import RawObject
-from fems.raw import plain, text, wide
+from fems.raw import text, wide
 from fems.raw.decoded import DecodedObject, refused
-from fems.raw.source import Source
+from fems.raw.fast import plain
 from fems.raw.typed import TypedRows, typed
 from fems.raw.verdict import Verdict
+from fems.registry.feed import Source
 
 
 def find_headers(there: Collection[str], source: Source) -> dict[str, str]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fems.lake import RawObject
+from fems.contracts.raw_object import RawObject
 from fems.raw import text
-from fems.raw.source import Source
+from fems.registry.feed import Source
 
 
 @dataclass(frozen=True)

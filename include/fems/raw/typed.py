@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from fems.raw import labels, numbers, text
 from fems.raw.decoded import NO_ODD_CELLS, OddCells
-from fems.raw.source import Source
+from fems.registry.feed import Source
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import numpy as np
 
 from fems.calendar import day_of
 from fems.raw import clock, text
-from fems.raw.source import Source
 from fems.raw.typed import TypedRows
+from fems.registry.feed import Source
 
 
 def times_of(

@@ -1,1 +1,1 @@
-"""The registry: what people write down of their plant."""
+"""What the plant is and by which rules its data is judged: factories, definition book, tariff, steam."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from fems import steam
-from fems.registry.traps import Steam
+from fems.registry.steam_traps import Steam
 
 _KJ_PER_KWH = 3600.0
 _MJ_PER_KWH = 3.6
