@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from fems.errors import ConfigError
 from fems.registry import yamlfile
+from fems.registry.steam_traps import Repair, Steam, SteamTrap, Stop
 from fems.registry.tariff import GridEmission, Tariff
 
 Feed = Literal["meter", "steam_trap"]
@@ -144,13 +145,6 @@ class Equipment(_Strict):
     )
 
 
-class SteamTrap(_Strict):
-    """A steam trap with a thermal sensor; the key is the sensor ID."""
-
-    name: str
-    set_point_c: float = Field(gt=0, description="temperature of a trap that works, degrees Celsius")
-
-
 class Factory(_Strict):
     """One factory: its clock, its sensors and the mappings of its files."""
 
@@ -160,6 +154,12 @@ class Factory(_Strict):
     mapping: dict[Feed, str] = Field(description="feed -> a name under `mappings`")
     equipment: dict[str, Equipment] = Field(min_length=1)
     steam_traps: dict[str, SteamTrap] = Field(default_factory=dict)
+    steam: Steam | None = Field(
+        None,
+        description="boiler and fuel: what a failed trap's steam is worth; without it no heat and no money",
+    )
+    steam_stops: tuple[Stop, ...] = Field((), description="planned days without steam")
+    trap_repairs: tuple[Repair, ...] = Field((), description="traps that were mended or changed, and when")
     main_meter: str | None = Field(
         None,
         description="sensor ID of the whole factory's meter, where there is one: the machines are compared with it",
@@ -192,6 +192,40 @@ class Factory(_Strict):
         if self.steam_traps and "steam_trap" not in self.mapping:
             raise ValueError("steam_traps need a mapping and a grain for the feed `steam_trap`")
         return self
+
+    @model_validator(mode="after")
+    def _traps_agree(self) -> "Factory":
+        machines, lines = set(self.equipment), {trap.line for trap in self.steam_traps.values()}
+        outlets = [trap.outlet_sensor for trap in self.steam_traps.values() if trap.outlet_sensor]
+        for outlet in outlets:
+            if outlet in self.steam_traps or outlets.count(outlet) > 1:
+                raise ValueError(f"steam_traps: outlet_sensor {outlet!r} stands on two traps")
+        for trap_id, trap in self.steam_traps.items():
+            if trap.equipment is not None and trap.equipment not in machines:
+                raise ValueError(
+                    f"steam_traps.{trap_id}: equipment {trap.equipment!r} is not under `equipment`"
+                )
+        for stop in self.steam_stops:
+            if stop.line is not None and stop.line not in lines:
+                raise ValueError(f"steam_stops: no trap is on the line {stop.line!r}")
+        for repair in self.trap_repairs:
+            self.check_repair(repair)
+        return self
+
+    def check_repair(self, repair: Repair) -> None:
+        """Refuse a repair that cannot have been.
+
+        Raises:
+            ValueError: the trap is unknown, or was not there yet.
+        """
+        trap = self.steam_traps.get(repair.trap_id)
+        if trap is None:
+            known = ", ".join(self.steam_traps) or "none"
+            raise ValueError(f"no steam trap {repair.trap_id!r} here (there are {known})")
+        if trap.installed is not None and repair.day < trap.installed:
+            raise ValueError(
+                f"trap {repair.trap_id} was installed on {trap.installed}: no repair can be on {repair.day}"
+            )
 
 
 @dataclass(frozen=True)
@@ -291,7 +325,9 @@ class Plant(_Strict):
         """Return a feed's sensors in the order of the registry; a main meter, which is no machine, is the last."""
         factory = self.factory(factory_id)
         if feed == "steam_trap":
-            return [Sensor(sensor_id, feed, None, None) for sensor_id in factory.steam_traps]
+            # A pair's outlet stands behind its inlet.
+            ids = [(trap_id, trap.outlet_sensor) for trap_id, trap in factory.steam_traps.items()]
+            return [Sensor(sensor_id, feed, None, None) for pair in ids for sensor_id in pair if sensor_id]
         machines = [Sensor(e.sensor, feed, key, e.rated_kw) for key, e in factory.equipment.items()]
         main = [] if factory.main_meter is None else [Sensor(factory.main_meter, feed, None, None)]
         return machines + main

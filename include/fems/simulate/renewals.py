@@ -1,5 +1,6 @@
 """What happens again and again over the years: laid out from one epoch, so that every month sees the same of it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,19 +18,17 @@ class Spells:
     Attributes:
         start: in days since the epoch, ascending, shape (n,).
         end: of each, shape (n,).
-        number: which one each is, counted from the epoch, shape (n,); names its own draws.
         draws: numbers in 0..1 that belong to each, shape (n, 6).
     """
 
     start: Floats
     end: Floats
-    number: NDArray[np.int64]
     draws: Floats
 
-    def touching(self, low: float, high: float) -> "Spells":
-        """Return those with a part in low..high (days since the epoch)."""
-        keep = (self.start < high) & (self.end > low)
-        return Spells(self.start[keep], self.end[keep], self.number[keep], self.draws[keep])
+    def touching(self, low: float, high: float) -> Iterator[tuple[float, float, Floats]]:
+        """Yield start, end and draws of those with a part in low..high (days since the epoch)."""
+        for index in np.flatnonzero((self.start < high) & (self.end > low)):
+            yield float(self.start[index]), float(self.end[index]), self.draws[index]
 
     def at(self, days: Floats) -> NDArray[np.bool_]:
         """Return whether one is on at each instant, same shape."""
@@ -43,4 +42,4 @@ def spells(seed: int, *names: str, gap: tuple[float, float], length: tuple[float
     gaps, lengths = rng.uniform(*gap, _COUNT), rng.uniform(*length, _COUNT)
     first = rng.uniform(0.0, gap[1])
     start = first + np.cumsum(gaps + lengths) - gaps[0] - lengths
-    return Spells(start, start + lengths, np.arange(_COUNT), rng.random((_COUNT, 6)))
+    return Spells(start, start + lengths, rng.random((_COUNT, 6)))

@@ -1,7 +1,8 @@
 """The steam that a factory's traps get: the header's pressure, its steps, stops, outages, and each line's valve."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from fems.registry.plant import Factory
 from fems.simulate.calendar import Grid, activity, outdoor_c
 from fems.simulate.renewals import Spells, spells
 from fems.simulate.streams import EPOCH, Floats, ar1, daily_draws, month_name, stream
+
+Drawn = TypeVar("Drawn", float, Floats)
 
 _STEP_GAP, _STEP_LENGTH = (25.0, 120.0), (10.0, 60.0)
 """Days between changes of the header's set pressure, and how long it stays away from the usual one."""
@@ -50,6 +53,11 @@ def pressure_steps(seed: int, factory_id: str) -> Spells:
     return spells(seed, factory_id, "pressure", gap=_STEP_GAP, length=_STEP_LENGTH)
 
 
+def step_level(draw: Drawn) -> Drawn:
+    """Return the pressure of such a step as a share of the usual one, from its first draw."""
+    return _STEP_LOW + (_STEP_HIGH - _STEP_LOW) * draw
+
+
 def trips(seed: int, factory_id: str) -> Spells:
     """Return when the boiler is out, unplanned, for an hour to ten."""
     return spells(seed, factory_id, "trip", gap=_TRIP_GAP, length=_TRIP_LENGTH)
@@ -58,7 +66,7 @@ def trips(seed: int, factory_id: str) -> Spells:
 def planned_stops(seed: int, factory_id: str) -> Spells:
     """Return when the whole plant has no steam by plan: whole days."""
     drawn = spells(seed, factory_id, "stop", gap=_STOP_GAP, length=_STOP_LENGTH)
-    return Spells(np.floor(drawn.start), np.ceil(drawn.end), drawn.number, drawn.draws)
+    return Spells(np.floor(drawn.start), np.ceil(drawn.end), drawn.draws)
 
 
 def isolations(seed: int, factory_id: str, line: str) -> Spells:
@@ -81,8 +89,10 @@ def supply(factory_id: str, factory: Factory, grid: Grid, *, grain: int, seed: i
     days = (grid.first - EPOCH).days + (grid.day + grid.hour / 24.0)[::grain]
     steps = pressure_steps(seed, factory_id)
     index = (np.searchsorted(steps.start, days, side="right") - 1).clip(0)
-    level = np.where(steps.at(days), _STEP_LOW + (_STEP_HIGH - _STEP_LOW) * steps.draws[index, 0], 1.0)
-    ripple = _by_month(grid, grain, lambda rng, n: 0.012 * ar1(rng, n, 120.0 / grain + 1.0), seed, *names)
+    level = np.where(steps.at(days), step_level(steps.draws[index, 0]), 1.0)
+    ripple = by_month(
+        lambda rng, n: 0.012 * ar1(rng, n, 120.0 / grain + 1.0), grid, grain, seed, *names, "ripple"
+    )
     outdoor = outdoor_c(seed, grid)[::grain]
     room = daily_draws(seed, factory_id, "room", first=grid.first, count=grid.count)[grid.day[::grain]]
     off = trips(seed, factory_id).at(days) | planned_stops(seed, factory_id).at(days)
@@ -98,14 +108,24 @@ def supply(factory_id: str, factory: Factory, grid: Grid, *, grain: int, seed: i
     )
 
 
-def _by_month(grid: Grid, grain: int, draw, seed: int, *names: str) -> Floats:  # type: ignore[no-untyped-def]
-    """Draw each local month of the grid from its own stream, so that a month's draws stay what they are."""
-    day = grid.day[::grain]
+def by_month(
+    draw: Callable[[np.random.Generator, int], Floats], grid: Grid, grain: int, seed: int, *names: str
+) -> Floats:
+    """Draw every local month of the grid from a stream of its own, so that a warm-up sees what its month had.
+
+    Args:
+        draw: is given a stream and how many steps; returns them.
+        grid: whole local days.
+        grain: interval in minutes.
+        seed: of the whole simulation.
+        names: of the stream.
+    """
+    day, minute = grid.day[::grain], np.rint(grid.hour[::grain] * 60).astype(np.int64)
+    dates = grid.dates
+    month = np.array([month_name(one) for one in dates])[day]
+    index = (np.array([one.day - 1 for one in dates])[day] * 1440 + minute) // grain
     out = np.empty(len(day))
-    months = [month_name(grid.first + timedelta(days=n)) for n in range(grid.count)]
-    for month in dict.fromkeys(months):
-        mask = np.isin(day, [n for n, name in enumerate(months) if name == month])
-        # A whole month is drawn, and its end kept: a warm-up of some days sees what the month itself had.
-        drawn = draw(stream(seed, *names, "ripple", month), 31 * 1440 // grain + 8)
-        out[mask] = drawn[: mask.sum()]
+    for name in dict.fromkeys(month.tolist()):
+        rows = month == name
+        out[rows] = draw(stream(seed, *names, name), 31 * 1440 // grain)[index[rows]]
     return out
