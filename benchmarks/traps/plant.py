@@ -9,10 +9,9 @@ import pandas as pd
 from fems.registry.plant import Factory
 from fems.simulate import load
 from fems.simulate.calendar import Grid, outdoor_c
-from fems.simulate.streams import Floats, stream
+from fems.simulate.streams import EPOCH, Floats, stream
 from fems.simulate.trap_causes import TrapRates
 from fems.simulate.traps import TrapEvent, events, trap_month
-from fems.simulate.streams import EPOCH
 
 GRAIN = 15
 FIRST = date(2024, 12, 1)
@@ -89,7 +88,9 @@ def bench_factory(seed: int, traps: int = TRAPS) -> Factory:
     )
 
 
-def trap_year(seed: int, *, traps: int = TRAPS, months: int = MONTHS, rates: TrapRates = TrapRates()) -> TrapYear:  # noqa: B008 - frozen
+def trap_year(
+    seed: int, *, traps: int = TRAPS, months: int = MONTHS, rates: TrapRates = TrapRates()
+) -> TrapYear:
     """Simulate a factory for the months from `FIRST` on."""
     factory = bench_factory(seed, traps)
     name = f"bench{seed}"
@@ -126,7 +127,9 @@ def _used(name: str, factory: Factory, grid: Grid, seed: int) -> Floats:
     outdoor, levels = outdoor_c(seed, grid), load.day_levels(seed, name, grid)
     columns = []
     for key, machine in factory.equipment.items():
-        kw, _ = load.true_kw(factory, machine, grid, seed=seed, names=(name, key), outdoor=outdoor, levels=levels)
+        kw, _ = load.true_kw(
+            factory, machine, grid, seed=seed, names=(name, key), outdoor=outdoor, levels=levels
+        )
         columns.append(kw.reshape(-1, GRAIN).mean(axis=1) * GRAIN / 60.0)
     return np.stack(columns, axis=1)
 

@@ -208,6 +208,8 @@ class Factory(_Strict):
         for stop in self.steam_stops:
             if stop.line is not None and stop.line not in lines:
                 raise ValueError(f"steam_stops: no trap is on the line {stop.line!r}")
+            if stop.trap_id is not None and stop.trap_id not in self.steam_traps:
+                raise ValueError(f"steam_stops: no steam trap {stop.trap_id!r} here")
         for repair in self.trap_repairs:
             self.check_repair(repair)
         return self

@@ -150,11 +150,12 @@ class Repair(_Strict):
 
 
 class Stop(_Strict):
-    """Days on which a line, or the whole factory, has no steam by plan, both ends included."""
+    """Days on which a trap, a line or the whole factory has no steam by plan, both ends included."""
 
     first: date
     last: date
-    line: str | None = Field(None, description="None: the whole factory")
+    line: str | None = Field(None, description="None: the whole factory, or the one trap")
+    trap_id: str | None = Field(None, description="of one trap whose supply is shut")
     note: str = ""
 
     @model_validator(mode="after")

@@ -45,7 +45,7 @@ class TrapRates:
 
     fault: tuple[float, float] = (120.0, 520.0)
     mended: tuple[float, float] = (9.0, 45.0)
-    shut: tuple[float, float] = (300.0, 1500.0)
+    shut: tuple[float, float] = (600.0, 3000.0)
     reclamp: tuple[float, float] = (300.0, 1800.0)
     sensor: tuple[float, float] = (400.0, 2000.0)
 

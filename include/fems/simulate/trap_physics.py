@@ -19,6 +19,8 @@ _W_PER_KG_H_KJ = 1.0 / 3.6
 _VAPOUR_KJ_K = 2.05
 _THROUGH_DRAIN_MIN = 28.0
 """Time constant of a pipe whose flow has become cooler."""
+_STILL = 0.12
+"""Share of the full load under which the water in the leg stands rather than flows: it cools like a shut pipe."""
 _LAST_OF_THE_STEAM_BAR = 1.02
 
 
@@ -71,7 +73,12 @@ def settle(
     behind = _outlet(trap, fluid, passed, lost, pressure, room)
     film = trap.inlet_film / (trap.inlet_film + 1.0)
     inlet = np.where(on, room + film * (fluid - room), room)
-    return Flows(inlet, np.where(on, behind, room), on & (passed + lost > 0.05), np.where(on, lost, 0.0))
+    return Flows(
+        inlet,
+        np.where(on, behind, room),
+        on & (passed + lost > _STILL * trap.load_kg_h),
+        np.where(on, lost, 0.0),
+    )
 
 
 def _condition(trap: Nature, fault_list: list[Fault], days: Floats, bar: Floats) -> tuple[Floats, Floats]:
