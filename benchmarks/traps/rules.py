@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 from benchmarks.traps.plant import TrapYear
 
+from fems.calendar import holidays_of, weekdays
 from fems.contracts.traps import LEAKS
 from fems.registry.steam_traps import Stop
 from fems.simulate.streams import Floats
@@ -63,7 +64,9 @@ def readings_of(year: TrapYear) -> Readings:
         outlet.append(
             year.values[:, column + 1]
             if trap.outlet_sensor
-            else values if trap.position in ("outlet", "body") else nothing
+            else values
+            if trap.position in ("outlet", "body")
+            else nothing
         )
         column += 2 if trap.outlet_sensor else 1
         machine.append(runs[:, machines.index(trap.equipment)] if trap.equipment else nothing)
@@ -101,20 +104,22 @@ def product(year: TrapYear) -> list[Alarm]:
 
 
 def fixed_cold(year: TrapYear) -> list[Alarm]:
-    """Cold: the median of the day's working hours under 60 degrees."""
+    """Cold: the median of a working day's hours from 8 to 18 under 60 degrees."""
     days, main, _ = _work_medians(year)
     with np.errstate(invalid="ignore"):
-        return _alarms(year, days, main < _COLD_C, "cold")
+        return _alarms(year, days, main, main < _COLD_C, "cold")
 
 
 def ratios(year: TrapYear) -> list[Alarm]:
     """Inlet under 0.8 of the first month's median, or outlet over 1.3 of it."""
     days, main, outlet = _work_medians(year)
     with np.errstate(invalid="ignore"):
-        learned = [nan_median(np.where(part > _COLD_C, part, np.nan)[:_LEARNED_DAYS]) for part in (main, outlet)]
+        learned = [
+            nan_median(np.where(part > _COLD_C, part, np.nan)[:_LEARNED_DAYS]) for part in (main, outlet)
+        ]
         low, high = main < _RATIO_LOW * learned[0], outlet > _RATIO_HIGH * learned[1]
     low[:_LEARNED_DAYS] = high[:_LEARNED_DAYS] = False
-    return _alarms(year, days, low, "cold") + _alarms(year, days, high & ~low, "hot")
+    return _alarms(year, days, main, low, "cold") + _alarms(year, days, outlet, high & ~low, "hot")
 
 
 def _work_medians(year: TrapYear) -> tuple[list[date], Floats, Floats]:
@@ -125,18 +130,28 @@ def _work_medians(year: TrapYear) -> tuple[list[date], Floats, Floats]:
     medians = [
         nan_median(np.swapaxes(part[work].reshape(shape), 0, 1)) for part in (readings.main, readings.outlet)
     ]
-    return list(readings.days.astype(object)), medians[0], medians[1]
+    dates = list(readings.days.astype(object))
+    if year.factory.shifts != "continuous":
+        off = holidays_of(year.factory.country, readings.days) | (weekdays(readings.days) >= 5)
+        for part in medians:
+            part[off] = np.nan
+    return dates, medians[0], medians[1]
 
 
-def _alarms(year: TrapYear, days: list[date], on: np.ndarray, kind: str) -> list[Alarm]:
-    """Return each run of days as an alarm."""
+def _alarms(year: TrapYear, days: list[date], values: Floats, on: np.ndarray, kind: str) -> list[Alarm]:
+    """Return each run of known days as an alarm."""
     found = []
     for trap, trap_id in enumerate(year.factory.steam_traps):
-        edges = np.flatnonzero(np.diff(on[:, trap].astype(int), prepend=0, append=0))
+        known = np.flatnonzero(~np.isnan(values[:, trap]))
+        edges = np.flatnonzero(np.diff(on[known, trap].astype(int), prepend=0, append=0))
         for first, last in edges.reshape(-1, 2):
-            end = days[last] if last < len(days) else None
-            found.append(Alarm(trap_id, kind, days[first], days[first], end))
+            end = days[known[last]] if last < len(known) else None
+            found.append(Alarm(trap_id, kind, days[known[first]], days[known[first]], end))
     return found
 
 
-RULES: dict[str, Rule] = {"fems": product, "fixed cold alarm": fixed_cold, "0.8 / 1.3 of the baseline": ratios}
+RULES: dict[str, Rule] = {
+    "fems": product,
+    "fixed cold alarm": fixed_cold,
+    "0.8 / 1.3 of the baseline": ratios,
+}

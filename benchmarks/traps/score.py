@@ -26,7 +26,7 @@ class Case:
     Attributes:
         fault: the truth.
         position: of the trap's sensor.
-        alarm: the first one within it, None if there was none.
+        alarm: the first one within it that says the same loss, of steam or of capacity; None if there was none.
         delay: days with steam from its start to the alarm.
         start_error: days from its start to the start that the alarm names.
     """
@@ -98,7 +98,9 @@ def score(year: TrapYear, alarms: Sequence[Alarm], into: Score) -> None:
             sees_leak = trap.position in ("pair", "outlet", "body")
             if steam.sum() < _LEAST_DAYS or (fault.kind in ("leak", "blow_through") and not sees_leak):
                 continue
-            alarm = min((a for _, a in inside), key=lambda a: a.detected, default=None)
+            leak = fault.kind in ("leak", "blow_through")
+            right = [a for _, a in inside if a.leak == leak]
+            alarm = min(right, key=lambda a: a.detected, default=None)
             delay = None if alarm is None else int(steam[: (alarm.detected - begins).days].sum())
             error = None if alarm is None else (alarm.start - begins).days
             into.cases.append(Case(fault, trap.position or "", alarm, delay, error))
@@ -131,7 +133,9 @@ def _why(year: TrapYear, alarm: Alarm) -> str:
     days = year.starts.tz_localize(None).to_numpy().astype("datetime64[D]")
     if year.supplied[days == np.datetime64(alarm.detected), number].sum() * 0.25 < _STEAM_HOURS:
         return "no steam"
-    if any(near(e, 0, 10) and (alarm.detected - e.start.date()).days < 25 for e in own if e.kind == "clamped"):
+    if any(
+        near(e, 0, 10) and (alarm.detected - e.start.date()).days < 25 for e in own if e.kind == "clamped"
+    ):
         return "sensor clamped anew"
     if any(near(e, 0, 15) for e in own if e.kind in FAULT_KINDS):
         return "after a repair"
@@ -151,5 +155,3 @@ def share(cases: Sequence[Case]) -> float:
 def delays(cases: Sequence[Case]) -> list[int]:
     """Return the delays of those that were found."""
     return [case.delay for case in cases if case.delay is not None]
-
-

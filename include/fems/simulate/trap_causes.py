@@ -59,7 +59,7 @@ class Fault:
         start: days since the epoch.
         end: when it is mended.
         severity: in the end; of a leak the share of a blow-through, of a flooded or blocked trap the share of its
-            full load that it can't let through.
+            usual load that it can't let through.
         ramp: days until it is as severe as that.
     """
 
@@ -148,7 +148,7 @@ def nature(trap: SteamTrap, bar: float, *, seed: int, names: tuple[str, str]) ->
         load_kg_h=load,
         margin=float(rng.uniform(2.0, 5.0)),
         subcooled_c=float(rng.uniform(low, high)),
-        leg_w_k=float(np.exp(rng.uniform(np.log(0.3), np.log(0.9))) * np.sqrt(load)),
+        leg_w_k=float(np.exp(rng.uniform(np.log(0.5), np.log(1.2))) * np.sqrt(load)),
         outlet_w_k=float(rng.uniform(0.3, 1.2)),
         return_bar2=float(return_bar2),
         inlet_film=float(rng.uniform(30.0, 80.0)),
@@ -177,7 +177,7 @@ def faults(seed: int, *names: str, rates: TrapRates) -> list[Fault]:
             "flooded": 0.25 + 0.5 * size,
             "blocked": 0.97 + 0.03 * size,
         }[name]
-        slow = {"leak": 15.0, "blow_through": 1.0, "flooded": 5.0, "blocked": 1.0}[name]
+        slow = {"leak": 15.0, "blow_through": 1.0, "flooded": 4.0, "blocked": 1.0}[name]
         found.append(Fault(name, float(start), float(end), severity, slow * float(draws[2])))
     return found
 

@@ -19,6 +19,8 @@ _W_PER_KG_H_KJ = 1.0 / 3.6
 _VAPOUR_KJ_K = 2.05
 _THROUGH_DRAIN_MIN = 28.0
 """Time constant of a pipe whose flow has become cooler."""
+_USUAL_LOAD = 0.7
+"""Of the full load."""
 _STILL = 0.12
 """Share of the full load under which the water in the leg stands rather than flows: it cools like a shut pipe."""
 _LAST_OF_THE_STEAM_BAR = 1.02
@@ -94,8 +96,8 @@ def _condition(trap: Nature, fault_list: list[Fault], days: Floats, bar: Floats)
         if fault.kind in ("leak", "blow_through"):
             opened = np.maximum(opened, fault.severity * grown)
         else:
-            left = trap.load_kg_h * (1.0 - fault.severity)
-            capacity = np.minimum(capacity, sound + (left - sound) * grown)
+            left = _USUAL_LOAD * trap.load_kg_h * (1.0 - fault.severity * grown)
+            capacity = np.where(grown > 0, np.minimum(capacity, left), capacity)
     return capacity, opened
 
 

@@ -9,6 +9,8 @@ from fems.traps.readings import Bools, Floats, nan_median
 
 FIRST_DAY, LAST_DAY = 35, 7
 """The baseline is taken from so many days before to so many: a slow fault has no part in it."""
+LONG_DAYS = 75
+"""Where the plant stood still, or the trap had a fault, the baseline reaches back so far."""
 LEAST_DAYS = 10
 _FEWEST_OTHERS = 3
 _SIGMA_OF_MAD = 1.4826
@@ -31,11 +33,15 @@ def usual(values: Floats, good: Bools, today: int, least_sigma: float) -> Usual:
         today: index of the day.
         least_sigma: no spread is taken to be smaller.
     """
-    window = slice(max(0, today - FIRST_DAY), max(0, today - LAST_DAY + 1))
-    past = np.where(good[window], values[window], np.nan)
-    if len(past) == 0:
+    end = max(0, today - LAST_DAY + 1)
+    if end == 0:
         nothing = np.full(values.shape[1], np.nan)
         return Usual(nothing, nothing)
+    window = slice(max(0, today - LONG_DAYS), end)
+    past = np.where(good[window], values[window], np.nan)
+    recent = past[-(FIRST_DAY - LAST_DAY + 1) :]
+    few = np.count_nonzero(~np.isnan(recent), axis=0) < LEAST_DAYS
+    past[: -len(recent), ~few] = np.nan
     count = np.count_nonzero(~np.isnan(past), axis=0)
     median = np.where(count >= LEAST_DAYS, nan_median(past), np.nan)
     spread = nan_median(np.abs(past - median)) * _SIGMA_OF_MAD

@@ -97,6 +97,7 @@ class _Run:
         self.open: list[OpenedEvent | None] = [None] * traps
         self.numbers = np.full(traps, -1)
         self.good_days = np.zeros(traps, dtype=np.int64)
+        self.level = np.zeros(traps)
         self.frozen_main = np.full(traps, np.nan)
         self.frozen_outlet = np.full(traps, np.nan)
         self.frozen_sigma = np.full(traps, np.nan)
@@ -108,9 +109,11 @@ class _Run:
         main = usual(f.main_c, self.good, day, ev.LEAST_SIGMA_MAIN)
         outlet = usual(f.outlet_c, self.good, day, ev.LEAST_SIGMA_OUTLET)
         is_open = self.numbers >= 0
-        main_usual = np.where(is_open, self.frozen_main, main.median)
-        outlet_usual = np.where(is_open, self.frozen_outlet, outlet.median)
-        sigma = np.where(is_open, self.frozen_sigma, outlet.sigma)
+        # An event keeps the baseline of the day it was opened: it shall not become usual.
+        main_usual = np.where(is_open & ~np.isnan(self.frozen_main), self.frozen_main, main.median)
+        keep = is_open & ~np.isnan(self.frozen_outlet)
+        outlet_usual = np.where(keep, self.frozen_outlet, outlet.median)
+        sigma = np.where(keep, self.frozen_sigma, outlet.sigma)
         sound = ~is_open & ~self.memory.suspected
         main_own, outlet_own = f.main_c[day] - main_usual, f.outlet_c[day] - outlet_usual
         main_moved = agreed(main_own, self.neighbours.shift(main_own, sound))
@@ -129,7 +132,7 @@ class _Run:
             main_sigma=main.sigma,
             outlet_sigma=sigma,
         )
-        verdict = ev.judge(seen, self.memory, self._open_kinds())
+        verdict = ev.judge(seen, self.memory, self._open_kinds(), self.level)
         out.main_usual[day], out.outlet_usual[day] = main_usual, outlet_usual
         out.main_moved[day], out.outlet_moved[day] = main_moved, outlet_moved
         self._events(day, verdict, seen, main.median, outlet.median, outlet.sigma)
@@ -166,6 +169,7 @@ class _Run:
                 self.open[trap], self.numbers[trap] = event, len(out.events)
                 out.events.append(event)
                 self.good_days[trap] = 0
+                self.level[trap] = shift[trap]
                 self.frozen_main[trap], self.frozen_outlet[trap] = main[trap], outlet[trap]
                 self.frozen_sigma[trap] = sigma[trap]
                 self.good[start : day + 1, trap] = False
@@ -174,6 +178,7 @@ class _Run:
                 event.severity.append(float(shift[trap]))
                 event.confidence.append(float(verdict.confidence[trap]))
                 self.good_days[trap] = 0
+                self.level[trap] = max(self.level[trap], shift[trap])
             elif verdict.evaluated[trap]:
                 self.good_days[trap] += 1
                 if self.good_days[trap] >= _GOOD_DAYS_TO_CLOSE:

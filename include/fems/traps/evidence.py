@@ -14,6 +14,8 @@ LEAST_SIGMA_MAIN, LEAST_SIGMA_OUTLET = 1.0, 0.8
 _LEAST_MEASURED = 0.25
 _COLD_HOURS = 3.0
 _COLD_SHARE, _WARM_AGAIN_SHARE = 0.3, 0.7
+_COLD_WHOLE_HOURS, _COLD_WHOLE_SHARE = 7.0, 0.1
+_LONGEST_COLD = 4
 _FLOODED_C, _FLOODED_SIGMAS = 8.0, 4.0
 _FLOODED_AT_ONCE_C = 16.0
 _LEAK_C, _LEAK_SIGMAS = 4.0, 2.5
@@ -21,8 +23,9 @@ _BLOW_C, _BLOW_SIGMAS = 10.0, 5.0
 _CUSUM_SLACK, _CUSUM_ALARM, _CUSUM_STEP = 0.75, 8.0, 6.0
 _INLET_HOLDS_C = 5.0
 _TOO_HIGH_C = 12.0
+_JUMP_LEFT_C = 15.0
 _ABOVE_SATURATION_C = 15.0
-_CLOSE_SHARE = 0.5
+_CLOSE_SHARE, _CLOSE_LEVEL = 0.5, 0.35
 _FLAT_SHARE = 0.4
 _FLAT_HOURS = 2.0
 _SEASON_SHARE = 0.6
@@ -98,13 +101,16 @@ class Memory:
         self.fell_days = np.zeros(traps, dtype=np.int64)
         self.fell_start = np.zeros(traps, dtype=np.int64)
         self.cold_start = np.full(traps, -1, dtype=np.int64)
+        self.cold_days = np.zeros(traps, dtype=np.int64)
+        self.longest_cold = np.zeros(traps, dtype=np.int64)
         self.came_off = np.zeros(traps, dtype=bool)
-        self.outlet_came_off = np.zeros(traps, dtype=bool)
+        self.contradicted = np.zeros(traps, dtype=bool)
+        self.outlet_jumped = np.zeros(traps, dtype=bool)
 
     @property
     def suspected(self) -> Bools:
         """Traps whose newest days are not usual: they are no measure for others, nor for themselves."""
-        return np.asarray((self.fell_days > 0) | (self.cusum > _CUSUM_ALARM / 2) | (self.cold_start >= 0))
+        return np.asarray((self.fell_days > 0) | (self.leak_days > 0) | (self.cold_start >= 0))
 
     def forget(self, traps: Ints) -> None:
         """Begin anew."""
@@ -112,15 +118,17 @@ class Memory:
         for count in (self.leak_days, self.blow_days, self.fell_days):
             count[traps] = 0
         self.cold_start[traps] = -1
+        self.cold_days[traps] = 0
 
 
-def judge(day: Day, memory: Memory, open_kind: Ints) -> Verdict:
+def judge(day: Day, memory: Memory, open_kind: Ints, level: Floats) -> Verdict:
     """Weigh a day's evidence; the memory goes on to the next day.
 
     Args:
         day: what is known.
         memory: of the days before; changed.
         open_kind: state of each trap's open event, -1 without: it lets go of a fault later than it took hold.
+        level: the largest shift of the open event, degrees.
     """
     n, f, layout = day.number, day.features, day.layout
     traps = len(layout.trap_ids)
@@ -150,9 +158,12 @@ def judge(day: Day, memory: Memory, open_kind: Ints) -> Verdict:
         settle(nothing_on, TrapState.line_off, "line_off", 0.9)
         _cold(day, memory, settle, hot, start, water_open)
         settle(np.isnan(f.main_c[n]), TrapState.not_observable, "no_flow", 0.5)
-        evaluated = free & ~np.isnan(np.where(leak_open, day.outlet_moved, day.main_moved))
-        _fell(day, memory, settle, free, start, water_open)
-        _leaks(day, memory, settle, free, start, leak_open)
+        moved = np.where(leak_open, day.outlet_moved, day.main_moved)
+        evaluated = free & (
+            ~np.isnan(moved) | (~leak_open & np.isnan(day.main_usual) & (hot > _WARM_AGAIN_SHARE))
+        )
+        _fell(day, memory, settle, free, start, water_open, level)
+        _leaks(day, memory, settle, free, start, leak_open, level)
         settle(np.isnan(day.main_usual), TrapState.learning, "too_few_days", 0.5)
     unseen = free & ~layout.leak_observable
     cause[unseen] = CAUSE["leak_not_observable"]
@@ -193,6 +204,9 @@ def _sensors(day: Day, memory: Memory, settle, hot: Floats) -> None:  # type: ig
     too_hot = at_inlet & (day.main_moved > np.maximum(_TOO_HIGH_C, 5 * day.main_sigma))
     too_hot |= f.main_c[n] > layout.saturation_c + _ABOVE_SATURATION_C
     too_hot |= layout.pair & (f.outlet_c[n] > f.main_c[n] + _INLET_HOLDS_C)
+    high = day.outlet_moved > _JUMP_LEFT_C
+    memory.outlet_jumped = (memory.outlet_jumped | f.outlet_jumped[n]) & (high | np.isnan(day.outlet_moved))
+    settle(memory.outlet_jumped & high & layout.pair, TrapState.sensor_fault, "too_hot", 0.6)
     settle(too_hot, TrapState.sensor_fault, "too_hot", 0.85)
 
 
@@ -202,11 +216,19 @@ def _cold(day: Day, memory: Memory, settle, hot: Floats, start: Ints, is_open: B
     season = layout.seasonal & (np.nan_to_num(f.season_on[n]) > _SEASON_SHARE)
     expected = layout.always_hot | layout.has_machine | season
     limit = np.where(is_open & (memory.cold_start >= 0), _WARM_AGAIN_SHARE, _COLD_SHARE)
-    cold = (f.line_hours[n] >= _COLD_HOURS) & (hot < limit)
     known = f.line_hours[n] >= _COLD_HOURS
-    memory.cold_start = np.where(cold & (memory.cold_start < 0), n, memory.cold_start)
-    memory.cold_start = np.where(known & ~cold, -1, memory.cold_start)
+    cold = known & (hot < limit)
+    over = known & ~cold
+    memory.longest_cold = np.where(
+        over, np.maximum(memory.longest_cold, memory.cold_days.clip(max=_LONGEST_COLD)), memory.longest_cold
+    )
+    memory.cold_start = np.where(cold & (memory.cold_start < 0), n, np.where(over, -1, memory.cold_start))
+    memory.cold_days = np.where(cold, memory.cold_days + 1, np.where(over, 0, memory.cold_days))
     start[cold] = memory.cold_start[cold]
+    # A trap that is cold on some days by its work is held against its own longest cold spell.
+    whole = layout.always_hot & (f.line_hours[n] >= _COLD_WHOLE_HOURS) & (hot < _COLD_WHOLE_SHARE)
+    needed = np.where(layout.always_hot, np.where(whole, 1, 2), np.maximum(2, memory.longest_cold + 1))
+    expected &= (memory.cold_days >= needed) | is_open
     outlet_cold = layout.pair & (np.nan_to_num(f.outlet_hot[n], nan=1.0) < _COLD_SHARE)
     sure = np.clip(0.6 + 0.08 * (n - memory.cold_start), 0.6, 0.9)
     settle(cold & expected & outlet_cold, TrapState.blocked, "cold_outlet", sure)
@@ -215,11 +237,11 @@ def _cold(day: Day, memory: Memory, settle, hot: Floats, start: Ints, is_open: B
     settle(cold, TrapState.cold_or_shut, "cold_not_expected", 0.5)
 
 
-def _fell(day: Day, memory: Memory, settle, free: Bools, start: Ints, is_open: Bools) -> None:  # type: ignore[no-untyped-def]
+def _fell(day: Day, memory: Memory, settle, free: Bools, start: Ints, is_open: Bools, level: Floats) -> None:  # type: ignore[no-untyped-def]
     """The inlet fell against itself and its line: condensate stands before the trap."""
     n, layout = day.number, day.layout
     limit = np.maximum(_FLOODED_C, _FLOODED_SIGMAS * day.main_sigma)
-    limit = np.where(is_open, _CLOSE_SHARE * limit, limit)
+    limit = np.where(is_open, np.maximum(_CLOSE_SHARE * limit, _CLOSE_LEVEL * level), limit)
     known = free & ~np.isnan(day.main_moved)
     fell = known & (day.main_moved < -limit)
     memory.fell_start = np.where(fell & (memory.fell_days == 0), n, memory.fell_start)
@@ -232,7 +254,7 @@ def _fell(day: Day, memory: Memory, settle, free: Bools, start: Ints, is_open: B
     settle(alarm, TrapState.blocked_or_flooded, "inlet_fell", np.nan_to_num(sure))
 
 
-def _leaks(day: Day, memory: Memory, settle, free: Bools, start: Ints, is_open: Bools) -> None:  # type: ignore[no-untyped-def]
+def _leaks(day: Day, memory: Memory, settle, free: Bools, start: Ints, is_open: Bools, level: Floats) -> None:  # type: ignore[no-untyped-def]
     """The outlet rose against itself and its line while the inlet holds: live steam passes."""
     n, layout = day.number, day.layout
     known = free & layout.leak_observable & ~np.isnan(day.outlet_moved)
@@ -242,7 +264,7 @@ def _leaks(day: Day, memory: Memory, settle, free: Bools, start: Ints, is_open: 
     memory.cusum_start = np.where(known & (memory.cusum == 0.0) & (grown > 0.0), n, memory.cusum_start)
     memory.cusum = np.where(known, np.minimum(grown, 3 * _CUSUM_ALARM), memory.cusum)
     least = np.maximum(_LEAK_C, _LEAK_SIGMAS * day.outlet_sigma)
-    least = np.where(is_open, _CLOSE_SHARE * least, least)
+    least = np.where(is_open, np.maximum(_CLOSE_SHARE * least, _CLOSE_LEVEL * level), least)
     rose = known & holds & (day.outlet_moved > least) & ((memory.cusum > _CUSUM_ALARM) | is_open)
     much = known & holds & (day.outlet_moved > np.maximum(_BLOW_C, _BLOW_SIGMAS * day.outlet_sigma))
     memory.leak_days = np.where(rose, memory.leak_days + 1, np.where(known, 0, memory.leak_days))

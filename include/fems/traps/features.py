@@ -16,6 +16,7 @@ _ON_SHARE, _HOT_SHARE, _WARM_SHARE = 0.8, 0.6, 0.5
 _LEVEL_DAYS = 45
 _FALLING_C_H = 10.0
 _FLAT_MIN = 360
+_JUMP_C = 25.0
 _SUDDEN_C = 30.0
 """No pipe cools by that in a quarter of an hour: the sensor has come off."""
 
@@ -36,6 +37,7 @@ class Features:
         outlet_hot: share of `line_hours` in which the outlet was hot.
         flat: share of the day's values that stood still for hours, main sensor; `outlet_flat` the outlet.
         sudden: whether the main sensor fell at once by more than a pipe can; `outlet_sudden` the outlet.
+        outlet_jumped: whether the outlet rose at once by more than a failing trap's, in settled steam.
         season_on: whether another seasonal trap of the line was hot, share of `line_hours`.
         level_c: temperature that the main sensor has when hot, by the days before.
     """
@@ -53,6 +55,7 @@ class Features:
     outlet_flat: Floats
     sudden: Bools
     outlet_sudden: Bools
+    outlet_jumped: Bools
     season_on: Floats
     level_c: Floats
 
@@ -88,6 +91,7 @@ def _line_features(readings: Readings, layout: TrapLayout, members: np.ndarray) 
         outlet_hot = outlet > _HOT_SHARE * outlet_level[readings.day]
         sudden = earlier(main, 1) - main > _SUDDEN_C
         outlet_sudden = earlier(outlet, 1) - outlet > _SUDDEN_C
+        outlet_jumped = outlet - earlier(outlet, 1) > _JUMP_C
     valid = ~np.isnan(main)
     others = valid.sum(axis=1, keepdims=True) - valid
     proofs = proof.sum(axis=1, keepdims=True) - proof
@@ -97,7 +101,8 @@ def _line_features(readings: Readings, layout: TrapLayout, members: np.ndarray) 
     expected = np.where(known_machine, (machine > 0) & (line_on | (others == 0)), line_on)
     told = (others > 0) | known_machine
     settled = trailing_all(expected, settled_steps) & valid
-    own = trailing_all(warm & valid, settled_steps) & steady
+    # Heat of its own proves steam where it is as hot as ever, or where nobody else could tell.
+    own = trailing_all(warm & valid, settled_steps) & steady & (line_on | proof | ~told)
     season = layout.seasonal[members]
     hot_seasonal = (hot & season).sum(axis=1, keepdims=True) - (hot & season)
     counts = days.count(settled)
@@ -121,6 +126,7 @@ def _line_features(readings: Readings, layout: TrapLayout, members: np.ndarray) 
         "outlet_flat": days.count(outlet_flat) / np.maximum(days.count(~np.isnan(outlet)), 1),
         "sudden": days.count(sudden & line_on) > 0,
         "outlet_sudden": days.count(outlet_sudden & line_on) > 0,
+        "outlet_jumped": days.count(outlet_jumped & own) > 0,
         "season_on": share(hot_seasonal > 0),
         "level_c": level,
     }
