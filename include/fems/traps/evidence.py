@@ -15,10 +15,10 @@ _LEAST_MEASURED = 0.25
 _COLD_HOURS = 3.0
 _COLD_SHARE, _WARM_AGAIN_SHARE = 0.3, 0.7
 _COLD_WHOLE_HOURS, _COLD_WHOLE_SHARE = 7.0, 0.1
-_LONGEST_COLD = 4
+_LONGEST_COLD, _COLD_BATCH_DAYS = 5, 3
 _FLOODED_C, _FLOODED_SIGMAS = 8.0, 4.0
 _FLOODED_AT_ONCE_C = 16.0
-_LEAK_C, _LEAK_SIGMAS = 4.0, 2.5
+_LEAK_C, _LEAK_ALONE_C, _LEAK_SIGMAS = 4.5, 6.0, 2.5
 _BLOW_C, _BLOW_SIGMAS = 10.0, 5.0
 _CUSUM_SLACK, _CUSUM_ALARM, _CUSUM_STEP = 0.75, 8.0, 6.0
 _INLET_HOLDS_C = 5.0
@@ -95,7 +95,7 @@ class Memory:
 
     def __init__(self, traps: int) -> None:
         self.cusum = np.zeros(traps)
-        self.cusum_start = np.zeros(traps, dtype=np.int64)
+        self.rise_start = np.full(traps, -1, dtype=np.int64)
         self.leak_days = np.zeros(traps, dtype=np.int64)
         self.blow_days = np.zeros(traps, dtype=np.int64)
         self.fell_days = np.zeros(traps, dtype=np.int64)
@@ -117,7 +117,7 @@ class Memory:
         self.cusum[traps] = 0.0
         for count in (self.leak_days, self.blow_days, self.fell_days):
             count[traps] = 0
-        self.cold_start[traps] = -1
+        self.cold_start[traps] = self.rise_start[traps] = -1
         self.cold_days[traps] = 0
 
 
@@ -227,7 +227,9 @@ def _cold(day: Day, memory: Memory, settle, hot: Floats, start: Ints, is_open: B
     start[cold] = memory.cold_start[cold]
     # A trap that is cold on some days by its work is held against its own longest cold spell.
     whole = layout.always_hot & (f.line_hours[n] >= _COLD_WHOLE_HOURS) & (hot < _COLD_WHOLE_SHARE)
-    needed = np.where(layout.always_hot, np.where(whole, 1, 2), np.maximum(2, memory.longest_cold + 1))
+    needed = np.where(
+        layout.always_hot, np.where(whole, 1, 2), np.maximum(_COLD_BATCH_DAYS, memory.longest_cold + 1)
+    )
     expected &= (memory.cold_days >= needed) | is_open
     outlet_cold = layout.pair & (np.nan_to_num(f.outlet_hot[n], nan=1.0) < _COLD_SHARE)
     sure = np.clip(0.6 + 0.08 * (n - memory.cold_start), 0.6, 0.9)
@@ -258,19 +260,25 @@ def _leaks(day: Day, memory: Memory, settle, free: Bools, start: Ints, is_open: 
     """The outlet rose against itself and its line while the inlet holds: live steam passes."""
     n, layout = day.number, day.layout
     known = free & layout.leak_observable & ~np.isnan(day.outlet_moved)
-    holds = ~layout.pair | (day.main_moved > -_INLET_HOLDS_C)
-    z = np.clip(np.nan_to_num(day.outlet_moved / day.outlet_sigma), -_CUSUM_STEP, _CUSUM_STEP)
+    body = np.isin(layout.main_position, ("body",))
+    # A body is warmed from the inlet, too: what the line's inlets did is no leak.
+    moved = np.where(body, np.minimum(day.main_moved, day.outlet_moved), day.outlet_moved)
+    holds = ~layout.pair | (np.abs(day.main_moved) < _INLET_HOLDS_C)
+    z = np.clip(np.nan_to_num(moved / day.outlet_sigma), -_CUSUM_STEP, _CUSUM_STEP)
     grown = np.maximum(0.0, memory.cusum + z - _CUSUM_SLACK)
-    memory.cusum_start = np.where(known & (memory.cusum == 0.0) & (grown > 0.0), n, memory.cusum_start)
     memory.cusum = np.where(known, np.minimum(grown, 3 * _CUSUM_ALARM), memory.cusum)
-    least = np.maximum(_LEAK_C, _LEAK_SIGMAS * day.outlet_sigma)
+    least = np.maximum(np.where(layout.pair, _LEAK_C, _LEAK_ALONE_C), _LEAK_SIGMAS * day.outlet_sigma)
+    rising = known & (moved > _CLOSE_SHARE * least)
+    memory.rise_start = np.where(
+        rising & (memory.rise_start < 0), n, np.where(known & ~rising, -1, memory.rise_start)
+    )
     least = np.where(is_open, np.maximum(_CLOSE_SHARE * least, _CLOSE_LEVEL * level), least)
-    rose = known & holds & (day.outlet_moved > least) & ((memory.cusum > _CUSUM_ALARM) | is_open)
-    much = known & holds & (day.outlet_moved > np.maximum(_BLOW_C, _BLOW_SIGMAS * day.outlet_sigma))
+    rose = known & holds & (moved > least) & ((memory.cusum > _CUSUM_ALARM) | is_open)
+    much = known & holds & (moved > np.maximum(_BLOW_C, _BLOW_SIGMAS * day.outlet_sigma))
     memory.leak_days = np.where(rose, memory.leak_days + 1, np.where(known, 0, memory.leak_days))
     memory.blow_days = np.where(much, memory.blow_days + 1, np.where(known, 0, memory.blow_days))
-    start[rose | much] = memory.cusum_start[rose | much]
-    sure = np.clip(0.4 + 0.05 * (day.outlet_moved / day.outlet_sigma) + 0.03 * memory.leak_days, 0.4, 0.9)
+    start[rose | much] = memory.rise_start[rose | much].clip(0)
+    sure = np.clip(0.4 + 0.05 * (moved / day.outlet_sigma) + 0.03 * memory.leak_days, 0.4, 0.9)
     sure = np.nan_to_num(sure) - np.where(layout.pair, 0.0, 0.1)
     blow = much & ((memory.blow_days >= 2) | is_open)
     settle(blow, TrapState.blow_through, "outlet_rose_much", sure)
