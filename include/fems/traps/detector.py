@@ -80,6 +80,7 @@ class _Run:
         self.features, self.layout, self.stopped, self.repaired = features, layout, stopped, repaired
         self.neighbours = Neighbours(layout)
         self.good = np.zeros(shape, dtype=bool)
+        self.trusted = np.zeros(shape, dtype=bool)
         nothing = np.full(shape, np.nan)
         self.detection = Detection(
             state=np.zeros(shape, dtype=np.int64),
@@ -131,6 +132,8 @@ class _Run:
             outlet_moved=outlet_moved,
             main_sigma=main.sigma,
             outlet_sigma=sigma,
+            floor_high=self._floor_high(day, f.floor_c),
+            outlet_floor_high=self._floor_high(day, f.outlet_floor_c),
         )
         verdict = ev.judge(seen, self.memory, self._open_kinds(), self.level)
         out.main_usual[day], out.outlet_usual[day] = main_usual, outlet_usual
@@ -138,6 +141,7 @@ class _Run:
         self._events(day, verdict, seen, main.median, outlet.median, outlet.sigma)
         out.state[day], out.confidence[day], out.cause[day] = verdict.state, verdict.confidence, verdict.cause
         out.event[day] = self.numbers
+        self.trusted[day] = verdict.state != CODE[TrapState.sensor_fault]
         usable = ~np.isin(verdict.state, _FAULT_CODES) & (verdict.state != CODE[TrapState.sensor_fault])
         self.good[day] = (
             usable
@@ -146,6 +150,12 @@ class _Run:
             & (self.numbers < 0)
             & ~self.memory.suspected
         )
+
+    def _floor_high(self, day: int, floors: Floats) -> Floats:
+        """Return how far a sensor's coldest hours lie over what they were, NaN where it never cools."""
+        past = usual(floors, self.trusted, day, 1.0).median
+        own = np.where(past < ev.COOLED_C, floors[day] - past, np.nan)
+        return agreed(own, self.neighbours.shift(own, np.ones(len(own), dtype=bool)))
 
     def _events(
         self, day: int, verdict: ev.Verdict, seen: ev.Day, main: Floats, outlet: Floats, sigma: Floats

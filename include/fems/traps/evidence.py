@@ -11,6 +11,8 @@ from fems.traps.layout import Bools, Floats, Ints, TrapLayout
 LEAST_SIGMA_MAIN, LEAST_SIGMA_OUTLET = 1.0, 0.8
 """Smallest day-to-day spread that a sensor is given credit for, degrees."""
 
+COOLED_C = 60.0
+"""A sensor whose coldest hours are under that sees the line cool down at times."""
 _LEAST_MEASURED = 0.25
 _COLD_HOURS = 3.0
 _COLD_SHARE, _WARM_AGAIN_SHARE = 0.3, 0.7
@@ -18,13 +20,16 @@ _COLD_WHOLE_HOURS, _COLD_WHOLE_SHARE = 7.0, 0.1
 _LONGEST_COLD, _COLD_BATCH_DAYS = 5, 3
 _FLOODED_C, _FLOODED_SIGMAS = 8.0, 4.0
 _FLOODED_AT_ONCE_C = 16.0
-_LEAK_C, _LEAK_ALONE_C, _LEAK_SIGMAS = 4.5, 6.0, 2.5
+_LEAK_C, _LEAK_ALONE_C, _LEAK_SIGMAS = 4.0, 6.0, 2.5
 _BLOW_C, _BLOW_SIGMAS = 10.0, 5.0
 _CUSUM_SLACK, _CUSUM_ALARM, _CUSUM_STEP = 0.75, 8.0, 6.0
 _INLET_HOLDS_C = 5.0
 _TOO_HIGH_C = 12.0
 _JUMP_LEFT_C = 15.0
-_ABOVE_SATURATION_C = 15.0
+_OFFSET_C = 15.0
+_BROKEN_DAYS = 2
+_SEASON_DAYS = 15
+_ABOVE_SATURATION_C = 10.0
 _CLOSE_SHARE, _CLOSE_LEVEL = 0.5, 0.35
 _FLAT_SHARE = 0.4
 _FLAT_HOURS = 2.0
@@ -40,6 +45,7 @@ CAUSES = (
     "sensors_contradict",
     "came_off",
     "too_hot",
+    "broken_lately",
     "cold",
     "cold_not_expected",
     "cold_outlet",
@@ -69,6 +75,8 @@ class Day:
     outlet_moved: Floats
     main_sigma: Floats
     outlet_sigma: Floats
+    floor_high: Floats
+    outlet_floor_high: Floats
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,8 @@ class Memory:
         self.cold_days = np.zeros(traps, dtype=np.int64)
         self.longest_cold = np.zeros(traps, dtype=np.int64)
         self.came_off = np.zeros(traps, dtype=bool)
+        self.offset = np.zeros(traps, dtype=bool)
+        self.since_broken = np.full(traps, 99, dtype=np.int64)
         self.contradicted = np.zeros(traps, dtype=bool)
         self.outlet_jumped = np.zeros(traps, dtype=bool)
 
@@ -165,6 +175,11 @@ def judge(day: Day, memory: Memory, open_kind: Ints, level: Floats) -> Verdict:
         _fell(day, memory, settle, free, start, water_open, level)
         _leaks(day, memory, settle, free, start, leak_open, level)
         settle(np.isnan(day.main_usual), TrapState.learning, "too_few_days", 0.5)
+    # A sensor that was broken yesterday proves nothing today.
+    broken = state == _STATE[TrapState.sensor_fault]
+    memory.since_broken = np.where(broken, 0, memory.since_broken + 1)
+    doubtful = np.isin(state, _FAULT_STATES) & (open_kind < 0) & (memory.since_broken <= _BROKEN_DAYS)
+    state[doubtful], cause[doubtful] = _STATE[TrapState.sensor_fault], CAUSE["broken_lately"]
     unseen = free & ~layout.leak_observable
     cause[unseen] = CAUSE["leak_not_observable"]
     confidence[free] = np.where(unseen, 0.7, 0.9)[free]
@@ -184,7 +199,11 @@ def _sensors(day: Day, memory: Memory, settle, hot: Floats) -> None:  # type: ig
     settle(flat & on, TrapState.sensor_fault, "flat", 0.95)
     cold = hot < _COLD_SHARE
     outlet_hot = np.nan_to_num(f.outlet_hot[n], nan=0.0)
-    memory.came_off = (memory.came_off | f.sudden[n]) & (cold | (f.line_hours[n] < 1.0))
+    memory.came_off = f.sudden[n] | (memory.came_off & ~(f.hot_share[n] > _WARM_AGAIN_SHARE))
+    high = np.fmax(np.nan_to_num(day.floor_high), np.nan_to_num(day.outlet_floor_high)) > _OFFSET_C
+    cooled = ~np.isnan(day.floor_high) & ~on
+    memory.offset = high | (memory.offset & ~cooled)
+    settle(memory.offset, TrapState.sensor_fault, "too_hot", 0.8)
     settle(memory.came_off & cold & on, TrapState.sensor_fault, "came_off", 0.8)
     settle(
         layout.pair & cold & (outlet_hot > _WARM_AGAIN_SHARE) & on,
@@ -223,13 +242,12 @@ def _cold(day: Day, memory: Memory, settle, hot: Floats, start: Ints, is_open: B
         over, np.maximum(memory.longest_cold, memory.cold_days.clip(max=_LONGEST_COLD)), memory.longest_cold
     )
     memory.cold_start = np.where(cold & (memory.cold_start < 0), n, np.where(over, -1, memory.cold_start))
-    memory.cold_days = np.where(cold, memory.cold_days + 1, np.where(over, 0, memory.cold_days))
+    memory.cold_days = np.where(cold & expected, memory.cold_days + 1, np.where(over, 0, memory.cold_days))
     start[cold] = memory.cold_start[cold]
     # A trap that is cold on some days by its work is held against its own longest cold spell.
     whole = layout.always_hot & (f.line_hours[n] >= _COLD_WHOLE_HOURS) & (hot < _COLD_WHOLE_SHARE)
-    needed = np.where(
-        layout.always_hot, np.where(whole, 1, 2), np.maximum(_COLD_BATCH_DAYS, memory.longest_cold + 1)
-    )
+    least = np.where(layout.seasonal, _SEASON_DAYS, _COLD_BATCH_DAYS)
+    needed = np.where(layout.always_hot, np.where(whole, 1, 2), np.maximum(least, memory.longest_cold + 1))
     expected &= (memory.cold_days >= needed) | is_open
     outlet_cold = layout.pair & (np.nan_to_num(f.outlet_hot[n], nan=1.0) < _COLD_SHARE)
     sure = np.clip(0.6 + 0.08 * (n - memory.cold_start), 0.6, 0.9)

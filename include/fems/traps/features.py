@@ -40,6 +40,7 @@ class Features:
         outlet_jumped: whether the outlet rose at once by more than a failing trap's, in settled steam.
         season_on: whether another seasonal trap of the line was hot, share of `line_hours`.
         level_c: temperature that the main sensor has when hot, by the days before.
+        floor_c: temperature that the day's coldest twentieth stays under; `outlet_floor_c` the outlet's.
     """
 
     measured: Floats
@@ -58,6 +59,8 @@ class Features:
     outlet_jumped: Bools
     season_on: Floats
     level_c: Floats
+    floor_c: Floats
+    outlet_floor_c: Floats
 
 
 def day_features(readings: Readings, layout: TrapLayout) -> Features:
@@ -102,7 +105,7 @@ def _line_features(readings: Readings, layout: TrapLayout, members: np.ndarray) 
     told = (others > 0) | known_machine
     settled = trailing_all(expected, settled_steps) & valid
     # Heat of its own proves steam where it is as hot as ever, or where nobody else could tell.
-    own = trailing_all(warm & valid, settled_steps) & steady & (line_on | proof | ~told)
+    own = trailing_all(warm & valid, settled_steps) & steady & ~flat & (line_on | proof | ~told)
     season = layout.seasonal[members]
     hot_seasonal = (hot & season).sum(axis=1, keepdims=True) - (hot & season)
     counts = days.count(settled)
@@ -129,6 +132,8 @@ def _line_features(readings: Readings, layout: TrapLayout, members: np.ndarray) 
         "outlet_jumped": days.count(outlet_jumped & own) > 0,
         "season_on": share(hot_seasonal > 0),
         "level_c": level,
+        "floor_c": days.quantile(main, 0.05),
+        "outlet_floor_c": days.quantile(outlet, 0.05),
     }
 
 
