@@ -9,7 +9,7 @@ from typing import Any, ParamSpec
 from fems.lake.lake import Lake
 from fems.quality.evaluate import Evaluator
 from fems.registry.book import Book, load_book
-from fems.registry.feed import Source
+from fems.registry.feed import FactoryFeed
 from fems.registry.plant import Feed, Plant, load_plant
 from fems.settings import Settings, settings
 
@@ -51,9 +51,9 @@ class Platform:
         """Great Expectations, set up when the first table is evaluated."""
         return Evaluator(self.settings.expectations_dir)
 
-    def source(self, factory_id: str, feed: Feed) -> Source:
+    def source(self, factory_id: str, feed: Feed) -> FactoryFeed:
         """Return what decoding and processing a factory's feed need beside its files."""
-        return Source.of(self.plant, self.book(feed), factory_id)
+        return FactoryFeed.of(self.plant, self.book(feed), factory_id)
 
     def book(self, feed: Feed) -> Book:
         """Return a feed's definition book."""
