@@ -14,6 +14,7 @@ import pandas as pd
 from fems.errors import DataError, TooLittleHistory
 from fems.model import band, decomposition, gate, prior, samples, trees
 from fems.model.band import Band, Bands
+from fems.model.boosted import BoostedTrees
 from fems.model.calendar import ONE_DAY
 from fems.model.daygrid import DayGrid, horizon_hours, positions
 from fems.model.forward import Forward
@@ -39,7 +40,7 @@ class MonthAheadModel:
         prior: (E, B, K) weights of the experts in each part of the horizon.
         trust: 0 to 1, the network's share in the weights; 0 where it earned nothing on held-out origins.
         network: the keras.Model, None with trust 0.
-        trees: the lightgbm.Booster of the factory's sum, None where there was too little to fit it on.
+        trees: over the factory's sum, None where there was too little to fit it on.
         shares: of trees and MSTL in the factory's sum.
         band: of the machines' forecasts and of the factory's.
         trained_until: first instant not trained on.
@@ -53,7 +54,7 @@ class MonthAheadModel:
     prior: Floats
     trust: float
     network: Forward | None
-    trees: Any
+    trees: BoostedTrees | None
     shares: Shares
     band: Band
     trained_until: pd.Timestamp
