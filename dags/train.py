@@ -68,7 +68,7 @@ def train() -> None:
         from fems.flows.platform import Platform
         from fems.flows.train import trainable
 
-        platform = Platform.from_environment()
+        platform = Platform.from_environment(role="training")
         return (params or {}).get("factories") or trainable(platform)
 
     @task(
@@ -82,7 +82,7 @@ def train() -> None:
         from fems.flows.platform import Platform
         from fems.flows.train import train_factory
 
-        platform = Platform.from_environment()
+        platform = Platform.from_environment(role="training")
         result = train_factory(
             platform,
             factory,
