@@ -11,6 +11,9 @@ from typing import Any
 from embedded.accounts import ROLES
 from fems.errors import ConfigError
 
+# What every version has had. The data belongs to these: where one is missing the file is damaged, not old.
+_FIRST = {"minio_user", "minio_password", "airflow_password", "jwt_secret", "api_secret_key", "fernet_key"}
+
 
 @dataclass(frozen=True)
 class Credentials:
@@ -92,6 +95,8 @@ def load_or_create(path: Path) -> Credentials:
     new = asdict(Credentials.generate())
     if path.exists():
         kept = _read(path)
+        if missing := _FIRST - set(kept):
+            raise _damaged(path, ValueError(f"{', '.join(sorted(missing))} missing"))
         roles = new.pop("store_passwords") | (kept.get("store_passwords") or {})
         new |= kept | {"store_passwords": roles}
         if new == kept:

@@ -46,6 +46,7 @@ def create_app(environment: dict[str, str]) -> Any:
 
     _keep_to_own_locations(environment["MLFLOW_ARTIFACTS_DESTINATION"])
     handlers.initialize_backend_stores(environment["MLFLOW_BACKEND_STORE_URI"], None, f"{OWN}:/")
+    _tell_absent_from_forbidden(auth)
     app = auth.create_app()
     _keep_accounts(auth.store, environment)
     return LoginThrottle(MlflowDoor(app), attempt)
@@ -125,6 +126,19 @@ def _keep_to_own_locations(destination: str) -> None:
 
     registry.clear()
     registry.update({**kept, "s3": own_bucket})
+
+
+def _tell_absent_from_forbidden(auth: Any) -> None:
+    """Answer 404 for a model that is not there, where MLflow answers 403 so as not to tell which there are.
+
+    Every account here may read every model's name, and "no model yet" is what a first training hears.
+    """
+    target = auth._registered_model_or_prompt_target
+
+    def target_or_absent() -> tuple[str, str]:
+        return target() or ("registered_model", str(auth._get_request_param("name")))
+
+    auth._registered_model_or_prompt_target = target_or_absent
 
 
 def _keep_accounts(store: Any, environment: dict[str, str]) -> None:
