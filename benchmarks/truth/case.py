@@ -17,7 +17,7 @@ from fems.lake.lake import Lake
 from fems.lake.store import FolderStore
 from fems.process.flags import FLAGS
 from fems.registry.book import Book
-from fems.registry.feed import Source
+from fems.registry.feed import FactoryFeed
 from fems.registry.plant import Plant
 from fems.simulate import collector
 from fems.simulate.streams import stream
@@ -114,7 +114,7 @@ def load(folder: Path, plant: Plant, book: Book, factory_id: str, seed: int) -> 
     published, flags, times, causes = [], [], [], []
     lines: dict[str, list[str]] = {}
     duplicates: dict[date, int] = {}
-    for _, partition in engine.partitions(Lake(FolderStore(folder)), Source.of(plant, book, factory_id)):
+    for _, partition in engine.partitions(Lake(FolderStore(folder)), FactoryFeed.of(plant, book, factory_id)):
         native = partition.tables["native"]
         shape = len(sensors), native.num_rows // len(sensors), -1
         times.append(_utc(native["timestamp"])[: shape[1]])

@@ -13,7 +13,7 @@ from fems.errors import ConfigError
 from fems.raw import clock, numbers
 from fems.raw.decode import decode
 from fems.registry.book import load_book
-from fems.registry.feed import Source
+from fems.registry.feed import FactoryFeed
 from fems.registry.plant import FileMapping, Plant
 from fems.settings import settings
 
@@ -43,7 +43,7 @@ def plant(**mapping: object) -> Plant:
 
 def decoded(text: str | bytes, **mapping: object):
     data = text.encode() if isinstance(text, str) else text
-    source = Source.of(plant(**mapping), load_book(settings().definitions_dir, "meter"), "F")
+    source = FactoryFeed.of(plant(**mapping), load_book(settings().definitions_dir, "meter"), "F")
     return decode(
         RawObject("raw/meter/factory=F/date=2025-03-04/a.csv", "etag", len(data), DAY), data, source
     )

@@ -14,11 +14,11 @@ from fems.raw.decode import decode, decode_all
 from fems.raw.decoded import DecodedObject, OddCells
 from fems.raw.fast import plain
 from fems.registry.book import load_book
-from fems.registry.feed import Source
+from fems.registry.feed import FactoryFeed
 from fems.settings import settings
 
 BOOK = load_book(settings().definitions_dir, "meter")
-SOURCE = Source.of(plant(), BOOK, "F")
+SOURCE = FactoryFeed.of(plant(), BOOK, "F")
 
 LINES = st.sampled_from(
     [

@@ -10,7 +10,7 @@ import pandas as pd
 
 from fems.contracts.grains import GRAINS
 from fems.errors import DataError
-from fems.flows.partitions import Job
+from fems.flows.partitions import PartitionPlan
 from fems.forecast.tables import Forecast
 from fems.lake import keys
 from fems.lake.lake import Lake
@@ -18,7 +18,7 @@ from fems.lake.serialize import to_json
 from fems.process.partition import Partition
 from fems.quality import docs, drift, parameters, score
 from fems.quality.evaluate import Evaluation, Evaluator
-from fems.registry.feed import Source
+from fems.registry.feed import FactoryFeed
 from fems.registry.plant import Feed
 
 USUAL_MONTHS = 3
@@ -56,13 +56,13 @@ class Evaluated:
 
 
 def evaluate(
-    evaluator: Evaluator, job: Job, source: Source, partition: Partition, usual: drift.Profile
+    evaluator: Evaluator, plan: PartitionPlan, source: FactoryFeed, partition: Partition, usual: drift.Profile
 ) -> Evaluated:
     """Evaluate a partition's tables, each against its suite.
 
     Args:
         evaluator: Great Expectations.
-        job: which partition.
+        plan: which partition.
         source: registry and book.
         partition: its tables.
         usual: what the hours of the last accepted months look like; empty if there are none.
@@ -72,8 +72,8 @@ def evaluate(
     beside = {"native": frames["native"], "profile": profile, "usual": usual}
     found = {}
     for grain, frame in frames.items():
-        known = parameters.of_partition(source, grain, job.first, job.last, partition.suspended)
-        found[grain] = evaluator.evaluate(frame, f"{job.feed}_{grain}", known, beside)
+        known = parameters.of_partition(source, grain, plan.first, plan.last, partition.suspended)
+        found[grain] = evaluator.evaluate(frame, f"{plan.feed}_{grain}", known, beside)
     return Evaluated(found, profile)
 
 
@@ -106,22 +106,22 @@ def records(lake: Lake, feed: Feed, factory_id: str) -> dict[str, dict[str, Any]
 
 
 def record_of(
-    job: Job, manifest: dict[str, Any], partition: Partition, evaluated: Evaluated | None
+    plan: PartitionPlan, manifest: dict[str, Any], partition: Partition, evaluated: Evaluated | None
 ) -> dict[str, Any]:
     """Return what is kept of an evaluation. It holds no clock: the same data and suites give the same record.
 
     Args:
-        job: which partition.
+        plan: which partition.
         manifest: what the partition says of itself.
         partition: its tables.
         evaluated: None for a month of which no row could be used.
     """
     tables = {} if evaluated is None else evaluated.tables
     return {
-        "factory_id": job.factory_id,
-        "feed": job.feed,
-        "month": job.month,
-        "fingerprint": job.fingerprint,
+        "factory_id": plan.factory_id,
+        "feed": plan.feed,
+        "month": plan.month,
+        "fingerprint": plan.fingerprint,
         "published": evaluated is None or evaluated.count("critical") == 0,
         "critical_failed": 0 if evaluated is None else evaluated.count("critical"),
         "warning_failed": 0 if evaluated is None else evaluated.count("warning"),
@@ -166,13 +166,13 @@ def docs_key(feed: str, factory_id: str, month: str, grain: str) -> str:
 
 
 def write_docs(
-    lake: Lake, job: Job, evaluated: Evaluated, run: str, grains: tuple[str, ...] = GRAINS
+    lake: Lake, plan: PartitionPlan, evaluated: Evaluated, run: str, grains: tuple[str, ...] = GRAINS
 ) -> None:
     """Write the Data Docs page of each table of a partition."""
     now = datetime.now(UTC)
     for grain in grains:
         html = docs.page(evaluated.tables[grain].result, run, now)
-        lake.store.put(docs_key(job.feed, job.factory_id, job.month, grain), html.encode())
+        lake.store.put(docs_key(plan.feed, plan.factory_id, plan.month, grain), html.encode())
 
 
 def prune(lake: Lake, feed: Feed, factory_id: str, today: date, keep_days: int = KEEP_DAYS) -> int:
@@ -204,7 +204,7 @@ def prune(lake: Lake, feed: Feed, factory_id: str, today: date, keep_days: int =
     return len(old)
 
 
-def evaluate_training(evaluator: Evaluator, source: Source, hours: pd.DataFrame) -> Evaluation:
+def evaluate_training(evaluator: Evaluator, source: FactoryFeed, hours: pd.DataFrame) -> Evaluation:
     """Evaluate what a model is to be trained on.
 
     Args:
@@ -218,7 +218,7 @@ def evaluate_training(evaluator: Evaluator, source: Source, hours: pd.DataFrame)
 
 def evaluate_forecast(
     evaluator: Evaluator,
-    source: Source,
+    source: FactoryFeed,
     forecast: Forecast,
     origin: pd.Timestamp,
     horizon_minutes: int,

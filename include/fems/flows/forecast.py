@@ -34,7 +34,7 @@ _NATIVE_MONTHS = 7
 
 
 @dataclass(frozen=True)
-class Said:
+class ForecastResult:
     """What was forecast, and by whom.
 
     Attributes:
@@ -166,7 +166,7 @@ def forecast_factory(
     return _told(prefix, summary)
 
 
-def _said(factory_id: str, known: History, origin: pd.Timestamp, hours: int) -> Said:
+def _said(factory_id: str, known: History, origin: pd.Timestamp, hours: int) -> ForecastResult:
     """Ask the champion; where there is none, or too little recent data for it, ask a baseline and say so.
 
     A service that does not answer is no reason for a baseline: that is retried.
@@ -194,7 +194,7 @@ def _said(factory_id: str, known: History, origin: pd.Timestamp, hours: int) -> 
             "fallback": None,
             "fallback_code": None,
         }
-        return Said(kwh, bands, about)
+        return ForecastResult(kwh, bands, about)
     except (NoModel, TooLittleHistory) as error:
         made = fallback.forecast(known, origin, hours)
         log.warning("factory %s: the baseline %s forecasts: %s", factory_id, made.name, error)
@@ -205,7 +205,7 @@ def _said(factory_id: str, known: History, origin: pd.Timestamp, hours: int) -> 
             "fallback": str(error),
             "fallback_code": "no_model" if isinstance(error, NoModel) else "too_little_data",
         }
-        return Said(made.kwh, made.bands, about)
+        return ForecastResult(made.kwh, made.bands, about)
 
 
 def _demand(

@@ -21,7 +21,7 @@ from fems.raw.decode import read_rows
 from fems.raw.text import TextTable, read_table
 from fems.raw.verdict import times_of
 from fems.registry.book import Book
-from fems.registry.feed import Source
+from fems.registry.feed import FactoryFeed
 from fems.registry.plant import FileMapping, Plant
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ def land_file(lake: Lake, plant: Plant, book: Book, factory_id: str, path: Path,
         ConfigError: the file or the factory does not exist.
         DataError: an object of that name is there with other content.
     """
-    source = Source.of(plant, book, factory_id)
+    source = FactoryFeed.of(plant, book, factory_id)
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -105,7 +105,7 @@ def land_file(lake: Lake, plant: Plant, book: Book, factory_id: str, path: Path,
     return Landed(put, kept)
 
 
-def _split(data: bytes, name: str, source: Source, received: date) -> Iterator[tuple[date, str, bytes]]:
+def _split(data: bytes, name: str, source: FactoryFeed, received: date) -> Iterator[tuple[date, str, bytes]]:
     """Yield a day, the name and the bytes of its part of a file.
 
     A file whose rows are all of one day stays as it is, whatever its form. A longer text is cut between its lines,

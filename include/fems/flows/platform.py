@@ -9,7 +9,7 @@ from typing import Any, ParamSpec
 from fems.lake.lake import Lake
 from fems.quality.evaluate import Evaluator
 from fems.registry.book import Book, load_book
-from fems.registry.feed import Source
+from fems.registry.feed import FactoryFeed
 from fems.registry.plant import Feed, Plant, load_plant
 from fems.settings import Settings, settings
 
@@ -36,24 +36,28 @@ class Platform:
     settings: Settings
 
     @classmethod
-    def from_environment(cls, lake: Lake | None = None) -> "Platform":
+    def from_environment(cls, lake: Lake | None = None, *, role: str | None = None) -> "Platform":
         """Return the platform that the environment describes, on another lake if one is given.
+
+        Args:
+            lake: instead of the environment's.
+            role: whose key opens the environment's lake, such as `ingest` (`Settings.store_key`).
 
         Raises:
             ConfigError: a setting or factories.yaml is wrong; says where.
         """
         configured = settings()
         plant = load_plant(configured.factories_file)
-        return cls(lake or Lake.connect(configured), plant, configured)
+        return cls(lake or Lake.connect(configured, role), plant, configured)
 
     @cached_property
     def evaluator(self) -> Evaluator:
         """Great Expectations, set up when the first table is evaluated."""
         return Evaluator(self.settings.expectations_dir)
 
-    def source(self, factory_id: str, feed: Feed) -> Source:
+    def source(self, factory_id: str, feed: Feed) -> FactoryFeed:
         """Return what decoding and processing a factory's feed need beside its files."""
-        return Source.of(self.plant, self.book(feed), factory_id)
+        return FactoryFeed.of(self.plant, self.book(feed), factory_id)
 
     def book(self, feed: Feed) -> Book:
         """Return a feed's definition book."""

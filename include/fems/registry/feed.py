@@ -9,7 +9,7 @@ from fems.registry.plant import Feed, FileMapping, Plant, Sensor
 
 
 @dataclass(frozen=True)
-class Source:
+class FactoryFeed:
     """Whose files are read, and by which rules: what decoding an object needs beside its bytes."""
 
     factory_id: str
@@ -21,7 +21,7 @@ class Source:
     book: Book
 
     @classmethod
-    def of(cls, plant: Plant, book: Book, factory_id: str) -> "Source":
+    def of(cls, plant: Plant, book: Book, factory_id: str) -> "FactoryFeed":
         """Gather what the registry and the book say of a factory's feed.
 
         Raises:

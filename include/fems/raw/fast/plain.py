@@ -19,7 +19,7 @@ from fems.raw.fast.machine import reader
 from fems.raw.labels import NO_TIME, layout_of_format, read_labels
 from fems.raw.text import BadLine
 from fems.raw.typed import Coded, TypedRows, coded_constants
-from fems.registry.feed import Source
+from fems.registry.feed import FactoryFeed
 from fems.registry.plant import FileMapping
 
 _MOST_BYTES = 8 << 20
@@ -91,7 +91,7 @@ def _plain(data: bytes, mapping: FileMapping) -> bytes | None:
     return None if b'"' in body or not body[: body.index(b"\n")].decode().strip() else body
 
 
-def read(batch: Batch, headers: Mapping[str, str], source: Source) -> TypedRows | None:
+def read(batch: Batch, headers: Mapping[str, str], source: FactoryFeed) -> TypedRows | None:
     """Read the rows of some files; None if the compiled reader cannot. A file that it leaves has no row.
 
     Args:
@@ -140,7 +140,7 @@ def read(batch: Batch, headers: Mapping[str, str], source: Source) -> TypedRows 
     )  # fmt: skip
 
 
-def _form(blank: sheet.Sheet, batch: Batch, headers: Mapping[str, str], source: Source) -> sheet.Sheet:
+def _form(blank: sheet.Sheet, batch: Batch, headers: Mapping[str, str], source: FactoryFeed) -> sheet.Sheet:
     """Write into a sheet how the lines are to be read."""
     role = {headers[name]: j for j, name in enumerate(source.book.columns) if name in headers}
     constants = source.mapping.constants
