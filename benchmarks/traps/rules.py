@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
-from benchmarks.traps.plant import TrapYear
 
+from benchmarks.traps.plant import TrapYear
 from fems.calendar import holidays_of, weekdays
 from fems.contracts.traps import LEAKS
 from fems.registry.steam_traps import Stop

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import numpy as np
+
 from benchmarks.traps.plant import SCORED_FROM, TrapYear
 from benchmarks.traps.rules import Alarm
-
 from fems.simulate.traps import TrapEvent
 
 FAULT_KINDS = ("blocked", "flooded", "blow_through", "leak")

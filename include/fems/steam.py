@@ -66,6 +66,7 @@ def vapour_kj_kg(bar: ArrayLike) -> Floats:
     return np.interp(np.asarray(bar, dtype=np.float64), table[0], table[3])
 
 
+@lru_cache(maxsize=64)
 def feed_water_kj_kg(celsius: float) -> float:
     """Return the enthalpy of a boiler's feed water in kJ/kg.
 

@@ -17,6 +17,7 @@ from fems.cli import model as cli_model
 from fems.cli import monitor as cli_monitor
 from fems.cli import quality as cli_quality
 from fems.cli import sql as cli_sql
+from fems.cli import traps as cli_traps
 from fems.cli.terminal import (
     FactoriesOption,
     FactoryArgument,
@@ -292,6 +293,11 @@ for command in (
     cli_sql.sql,
 ):
     app.command()(explained(command))
+
+traps = typer.Typer(no_args_is_help=True, help="Steam traps: which has failed, since when, what it costs.")
+for command in cli_traps.COMMANDS:
+    traps.command()(explained(command))
+app.add_typer(traps, name="traps")
 
 
 if __name__ == "__main__":

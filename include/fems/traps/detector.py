@@ -20,7 +20,18 @@ _FORGOTTEN_AFTER = 10
 
 @dataclass(frozen=True)
 class OpenedEvent:
-    """An event in terms of day and trap numbers; see `fems.contracts.traps.TrapEvent`."""
+    """A fault of a trap, in numbers of days and traps.
+
+    Attributes:
+        trap: whose.
+        start: first day of the evidence.
+        detected: the day whose evening knew of it.
+        kinds: day and state of each day with the fault.
+        severity: shift of a temperature on each of them, degrees.
+        confidence: of each of them.
+        end: first day without it; empty while it is open.
+        closed: the day on which that was known, and how: a repair, or the third good day.
+    """
 
     trap: int
     start: int

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fems.calendar import Days
+import itertools
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
@@ -86,7 +87,7 @@ def running(used_kwh: Floats, day: NDArray[np.int64]) -> Floats:
     busy = np.stack(
         [
             nan_quantile(used_kwh[a:b], 0.9) if b > a else np.full(used_kwh.shape[1], np.nan)
-            for a, b in zip(edges[:-1], edges[1:], strict=True)
+            for a, b in itertools.pairwise(edges)
         ]
     )
     out = np.full(used_kwh.shape, np.nan)
