@@ -83,6 +83,7 @@ def _line_features(readings: Readings, layout: TrapLayout, members: np.ndarray) 
     level = _levels(days.quantile(main, 0.9), np.where(at_outlet, _LEAST_OUTLET_C, _LEAST_INLET_C))
     outlet_level = _levels(days.quantile(outlet, 0.9), np.full(len(members), _LEAST_OUTLET_C))
     flat, outlet_flat = _flat(main, readings), _flat(outlet, readings)
+    by_step = level[readings.day]
     settled_steps = readings.steps_of(_SETTLED_MIN)
     with np.errstate(invalid="ignore"):
         proof = (main > _ON_SHARE * by_step) & ~flat

@@ -122,10 +122,11 @@ def chart(days: pd.DataFrame, trap_id: str) -> str:
                 f'<rect x="{x(number) - step / 2:.1f}" y="{_TOP}" width="{step:.1f}" '
                 f'height="{_HEIGHT - _TOP - _BOTTOM}" fill="{colour}"/>'
             )
-    for mark in range(int(low), int(high) + 1, max(10, int((high - low) // 50) * 10)):
-        parts.append(
-            f'<text x="{_LEFT - 6}" y="{y(mark) + 4}" text-anchor="end" fill="{_SOFT}">{mark}</text>'
-        )
+    marks = range(int(low), int(high) + 1, max(10, int((high - low) // 50) * 10))
+    parts += [
+        f'<text x="{_LEFT - 6}" y="{y(mark) + 4}" text-anchor="end" fill="{_SOFT}">{mark}</text>'
+        for mark in marks
+    ]
     for name, colour in _COLOURS.items():
         usual = name.replace("_c", "_usual_c")
         parts += _lines(
