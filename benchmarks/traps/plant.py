@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from fems.simulate.trap_causes import TrapRates
 from fems.simulate.traps import TrapEvent, events, trap_month
 
 GRAIN = 15
+RATES = TrapRates()
 FIRST = date(2024, 12, 1)
 MONTHS = 13
 """A month to learn in, and a year."""
@@ -88,17 +90,12 @@ def bench_factory(seed: int, traps: int = TRAPS) -> Factory:
     )
 
 
-def trap_year(
-    seed: int, *, traps: int = TRAPS, months: int = MONTHS, rates: TrapRates = TrapRates()
-) -> TrapYear:
+def trap_year(seed: int, *, traps: int = TRAPS, months: int = MONTHS, rates: TrapRates = RATES) -> TrapYear:
     """Simulate a factory for the months from `FIRST` on."""
     factory = bench_factory(seed, traps)
     name = f"bench{seed}"
     firsts = [date(y, m, 1) for y, m in _months(months + 1)]
-    grids = [
-        Grid(factory.timezone, first, (after - first).days)
-        for first, after in zip(firsts, firsts[1:], strict=False)
-    ]
+    grids = [Grid(factory.timezone, first, (after - first).days) for first, after in pairwise(firsts)]
     parts = [trap_month(name, factory, grid, grain=GRAIN, seed=seed, rates=rates) for grid in grids]
     starts = pd.DatetimeIndex(np.concatenate([grid.starts[::GRAIN] for grid in grids]), tz="UTC").tz_convert(
         factory.timezone

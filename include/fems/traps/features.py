@@ -17,7 +17,8 @@ _LEVEL_DAYS = 45
 _FALLING_C_H = 10.0
 _FLAT_MIN = 360
 _JUMP_C = 25.0
-_SUDDEN_C = 30.0
+_COOLING_HOURS = 6.0
+_SUDDEN_C, _SUDDEN_MIN = 30.0, 15
 """No pipe cools by that in a quarter of an hour: the sensor has come off."""
 
 
@@ -36,11 +37,12 @@ class Features:
         outlet_c: the same of the outlet.
         outlet_hot: share of `line_hours` in which the outlet was hot.
         flat: share of the day's values that stood still for hours, main sensor; `outlet_flat` the outlet.
-        sudden: whether the main sensor fell at once by more than a pipe can; `outlet_sudden` the outlet.
+        sudden: whether the main sensor fell at once by more than a pipe can.
         outlet_jumped: whether the outlet rose at once by more than a failing trap's, in settled steam.
         season_on: whether another seasonal trap of the line was hot, share of `line_hours`.
         level_c: temperature that the main sensor has when hot, by the days before.
-        floor_c: temperature that the day's coldest twentieth stays under; `outlet_floor_c` the outlet's.
+        floor_c: temperature that the day's coldest twentieth stays under, NaN where the line was not off for hours;
+            `outlet_floor_c` the outlet's.
     """
 
     measured: Floats
@@ -55,7 +57,6 @@ class Features:
     flat: Floats
     outlet_flat: Floats
     sudden: Bools
-    outlet_sudden: Bools
     outlet_jumped: Bools
     season_on: Floats
     level_c: Floats
@@ -92,9 +93,10 @@ def _line_features(readings: Readings, layout: TrapLayout, members: np.ndarray) 
         steady = ~(main - earlier(main, hour) < -_FALLING_C_H)
         warm = main > _WARM_SHARE * by_step
         outlet_hot = outlet > _HOT_SHARE * outlet_level[readings.day]
-        sudden = earlier(main, 1) - main > _SUDDEN_C
-        outlet_sudden = earlier(outlet, 1) - outlet > _SUDDEN_C
-        outlet_jumped = outlet - earlier(outlet, 1) > _JUMP_C
+        # Over a longer interval a pipe may well cool by that much.
+        fine = readings.grain <= _SUDDEN_MIN
+        sudden = (earlier(main, 1) - main > _SUDDEN_C) & fine
+        outlet_jumped = (outlet - earlier(outlet, 1) > _JUMP_C) & fine
     valid = ~np.isnan(main)
     others = valid.sum(axis=1, keepdims=True) - valid
     proofs = proof.sum(axis=1, keepdims=True) - proof
@@ -114,6 +116,7 @@ def _line_features(readings: Readings, layout: TrapLayout, members: np.ndarray) 
     def share(flags: Bools) -> Floats:
         return np.where(counts > 0, days.count(flags & settled) / np.maximum(counts, 1), np.nan)
 
+    cooled = days.count(~line_on & (others > 0)) * hours >= _COOLING_HOURS
     enough = days.count(own) * hours >= 1.0
     return {
         "measured": days.count(valid) / days.length[:, None],
@@ -128,12 +131,11 @@ def _line_features(readings: Readings, layout: TrapLayout, members: np.ndarray) 
         "flat": days.count(flat) / np.maximum(days.count(valid), 1),
         "outlet_flat": days.count(outlet_flat) / np.maximum(days.count(~np.isnan(outlet)), 1),
         "sudden": days.count(sudden & line_on) > 0,
-        "outlet_sudden": days.count(outlet_sudden & line_on) > 0,
         "outlet_jumped": days.count(outlet_jumped & own) > 0,
         "season_on": share(hot_seasonal > 0),
         "level_c": level,
-        "floor_c": days.quantile(main, 0.05),
-        "outlet_floor_c": days.quantile(outlet, 0.05),
+        "floor_c": np.where(cooled, days.quantile(main, 0.05), np.nan),
+        "outlet_floor_c": np.where(cooled, days.quantile(outlet, 0.05), np.nan),
     }
 
 

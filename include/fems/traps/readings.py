@@ -1,12 +1,12 @@
 """What was measured at traps and machines, on one regular clock."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fems.calendar import Days
-import itertools
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]

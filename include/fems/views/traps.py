@@ -26,18 +26,24 @@ def newest(platform: Platform, factories: Iterable[str] | None = None) -> list[d
         if tables is None:
             continue
         traps = platform.plant.factory(factory_id).steam_traps
-        days, events = (table.to_pandas() for table in tables)
-        since = events.set_index("event_id")["start"].to_dict() if len(events) else {}
+        days = tables[0].to_pandas()
+        known = {row["event_id"]: row for row in tables[1].to_pylist()}
         for row in days[days["day"] == days["day"].max()].to_dict("records"):
             if row["trap_id"] not in traps:
                 continue
-            trap, a_day = traps[row["trap_id"]], _a_day(days, row)
+            trap, a_day, event = traps[row["trap_id"]], _a_day(days, row), known.get(row["event_id"])
+            if event is not None and row["state"] not in map(str, FAULTS):
+                # The line may be off today: the fault is still there.
+                row |= {
+                    "state": event["kind"],
+                    **{n: event[n] for n in ("reason", "reason_ko", "confidence")},
+                }
             rows.append(
                 {
                     **_plain(row),
                     "name": trap.name,
                     "name_ko": trap.name_ko or trap.name,
-                    "since": since.get(row["event_id"]),
+                    "since": event["start"] if event else None,
                     "leaks observable": trap.position in ("outlet", "body", "pair"),
                     "kg a day": a_day["steam_kg"],
                     "kg a day low": a_day["steam_kg_low"],
