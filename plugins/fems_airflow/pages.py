@@ -142,3 +142,21 @@ def report_of_month(factory: str, month: Month, lang: Language = "ko") -> HTMLRe
     from fems.flows.report import report_html
 
     return _html(report_html(_platform(), factory, month, lang))
+
+
+@app.get("/traps/{factory}")
+def traps_of_factory(factory: str) -> HTMLResponse:
+    """A factory's steam traps: by what they cost, each with its chart."""
+    from fems.views.traps import traps_page
+
+    return _html(traps_page(_platform(), factory))
+
+
+@app.get("/traps/{factory}/worklist.xlsx")
+def trap_work_list(factory: str) -> Response:
+    """The open events of a factory's steam traps as an Excel file."""
+    from fems.views.traps import work_list
+
+    content, _ = work_list(_platform(), [factory])
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    return Response(content, media_type=kind, headers=_HEADERS)

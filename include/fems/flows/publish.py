@@ -17,6 +17,7 @@ from fems.lake.lake import Lake
 from fems.lake.serialize import to_json, to_parquet
 from fems.process.metadata import describe
 from fems.process.package import package, resource
+from fems.traps.package import trap_resources
 from fems.process.partition import Partition
 from fems.quality.evaluate import Evaluator
 from fems.registry.feed import FactoryFeed
@@ -148,6 +149,8 @@ def write_package(platform: Platform, factory_id: str) -> None:
                 if key in there:
                     path = key.removeprefix("processed/")
                     resources.append(resource(path, grain, book, manifest))
+    traps = lake.read_json(keys.trap_manifest_key(factory_id))
+    resources += trap_resources(traps) if traps else []
     content = to_json(package(factory_id, platform.plant.factory(factory_id).name, resources))
     key = keys.package_key(factory_id)
     if resources and lake.get(key) != content:

@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 
 from fems import __version__
 from fems.contracts.trap_records import TrapRecords, Verdict, Word, read_records, write_records
-from fems.contracts.traps import FAULTS
 from fems.errors import ConfigError, DataError
 from fems.flows.platform import Platform, timed
+from fems.flows.publish import write_package
 from fems.flows.trap_readings import published_readings
 from fems.lake import keys
 from fems.lake.lake import Lake
@@ -78,6 +78,7 @@ def watch_traps(platform: Platform, factory_id: str) -> dict[str, Any]:
         evaluation.require(f"factory {factory_id}, {name}")
     summary = _summary(factory_id, days, events)
     _publish(platform.lake, factory_id, fingerprint, inputs, summary, days, events)
+    write_package(platform, factory_id)
     return {**summary, "published": True}
 
 
@@ -280,7 +281,3 @@ def factory_of(platform: Platform, trap_id: str) -> str:
             return factory_id
     raise ConfigError(f"no factory has a steam trap {trap_id!r} in factories.yaml")
 
-
-def fault_names() -> tuple[str, ...]:
-    """Return the states that are a fault."""
-    return tuple(map(str, FAULTS))

@@ -221,7 +221,8 @@ def _event(row: dict[str, Any]) -> str:
     """Say in a line what is known of a trap's fault."""
     loss = ""
     if row["loss_kg_h"] is not None:
-        loss = f"; about {row['loss_kg_h']:.1f} kg/h of steam ({row['loss_kg_h_low']:.1f} to {row['loss_kg_h_high']:.1f})"
+        low, high = row["loss_kg_h_low"], row["loss_kg_h_high"]
+        loss = f"; about {row['loss_kg_h']:.1f} kg/h of steam ({low:.1f} to {high:.1f})"
     return (
         f"{row['trap_id']}: {row['kind'].replace('_', ' ')} since {row['start']}, confidence "
         f"{100 * row['confidence']:.0f} %: {row['reason']}{loss}"
