@@ -17,10 +17,10 @@ from fems.lake.lake import Lake
 from fems.lake.serialize import to_json, to_parquet
 from fems.process.metadata import describe
 from fems.process.package import package, resource
-from fems.traps.package import trap_resources
 from fems.process.partition import Partition
 from fems.quality.evaluate import Evaluator
 from fems.registry.feed import FactoryFeed
+from fems.traps.package import trap_resources
 
 
 def manifest_of(plan: PartitionPlan, source: FactoryFeed, partition: Partition) -> dict[str, Any]:

@@ -280,4 +280,3 @@ def factory_of(platform: Platform, trap_id: str) -> str:
         if trap_id in factory.steam_traps:
             return factory_id
     raise ConfigError(f"no factory has a steam trap {trap_id!r} in factories.yaml")
-

@@ -149,6 +149,8 @@ class _Run:
         verdict = ev.judge(seen, self.memory, self._open_kinds(), self.level)
         out.main_usual[day], out.outlet_usual[day] = main_usual, outlet_usual
         out.main_moved[day], out.outlet_moved[day] = main_moved, outlet_moved
+        for trap in np.flatnonzero(self.memory.risen_days == ev.RISEN_DAYS):
+            self.good[:day, trap] = False  # learned while it had a fault
         self._events(day, verdict, seen, main.median, outlet.median, outlet.sigma)
         out.state[day], out.confidence[day], out.cause[day] = verdict.state, verdict.confidence, verdict.cause
         out.event[day] = self.numbers
@@ -166,6 +168,8 @@ class _Run:
         """Return how far a sensor's coldest hours lie over what they were, NaN where it never cools."""
         past = usual(floors, self.trusted, day, 1.0).median
         own = np.where(past < ev.COOLED_C, floors[day] - past, np.nan)
+        if np.count_nonzero(~np.isnan(own)) < ev.COOLED_TRAPS:
+            return np.full(len(own), np.nan)  # alone, a warm spring looks the same
         return agreed(own, self.neighbours.shift(own, np.ones(len(own), dtype=bool)))
 
     def _events(

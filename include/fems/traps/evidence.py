@@ -13,6 +13,9 @@ LEAST_SIGMA_MAIN, LEAST_SIGMA_OUTLET = 1.0, 0.8
 
 COOLED_C = 60.0
 """A sensor whose coldest hours are under that sees the line cool down at times."""
+RISEN_DAYS = 3
+COOLED_TRAPS = 4
+"""So many traps must cool down together before one that stays warmer is held to be at fault."""
 _LEAST_MEASURED = 0.25
 _COLD_HOURS = 3.0
 _COLD_SHARE, _WARM_AGAIN_SHARE = 0.3, 0.7
@@ -46,6 +49,7 @@ CAUSES = (
     "came_off",
     "too_hot",
     "broken_lately",
+    "rose_to_steam",
     "cold",
     "cold_not_expected",
     "cold_outlet",
@@ -112,6 +116,7 @@ class Memory:
         self.cold_days = np.zeros(traps, dtype=np.int64)
         self.longest_cold = np.zeros(traps, dtype=np.int64)
         self.came_off = np.zeros(traps, dtype=bool)
+        self.risen_days = np.zeros(traps, dtype=np.int64)
         self.offset = np.zeros(traps, dtype=bool)
         self.since_broken = np.full(traps, 99, dtype=np.int64)
         self.contradicted = np.zeros(traps, dtype=bool)
@@ -220,8 +225,15 @@ def _sensors(day: Day, memory: Memory, settle, hot: Floats) -> None:  # type: ig
         0.7,
     )
     at_inlet = layout.at_inlet
-    too_hot = at_inlet & (day.main_moved > np.maximum(_TOO_HIGH_C, 5 * day.main_sigma))
-    too_hot |= f.main_c[n] > layout.saturation_c + _ABOVE_SATURATION_C
+    risen = at_inlet & (day.main_moved > np.maximum(_TOO_HIGH_C, 5 * day.main_sigma))
+    above = f.main_c[n] > layout.saturation_c + _ABOVE_SATURATION_C
+    # Under saturation an inlet that rose for days is one whose baseline was learned while it was flooded.
+    mended = risen & ~above & ~np.isnan(layout.saturation_c)
+    memory.risen_days = np.where(
+        mended, memory.risen_days + 1, np.where(np.isnan(f.main_c[n]), memory.risen_days, 0)
+    )
+    settle(mended, TrapState.learning, "rose_to_steam", 0.5)
+    too_hot = risen | above
     too_hot |= layout.pair & (f.outlet_c[n] > f.main_c[n] + _INLET_HOLDS_C)
     high = day.outlet_moved > _JUMP_LEFT_C
     memory.outlet_jumped = (memory.outlet_jumped | f.outlet_jumped[n]) & (high | np.isnan(day.outlet_moved))

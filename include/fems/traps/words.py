@@ -57,6 +57,10 @@ _REASONS: dict[str, tuple[str, str]] = {
         "the sensor was at fault in the last days: today's reading proves nothing",
         "최근 센서 이상이 있어 오늘 값으로 판단할 수 없음",
     ),
+    "rose_to_steam": (
+        "hotter than what was learned, yet not than the steam: it may have been flooded before; learning anew",
+        "학습한 값보다 높지만 증기보다는 낮음: 이전에 응축수가 정체되었을 수 있어 다시 학습함",
+    ),
     "cold": (
         "hot in {hot:.0f} % of {hours:.0f} h with steam on the line",
         "배관에 증기가 있던 {hours:.0f}시간 중 {hot:.0f} %만 뜨거움",
