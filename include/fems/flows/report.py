@@ -4,9 +4,11 @@ from typing import Any
 
 import pandas as pd
 
+from fems.contracts.traps import LEAKS, TrapState
 from fems.errors import DataError
 from fems.flows.history import as_history, published_hours
 from fems.flows.platform import Platform
+from fems.flows.traps import published_traps
 from fems.forecast.reasons import Language
 from fems.forecast.tables import Forecast
 from fems.lake import keys
@@ -15,10 +17,18 @@ from fems.model.history import History
 from fems.report.content import Content, track_record
 from fems.report.page import opened_in, render
 from fems.report.workbook import workbook
+from fems.traps.words import STATE_WORDS
 
 REPORT, WORKBOOK = "report.html", "forecast.xlsx"
 GRAINS = ("native", "hour", "day")
 _PAST_MONTHS = 3
+_A_DAY = {
+    "steam_kg": "kg_day",
+    "steam_kg_low": "kg_day_low",
+    "steam_kg_high": "kg_day_high",
+    "fuel_kwh": "fuel_kwh_day",
+    "cost": "cost_day",
+}
 
 
 def write_report(
@@ -114,7 +124,40 @@ def _content(platform: Platform, summary: dict[str, Any], forecast: Forecast, kn
         daily.tz_localize(None),
         track_record(track),
         platform.plant.grain_minutes(factory_id, "meter"),
+        _open_traps(platform, factory_id),
     )
+
+
+def _open_traps(platform: Platform, factory_id: str) -> tuple[dict[str, Any], ...]:
+    """Return the open events of the factory's steam traps, with what they lose on a usual day."""
+    tables = published_traps(platform.lake, factory_id)
+    if tables is None:
+        return ()
+    factory = platform.plant.factory(factory_id)
+    days = tables[0].to_pandas()
+    found = []
+    for row in tables[1].to_pylist():
+        trap = factory.steam_traps.get(row["trap_id"])
+        if row["end"] is not None or trap is None:
+            continue
+        state = TrapState(row["kind"])
+        lost = days[(days["event_id"] == row["event_id"]) & days["steam_kg"].notna()].tail(7)
+        mean = {name: float(lost[name].astype(float).mean()) if len(lost) else None for name in _A_DAY}
+        found.append(
+            {
+                **{
+                    name: row[name]
+                    for name in ("trap_id", "start", "confidence", "reason", "reason_ko", "currency")
+                },
+                "name": trap.name,
+                "name_ko": trap.name_ko or trap.name,
+                "state": STATE_WORDS[state][0],
+                "state_ko": STATE_WORDS[state][1],
+                "leak": state in LEAKS,
+                **{short: mean[name] for name, short in _A_DAY.items()},
+            }
+        )
+    return tuple(sorted(found, key=lambda row: -(row["cost_day"] or row["kg_day"] or 0.0)))
 
 
 def _table(lake: Lake, name: str) -> pd.DataFrame:

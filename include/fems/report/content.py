@@ -31,6 +31,8 @@ class Content:
         measured: kWh of each local day of the three months before the origin, NaN where unknown.
         track: a row for each earlier forecast of the whole factory, oldest first, with `TRACK_COLUMNS`.
         grain_minutes: of the native table.
+        traps: open events of steam traps, what costs most first: trap_id, name, name_ko, state, state_ko, start,
+            confidence, reason, reason_ko, kg_day, kg_day_low, kg_day_high, fuel_kwh_day, cost_day, currency, leak.
     """
 
     factory: Factory
@@ -39,6 +41,7 @@ class Content:
     measured: pd.Series
     track: pd.DataFrame
     grain_minutes: int
+    traps: tuple[dict[str, Any], ...] = ()
 
     def machines(self, language: Language) -> dict[str, str]:
         """Return sensor ID -> the machine's name."""
