@@ -121,7 +121,7 @@ def _neural(bench: Path, console: Console) -> list[Measurement]:
 def _traps(bench: Path, console: Console) -> list[Measurement]:
     from benchmarks.traps import bench as traps
 
-    with console.status("ten factories of fifty steam traps for a year, a few minutes"):
+    with console.status("eleven factories of fifty steam traps for a year, a few minutes"):
         found = traps.outcome()
     for table in traps.tables(found):
         console.print(table)

@@ -15,8 +15,8 @@ from benchmarks.traps.plant import TrapYear, trap_year
 from benchmarks.traps.rules import RULES, product
 from benchmarks.traps.score import BIG_LEAK, FAULT_KINDS, SHUT, Case, Score, delays, score, share
 
-TUNED_ON = (1, 2, 3, 4)
-SCORED_ON = tuple(range(101, 111))
+TUNED_ON = tuple(range(1, 9))
+SCORED_ON = tuple(range(201, 212))
 _KINDS = ("suspected_leak", "blow_through", "flooded", "blocked", "blocked_or_flooded")
 _SPEED_TRAPS = 2000
 

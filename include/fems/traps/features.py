@@ -96,7 +96,9 @@ def _line_features(readings: Readings, layout: TrapLayout, members: np.ndarray) 
         # Over a longer interval a pipe may well cool by that much.
         fine = readings.grain <= _SUDDEN_MIN
         sudden = (earlier(main, 1) - main > _SUDDEN_C) & fine
-        outlet_jumped = (outlet - earlier(outlet, 1) > _JUMP_C) & fine
+        before = earlier(outlet, 1)
+        was_hot = before > _ON_SHARE * outlet_level[readings.day]  # a supply that opens is no jump
+        outlet_jumped = (outlet - before > _JUMP_C) & was_hot & fine
     valid = ~np.isnan(main)
     others = valid.sum(axis=1, keepdims=True) - valid
     proofs = proof.sum(axis=1, keepdims=True) - proof
