@@ -207,7 +207,7 @@ def test_traps_are_hot_with_the_plant_and_cool_without(plant: Plant, clean: Path
     truth = truth_of(clean, "1100", "steam_trap")
     trap = truth[truth.sensor_id == "1100-T01"].set_index("timestamp").temperature_c
     set_point = plant.factory("1100").steam_traps["1100-T01"].set_point_c
-    assert trap.loc["2025-01-15 10:00":"2025-01-15 20:00"].sub(set_point).abs().max() < 12
+    assert trap.loc["2025-01-15 10:00":"2025-01-15 20:00"].sub(set_point).abs().max() < 18
     assert trap.loc["2025-01-29"].max() < 60
 
 
