@@ -105,7 +105,7 @@ def apply(endpoint: str, user: str, password: str, passwords: Mapping[str, str])
     """
     import urllib3
     from minio import Minio, MinioAdmin
-    from minio.credentials import StaticProvider
+    from minio.credentials.providers import StaticProvider
     from minio.error import MinioAdminException, MinioException
 
     parts = urlsplit(endpoint)

@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI, HTTPException, Path, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from fems.errors import FemsError
-from fems.plant import Feed
+from fems.registry.plant import Feed
 
 if TYPE_CHECKING:
     from fems.flows.platform import Platform
@@ -91,8 +91,8 @@ def to_login(request: Request, error: HTTPException) -> Response:
 @app.get("/quality")
 def quality_overview() -> HTMLResponse:
     """All months that were evaluated."""
-    from fems.flows.quality_pages import overview
     from fems.quality.pages import overview as page
+    from fems.views.quality import overview
 
     return _html(page(overview(_platform()), f"{base_path()}{QUALITY}"))
 
@@ -100,8 +100,8 @@ def quality_overview() -> HTMLResponse:
 @app.get("/quality/{factory}")
 def quality_of_factory(factory: str) -> HTMLResponse:
     """The months of one factory."""
-    from fems.flows.quality_pages import overview
     from fems.quality.pages import overview as page
+    from fems.views.quality import overview
 
     return _html(page(overview(_platform(), [factory]), f"{base_path()}{QUALITY}"))
 
@@ -109,7 +109,7 @@ def quality_of_factory(factory: str) -> HTMLResponse:
 @app.get("/quality/{feed}/{factory}/{month}")
 def quality_month(feed: Feed, factory: str, month: Month) -> HTMLResponse:
     """One month of a factory."""
-    from fems.flows.quality_pages import month_page
+    from fems.views.quality import month_page
 
     root = f"{base_path()}{QUALITY}"
     return _html(month_page(_platform(), factory, feed, month, root))
@@ -118,7 +118,7 @@ def quality_month(feed: Feed, factory: str, month: Month) -> HTMLResponse:
 @app.get("/quality/{feed}/{factory}/{month}/{grain}")
 def quality_docs(feed: Feed, factory: str, month: Month, grain: Grain) -> HTMLResponse:
     """The Data Docs page of a table's last evaluation."""
-    from fems.flows.quality import docs_key
+    from fems.flows.evaluate import docs_key
 
     platform = _platform()
     platform.plant.factory(factory)
@@ -131,7 +131,7 @@ def quality_docs(feed: Feed, factory: str, month: Month, grain: Grain) -> HTMLRe
 @app.get("/report/{factory}")
 def report_newest(factory: str, lang: Language = "ko") -> HTMLResponse:
     """The report of a factory's newest forecast."""
-    from fems.flows.report_page import report_html
+    from fems.flows.report import report_html
 
     return _html(report_html(_platform(), factory, None, lang))
 
@@ -139,6 +139,6 @@ def report_newest(factory: str, lang: Language = "ko") -> HTMLResponse:
 @app.get("/report/{factory}/{month}")
 def report_of_month(factory: str, month: Month, lang: Language = "ko") -> HTMLResponse:
     """The report of a factory's month."""
-    from fems.flows.report_page import report_html
+    from fems.flows.report import report_html
 
     return _html(report_html(_platform(), factory, month, lang))

@@ -10,12 +10,14 @@ import pytest
 
 from fems.errors import ConfigError, DataError
 from fems.flows.backtest import read_series, run
-from fems.model import backtest, band, calendar, closures, experts, promotion, scores
+from fems.model import backtest, promotion, scores
+from fems.model import calendar_features as calendar
 from fems.model.bundle import Bundle
-from fems.model.daygrid import DayGrid
 from fems.model.history import History
-from fems.model.month_ahead import MonthAheadModel
-from fems.model.month_train import train_month_ahead
+from fems.model.month_ahead import band, closures, experts
+from fems.model.month_ahead.daygrid import DayGrid
+from fems.model.month_ahead.model import MonthAheadModel
+from fems.model.month_ahead.train import train_month_ahead
 
 ZONE = "Asia/Seoul"
 
@@ -160,7 +162,7 @@ def test_every_method_is_scored_on_the_same_windows_and_sees_no_future() -> None
     history = plant(150)
     methods = backtest.all_methods(epochs=1)
     result = backtest.month_ahead(history, methods, count=2, horizon_minutes=7 * 1440)
-    assert set(result["mean"]) == {"lstm", "weekly_naive", "profile", "mstl", "lightgbm"}
+    assert set(result["mean"]) == {"lstm", "weekly_naive", "profile", "mstl", "xgboost"}
     assert set(result["train_seconds"]) == set(result["mean"])
     for name, found in result["mean"].items():
         assert {"accuracy", "rmse_scaled", "mae", "r2", "total_error_pct", "abs_total_error_pct"} <= set(
