@@ -86,7 +86,8 @@ def forecast() -> None:
         from fems.flows.platform import Platform
 
         platform = Platform.from_environment()
-        return forecast_factory(platform, factory, month, params["horizon_minutes"], params["origin"])
+        outcome = forecast_factory(platform, factory, month, params["horizon_minutes"], params["origin"])
+        return outcome.figures()
 
     forecast_factory.expand_kwargs(targets())
 
