@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fems.errors import ConfigError
-from fems.flows.offline import WRITTEN, OutputFolder
+from fems.lake.output import WRITTEN, OutputFolder
 
 
 def test_only_what_was_written_before_is_removed(tmp_path: Path) -> None:
