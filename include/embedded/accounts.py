@@ -140,12 +140,14 @@ def keys(passwords: Mapping[str, str], roles: Iterable[str]) -> dict[str, dict[s
 
 
 def main() -> None:
-    """Make the accounts of the file FEMS_S3_KEYS_FILE on FEMS_S3_ENDPOINT, as MINIO_ROOT_USER."""
+    """Make the accounts of the file FEMS_S3_KEYS_FILE on FEMS_S3_ENDPOINT, as MinIO's root of MINIO_ROOT_USER_FILE."""
     try:
         path = Path(os.environ["FEMS_S3_KEYS_FILE"])
         passwords = {role: key["secret_key"] for role, key in json.loads(path.read_text()).items()}
-        root = Path(os.environ["MINIO_ROOT_PASSWORD_FILE"]).read_text().strip()
-        apply(os.environ["FEMS_S3_ENDPOINT"], os.environ["MINIO_ROOT_USER"], root, passwords)
+        user, root = (
+            Path(os.environ[f"MINIO_ROOT_{word}_FILE"]).read_text().strip() for word in ("USER", "PASSWORD")
+        )
+        apply(os.environ["FEMS_S3_ENDPOINT"], user, root, passwords)
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise ConfigError(f"the object store's accounts cannot be read: {error!r}; run `make env`") from error
 
