@@ -33,91 +33,108 @@ class CalendarMonth:
     Attributes:
         start, end: its first instant, and the first of the month after it.
         origin: where the measured part ends; `start` where nothing of the month was measured.
-        hour: (H,) of the factory: timestamp, used_kwh and its quantiles. A measured hour is its own quantiles, NaN
-            where a machine that should report is missing.
-        equipment_hour: the same by sensor_id, long format.
-        day: (D,) of the factory: timestamp, used_kwh, quantiles, hours (known or forecast), hours_of_day, and measured,
-            whether no hour of it is forecast.
+        tables: laid out as a forecast's, of the whole month. What was measured is its own quantiles; an hour of the
+            factory is NaN where a machine that should report is missing.
+        days: (D,) timestamp, hours (known or forecast), hours_of_day, and measured: whether no hour of it is forecast.
     """
 
     start: pd.Timestamp
     end: pd.Timestamp
     origin: pd.Timestamp
-    hour: pd.DataFrame
-    equipment_hour: pd.DataFrame
-    day: pd.DataFrame
+    tables: Forecast
+    days: pd.DataFrame
 
     @property
     def kwh(self) -> float:
         """The energy of all hours that are known or forecast."""
-        return float(self.hour["used_kwh"].sum())
+        return float(self.tables.factory["hour"]["used_kwh"].sum())
 
     @property
     def measured_kwh(self) -> float:
         """The energy of the hours before the origin, as far as they are known."""
-        return float(self.hour.loc[self.hour["timestamp"] < self.origin, "used_kwh"].sum())
-
-    @property
-    def days(self) -> int:
-        """How many days the month has."""
-        return len(self.day)
+        hour = self.tables.factory["hour"]
+        return float(hour.loc[hour["timestamp"] < self.origin, "used_kwh"].sum())
 
     @property
     def whole_days(self) -> int:
         """How many of its days are whole: each hour known or forecast."""
-        return int((self.day["hours"] == self.day["hours_of_day"]).sum())
+        return int((self.days["hours"] == self.days["hours_of_day"]).sum())
 
 
-def calendar_month(forecast: Forecast, known: History, origin: pd.Timestamp) -> CalendarMonth:
+def calendar_month(
+    forecast: Forecast, known: History, origin: pd.Timestamp, native: pd.DataFrame | None = None
+) -> CalendarMonth:
     """Put together the calendar month of a forecast's origin.
 
     Args:
         forecast: the tables, from the origin to the end of the month at least.
         known: what was measured before the origin, by machine and hour.
         origin: the first forecast instant, a full hour.
+        native: timestamp, sensor_id, used_kwh as measured before the origin; without it the native tables are those of
+            the forecast alone.
     """
     start, end = bounds(origin)
     past = known.between(start, origin)
-    ahead = forecast.factory["hour"]
-    ahead = ahead.loc[ahead["timestamp"] < end, ["timestamp", *COLUMNS]]
-    machines = forecast.equipment["hour"]
-    machines = machines.loc[machines["timestamp"] < end, ["timestamp", "sensor_id", *COLUMNS]]
-    hours = pd.date_range(start, end, freq="h", inclusive="left", name="timestamp")
-    before = hours[hours < origin]
-    measured = pd.Series(past.factory_kwh, index=past.hours).reindex(before)
-    by_machine = pd.DataFrame(past.used_kwh, index=past.hours, columns=list(past.equipment)).reindex(before)
-    long = by_machine.melt(var_name="sensor_id", value_name="used_kwh", ignore_index=False).reset_index()
-    hour = pd.concat([_own_quantiles(measured.rename("used_kwh").reset_index()), ahead], ignore_index=True)
+    every_hour = pd.date_range(start, end, freq="h", inclusive="left", name="timestamp")
+    before = every_hour[every_hour < origin]
+    hours = pd.Series(past.factory_kwh, index=past.hours).reindex(before).rename("used_kwh").reset_index()
+    wide = pd.DataFrame(past.used_kwh, index=past.hours, columns=list(past.equipment)).reindex(before)
+    by_machine = wide.melt(var_name="sensor_id", value_name="used_kwh", ignore_index=False).reset_index()
+    fine = pd.DataFrame({"timestamp": before[:0], "sensor_id": [], "used_kwh": []})
+    if native is not None:
+        fine = native.loc[(native["timestamp"] >= start) & (native["timestamp"] < origin), list(fine.columns)]
+    factory = {
+        "native": _joined(
+            fine.groupby("timestamp", as_index=False)[["used_kwh"]].sum(), forecast.factory["native"], end
+        ),
+        "hour": _joined(hours, forecast.factory["hour"], end),
+        "day": _joined_days(hours, forecast.factory["day"], end, []),
+    }
+    equipment = {
+        "native": _joined(fine, forecast.equipment["native"], end),
+        "hour": _joined(by_machine, forecast.equipment["hour"], end),
+        "day": _joined_days(by_machine, forecast.equipment["day"], end, ["sensor_id"]),
+    }
+    known_hours = factory["hour"].groupby(_day_of(factory["hour"]))["used_kwh"].count()
+    days = pd.DataFrame(
+        {"hours": known_hours, "hours_of_day": pd.Series(1, every_hour).groupby(every_hour.normalize()).sum()}
+    )
+    days["measured"] = days.index < origin.normalize()
     return CalendarMonth(
-        start,
-        end,
-        origin,
-        hour,
-        pd.concat([_own_quantiles(long), machines], ignore_index=True),
-        _days(hour, forecast, origin, hours),
+        start, end, origin, Forecast(equipment, factory), days.rename_axis("timestamp").reset_index()
     )
 
 
-def _own_quantiles(table: pd.DataFrame) -> pd.DataFrame:
-    """A value that was measured is certain: it is its own quantiles."""
-    return table.assign(**dict.fromkeys(COLUMNS[1:], table["used_kwh"]))
+def _day_of(table: pd.DataFrame) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(table["timestamp"]).normalize()
 
 
-def _days(
-    hour: pd.DataFrame, forecast: Forecast, origin: pd.Timestamp, hours: pd.DatetimeIndex
+def _joined(measured: pd.DataFrame, forecast: pd.DataFrame, end: pd.Timestamp) -> pd.DataFrame:
+    """What was measured, and then what is forecast before the end. A measured value is certain: its own quantiles."""
+    ahead = forecast.loc[forecast["timestamp"] < end]
+    if measured.empty:
+        return ahead.reset_index(drop=True)
+    past = measured.assign(**dict.fromkeys(COLUMNS[1:], measured["used_kwh"]))
+    if "factory_id" in ahead:
+        past = past.assign(factory_id=ahead["factory_id"].iloc[0] if len(ahead) else "")
+    both = pd.concat([past.reindex(columns=ahead.columns), ahead], ignore_index=True)
+    if "sensor_id" not in both:
+        return both
+    return both.sort_values(["sensor_id", "timestamp"], ignore_index=True, kind="stable")
+
+
+def _joined_days(
+    measured: pd.DataFrame, forecast: pd.DataFrame, end: pd.Timestamp, by: list[str]
 ) -> pd.DataFrame:
-    """The days. A forecast day has the quantiles of days; a part of one is added to what was measured of it."""
-    starts = pd.DatetimeIndex(hour["timestamp"]).normalize()
-    by_day = hour.groupby(starts)["used_kwh"]
-    day = pd.DataFrame({"used_kwh": by_day.sum(), "hours": by_day.count()})
-    day["hours_of_day"] = pd.Series(1, index=hours).groupby(hours.normalize()).sum()
-    past = hour.loc[hour["timestamp"] < origin]
-    measured = (
-        past.groupby(pd.DatetimeIndex(past["timestamp"]).normalize())["used_kwh"].sum().reindex(day.index)
+    """The days. The origin's own day is the part that was measured, and the part that is forecast."""
+    ahead = forecast.loc[forecast["timestamp"] < end]
+    past = (
+        measured.assign(timestamp=_day_of(measured))
+        .groupby([*by, "timestamp"], as_index=False)[["used_kwh"]]
+        .sum()
     )
-    ahead = forecast.factory["day"].set_index("timestamp")
-    ahead.index = pd.DatetimeIndex(ahead.index).normalize()
-    for name in COLUMNS[1:]:
-        day[name] = measured.fillna(0.0) + ahead[name].reindex(day.index).fillna(0.0)
-    day["measured"] = day.index < origin.normalize()
-    return day.rename_axis("timestamp").reset_index()
+    both = _joined(past, ahead.assign(timestamp=_day_of(ahead)), end)
+    first = {name: "first" for name in both.columns if name not in (*by, "timestamp", *COLUMNS)}
+    return both.groupby([*by, "timestamp"], as_index=False).agg(first | dict.fromkeys(COLUMNS, "sum"))[
+        both.columns
+    ]

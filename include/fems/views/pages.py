@@ -69,14 +69,18 @@ def render(template: str, language: Language, root: str, query: Mapping[str, str
     """
     other: Language = "en" if language == "ko" else "ko"
     css = (_TEMPLATES / "plant.css").read_text(encoding="utf-8")
-    return _environment().get_template(template).render(
-        w=TEXT[language],
-        language=language,
-        other_language=other,
-        other_language_query=urlencode({**query, "lang": other}),
-        root=root,
-        css=Markup(css),  # noqa: S704 - our own file
-        **content,
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            w=TEXT[language],
+            language=language,
+            other_language=other,
+            other_language_query=urlencode({**query, "lang": other}),
+            root=root,
+            css=Markup(css),  # noqa: S704 - our own file
+            **content,
+        )
     )
 
 

@@ -1,4 +1,4 @@
-"""The plant at a glance: a row a factory with its next month, how good its data and model are, and what needs a person."""
+"""The plant at a glance: a row a factory with its next month, how good data and model are, what needs a person."""
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -124,12 +124,14 @@ def _of_forecast(summary: ForecastSummary | None, platform: Platform, factory_id
     if heldout is not None and (
         abs(heldout.total_error_pct) > POOR_TOTAL_PCT or 100 * heldout.coverage_80 < POOR_COVERAGE_PCT
     ):
-        values = {"error": f"{heldout.total_error_pct:+.1f}", "coverage": round(100 * heldout.coverage_80)}
-        needs.append(Need("note", "poor", values))
+        off = {"error": f"{heldout.total_error_pct:+.1f}", "coverage": f"{100 * heldout.coverage_80:.0f}"}
+        needs.append(Need("note", "poor", off))
     return needs
 
 
-def choose(rows: list[PlantRow], text: str = "", only_needs: bool = False, sort: Sort = "needs") -> list[PlantRow]:
+def choose(
+    rows: list[PlantRow], text: str = "", only_needs: bool = False, sort: Sort = "needs"
+) -> list[PlantRow]:
     """Return the rows that a reader asks for.
 
     Args:
@@ -157,7 +159,9 @@ def choose(rows: list[PlantRow], text: str = "", only_needs: bool = False, sort:
         "name": lambda row: row.factory.name.casefold(),
         "kwh": lambda row: down(row.summary.kwh if row.summary else None),
         "change": lambda row: down(
-            row.summary.change.last_month.change_pct if row.summary and row.summary.change.last_month else None
+            row.summary.change.last_month.change_pct
+            if row.summary and row.summary.change.last_month
+            else None
         ),
         "demand": lambda row: down(
             row.summary.demand.chance_over_contract if row.summary and row.summary.demand else None

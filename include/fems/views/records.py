@@ -104,7 +104,11 @@ def quality(platform: Platform, factory_id: str) -> pa.Table:
         ConfigError: the factory is not registered.
     """
     rows = [
-        {"factory_id": factory_id, "feed": feed, **record.model_dump(include=set(QUALITY.names) - {"feed", "factory_id"})}
+        {
+            "factory_id": factory_id,
+            "feed": feed,
+            **record.model_dump(include=set(QUALITY.names) - {"feed", "factory_id"}),
+        }
         for feed in platform.plant.feeds(factory_id)
         for record in platform.lake.evaluations.by_month(feed, factory_id).values()
     ]

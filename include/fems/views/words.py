@@ -40,7 +40,10 @@ TEXT: dict[Language, dict[str, str]] = {
         "score": "측정값 비율 {score} %",
         "model": "모델",
         "baseline": "기준 방법",
-        "heldout": "지난 검증 월: 정확도 {accuracy} (주간 반복 {naive}, 요일·시간 평균 {profile}), 합계 {error} %, 구간 적중 {coverage} %",
+        "heldout": (
+            "지난 검증 월: 정확도 {accuracy} (주간 반복 {naive}, 요일·시간 평균 {profile}), "
+            "합계 {error} %, 구간 적중 {coverage} %"
+        ),
         "links": "열기",
         "simulated": "모의 데이터",
         "none_match": "조건에 맞는 공장이 없습니다.",

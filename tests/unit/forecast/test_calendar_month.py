@@ -69,13 +69,16 @@ def test_the_month_is_what_was_measured_and_what_is_forecast(origin: str, zone: 
     ahead = ahead.loc[ahead["timestamp"] < end, "used_kwh"].sum()
     assert month.kwh == pytest.approx(past + ahead)
     assert month.measured_kwh == pytest.approx(past)
-    assert month.days == month.whole_days == pd.Period(origin, "M").days_in_month
-    assert month.day["used_kwh"].sum() == pytest.approx(month.kwh)
-    assert month.equipment_hour["used_kwh"].sum() == pytest.approx(month.kwh)
-    assert len(month.hour) == (end - start) / pd.Timedelta(hours=1) == month.day["hours_of_day"].sum()
-    assert month.day["measured"].sum() == at.day - 1
-    assert (month.day["used_kwh_p10"] <= month.day["used_kwh"] + 1e-9).all()
-    certain = month.day[month.day["measured"]]
+    assert len(month.days) == month.whole_days == pd.Period(origin, "M").days_in_month
+    factory, equipment = month.tables.factory, month.tables.equipment
+    for grain in ("hour", "day"):
+        assert factory[grain]["used_kwh"].sum() == pytest.approx(month.kwh)
+        assert equipment[grain]["used_kwh"].sum() == pytest.approx(month.kwh)
+        assert (factory[grain]["used_kwh_p10"] <= factory[grain]["used_kwh"] + 1e-9).all()
+    assert len(factory["hour"]) == (end - start) / pd.Timedelta(hours=1) == month.days["hours_of_day"].sum()
+    assert len(factory["day"]) == len(month.days) and len(equipment["day"]) == 2 * len(month.days)
+    assert month.days["measured"].sum() == at.day - 1
+    certain = factory["day"][month.days["measured"].to_numpy()]
     assert (certain["used_kwh_p10"] == certain["used_kwh_p90"]).all()
 
 
@@ -86,5 +89,5 @@ def test_a_day_that_was_not_measured_whole_is_counted() -> None:
     kwh = np.where(gap[:, None], np.nan, known.used_kwh)
     known = History(known.hours, kwh, SENSORS, pd.DataFrame({"used_kwh": kwh.sum(axis=1)}))
     month = calendar_month(forecast(at, reach_minutes(at, 42_300)), known, at)
-    assert (month.days, month.whole_days) == (31, 29)
-    assert month.day["hours"].tolist()[3:5] == [5, 17]
+    assert (len(month.days), month.whole_days) == (31, 29)
+    assert month.days["hours"].tolist()[3:5] == [5, 17]
