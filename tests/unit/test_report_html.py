@@ -107,3 +107,14 @@ def test_the_workbook_holds_the_tables_with_units(content: Content) -> None:
     total = sum(row[1] for row in rows["hours"][1:])
     assert total == pytest.approx(content.summary.kwh) == pytest.approx(sum(r[3] for r in rows["days"][1:]))
     assert rows["days"][0][7:] == ("이유", "reason")
+
+
+def test_a_machine_named_like_a_formula_is_text_in_the_workbook(
+    content: Content, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, machines = '=HYPERLINK("http://example.org","Press")', content.machines("en")
+    monkeypatch.setattr(Content, "machines", lambda self, language: dict.fromkeys(machines, name))
+    book = openpyxl.load_workbook(io.BytesIO(workbook(content)))
+    cells = [cell for sheet in book for row in sheet.iter_rows() for cell in row]
+    assert [cell for cell in cells if cell.value == name]
+    assert not [cell for cell in cells if cell.data_type == "f"]

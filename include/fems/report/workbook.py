@@ -22,9 +22,14 @@ def workbook(content: Content) -> bytes:
             widths = _WIDTHS[name]
             for i, column in enumerate(sheet.columns):
                 sheet.column_dimensions[column[0].column_letter].width = widths[min(i, len(widths) - 1)]
-                for cell in column[1:]:
+                for cell in column:
                     if isinstance(cell.value, float):
                         cell.number_format = "#,##0.0"
+                    elif (
+                        cell.data_type == "f"
+                    ):  # a name that begins with "=" is text: nothing here is a formula
+                        cell.data_type = "s"
+                        cell.quotePrefix = True
     return sink.getvalue()
 
 
