@@ -5,6 +5,10 @@ from typing import ClassVar, Literal
 
 from fems.contracts.record import Instant, Part, Record
 
+POOR_TOTAL_PCT = 10.0
+POOR_COVERAGE_PCT = 60.0
+"""A held-out month whose total was further off, or that had fewer of its hours in the 80 % band, is told in words."""
+
 HORIZON_MINUTES = 42_300
 """The study's horizon: 29 days and 9 hours from the origin."""
 
@@ -23,6 +27,11 @@ class HeldOut(Part):
     profile: float
     total_error_pct: float
     coverage_80: float
+
+    @property
+    def is_poor(self) -> bool:
+        """Whether it was so far off that a reader is told in words."""
+        return abs(self.total_error_pct) > POOR_TOTAL_PCT or 100 * self.coverage_80 < POOR_COVERAGE_PCT
 
 
 class ForecastModel(Part):

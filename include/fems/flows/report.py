@@ -8,6 +8,7 @@ from fems.errors import DataError
 from fems.flows.history import as_history, published_hours, published_months
 from fems.flows.platform import Platform
 from fems.forecast.calendar_month import CalendarMonth, calendar_month
+from fems.forecast.reasons import LANGUAGES
 from fems.forecast.tables import Forecast
 from fems.model.history import History
 from fems.report.content import Content, track_record
@@ -20,9 +21,11 @@ _PAST_MONTHS = 3
 def write_report(
     platform: Platform, folder: str, summary: ForecastSummary, month: CalendarMonth, known: History
 ) -> None:
-    """Make the page and the workbook of a forecast and store them beside its tables."""
+    """Make the page and the workbooks of a forecast and store them beside its tables."""
     content = _content(platform, summary, month, known)
-    platform.lake.forecasts.write_report(folder, render(content), workbook(content))
+    platform.lake.forecasts.write_report(
+        folder, render(content), {language: workbook(content, language) for language in LANGUAGES}
+    )
 
 
 def renew_report(platform: Platform, factory_id: str, month: str | None = None) -> str:
@@ -88,4 +91,5 @@ def _content(platform: Platform, summary: ForecastSummary, month: CalendarMonth,
         daily.tz_localize(None),
         track_record(None if track is None else track.to_pandas()),
         platform.plant.grain_minutes(summary.factory_id, "meter"),
+        platform.plant.monitoring.peak_chance,
     )

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from fems.report.page import money, number, signed
+from fems.report.page import chance, money, number, signed
 from fems.views.plant import SORTS, PlantRow, Sort, choose
 from fems.views.words import LANGUAGES, TEXT, Language
 
@@ -45,16 +45,8 @@ def _environment() -> Environment:
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"number": number, "signed": signed, "money": money, "chance": _chance}
+    environment.filters |= {"number": number, "signed": signed, "money": money, "chance": chance}
     return environment
-
-
-def _chance(value: float | None) -> str:
-    """Write a chance in %: never 0 or 100, which nobody can promise."""
-    if value is None:
-        return "–"
-    pct = 100 * value
-    return "< 1" if pct < 1 else "> 99" if pct > 99 else f"{pct:.0f}"
 
 
 def render(template: str, language: Language, root: str, query: Mapping[str, str], **content: object) -> str:

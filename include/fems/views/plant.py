@@ -16,9 +16,6 @@ READERS = 16
 """Threads that read the factories' records side by side."""
 OLD_DAYS = 7
 """From so many days without new data on a factory needs a look."""
-POOR_TOTAL_PCT = 10.0
-POOR_COVERAGE_PCT = 60.0
-"""A held-out month that was further off, or had a smaller share of its hours in the 80 % band, is told in words."""
 LIKELY_KEPT = 0.5
 """A budget that is less likely kept than this needs a look."""
 
@@ -121,9 +118,7 @@ def _of_forecast(summary: ForecastSummary | None, platform: Platform, factory_id
     if summary.model.fallback is not None:
         needs.append(Need("note", "baseline"))
     heldout = summary.model.heldout
-    if heldout is not None and (
-        abs(heldout.total_error_pct) > POOR_TOTAL_PCT or 100 * heldout.coverage_80 < POOR_COVERAGE_PCT
-    ):
+    if heldout is not None and heldout.is_poor:
         off = {"error": f"{heldout.total_error_pct:+.1f}", "coverage": f"{100 * heldout.coverage_80:.0f}"}
         needs.append(Need("note", "poor", off))
     return needs
