@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fems import __version__, tracking
+from fems.calendar import local_days
 from fems.canonical import fingerprint as fingerprint_of
 from fems.contracts.forecast import HORIZON_MINUTES, ForecastModel, ForecastSummary
 from fems.contracts.outcomes import ForecastOutcome
@@ -204,7 +205,7 @@ def _demand(
     forecast: tables.Forecast, native: pd.DataFrame, known: History, grain_minutes: int
 ) -> Demand | None:
     """The maximum demand; None where no whole day was measured of late."""
-    country = known.country if known.holidays_off else None
+    country = known.rest_country
     day = forecast.factory["day"]
     times = pd.DatetimeIndex(day["timestamp"])
     try:
@@ -213,7 +214,7 @@ def _demand(
         log.warning("no maximum demand: %s", error)
         return None
     quantiles = day[[f"used_kwh_{name}" for name in tables.QUANTILES]].to_numpy()
-    days = times.tz_localize(None).to_numpy().astype("datetime64[D]")
+    days = local_days(times)
     return expected(quantiles, tables.hours_of_days(forecast), days, str(times.tz), past, country)
 
 
