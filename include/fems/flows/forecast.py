@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fems import __version__, tracking
+from fems.calendar import local_days
 from fems.canonical import fingerprint as fingerprint_of
 from fems.contracts.forecast import HORIZON_MINUTES, ForecastModel, ForecastSummary, HeldOut
 from fems.contracts.outcomes import ForecastOutcome
@@ -230,7 +231,7 @@ def _demand(
     grain_minutes: int,
 ) -> Demand | None:
     """The month's maximum demand, what was measured of it included; None where no whole day was measured of late."""
-    country = known.country if known.holidays_off else None
+    country = known.rest_country
     day = forecast.factory["day"]
     day = day.loc[day["timestamp"] < month.end]
     times = pd.DatetimeIndex(day["timestamp"])
@@ -241,7 +242,7 @@ def _demand(
         log.warning("no maximum demand: %s", error)
         return None
     quantiles = day[[f"used_kwh_{name}" for name in tables.QUANTILES]].to_numpy()
-    days = times.tz_localize(None).to_numpy().astype("datetime64[D]")
+    days = local_days(times)
     hours = tables.hours_of_days(forecast)[: len(days)]
     ahead = expected(quantiles, hours, days, str(times.tz), past, country)
     measured = power[power.index >= month.start]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from fems.calendar import WORKDAY, kinds_of_days
+from fems.calendar import WORKDAY, kinds_of_days, local_days
 from fems.contracts.forecast import (
     BudgetOutlook,
     Carbon,
@@ -60,8 +60,7 @@ def _month(known: History, start: pd.Timestamp, per_day: float) -> MonthComparis
 
 def working_days(days: pd.DatetimeIndex, history: History) -> int:
     """Count Mondays to Fridays without the holidays that the factory keeps."""
-    local = days.tz_localize(None).to_numpy().astype("datetime64[D]")
-    kinds = kinds_of_days(local, history.country if history.holidays_off else None)
+    kinds = kinds_of_days(local_days(days), history.rest_country)
     return int((kinds == WORKDAY).sum())
 
 
@@ -107,7 +106,7 @@ def cost(forecast: Forecast, tariff: Tariff | None, country: str, demand: Demand
         return None
     hour = forecast.factory["hour"]
     times = pd.DatetimeIndex(hour["timestamp"])
-    days = times.tz_localize(None).to_numpy().astype("datetime64[D]")
+    days = local_days(times)
     of_day = np.asarray(times.hour, dtype=np.int64)
     prices = tariff.on(times[0].date())
     loads = tariff.loads(days, of_day, country)
