@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     from fems.flows.platform import Platform
     from fems.quality.evaluate import Evaluation
+    from fems.quality.parameters import SuiteParameters
     from fems.registry.plant import Feed
 
-_SUITE_OF_KEY = re.compile(r"(?P<feed>meter|steam_trap)/grain=(?P<grain>native|hour|day)/")
+_SUITE_OF_KEY = re.compile(r"processed/(?P<feed>\w+)/grain=(?P<grain>native|hour|day)/")
 
 
 def quality(
@@ -71,18 +72,21 @@ def _evaluate_file(path: Path, suite: str | None) -> None:
         raise typer.Exit(1)
 
 
-def _prepared(path: Path, suite: str | None) -> "tuple[pd.DataFrame, dict[str, Any], str]":
+def _prepared(path: Path, suite: str | None) -> "tuple[pd.DataFrame, SuiteParameters, str]":
     """Return a file's table, the parameters that can be known of it, and its suite."""
     from fems.quality.files import parameters_for, read_file, suite_of
+    from fems.registry.book import book_names, load_book
     from fems.registry.plant import load_plant
     from fems.settings import settings
 
+    definitions = settings().definitions_dir
     plant = load_plant(settings().factories_file)
     table = read_file(path, plant)
     if suite is None:
         match = _SUITE_OF_KEY.search(path.absolute().as_posix())
-        suite = f"{match['feed']}_{match['grain']}" if match else suite_of(table)
-    return table, parameters_for(table, suite, plant, settings().definitions_dir), suite
+        books = (load_book(definitions, feed) for feed in book_names(definitions))
+        suite = f"{match['feed']}_{match['grain']}" if match else suite_of(table, books)
+    return table, parameters_for(table, suite, plant, definitions), suite
 
 
 def _print_findings(title: str, evaluation: "Evaluation") -> None:

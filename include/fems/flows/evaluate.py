@@ -16,8 +16,9 @@ from fems.lake import keys
 from fems.lake.lake import Lake
 from fems.lake.serialize import to_json
 from fems.process.partition import Partition
-from fems.quality import docs, drift, parameters, score
+from fems.quality import baseline, docs, parameters, score
 from fems.quality.evaluate import Evaluation, Evaluator
+from fems.quality.table import TableView
 from fems.registry.feed import FactoryFeed
 from fems.registry.plant import Feed
 
@@ -34,19 +35,19 @@ class Evaluated:
 
     Attributes:
         tables: grain -> evaluation.
-        profile: what its hours look like (see `fems.quality.drift`).
+        profile: what its hours look like (see `fems.quality.baseline`).
     """
 
     tables: dict[str, Evaluation]
-    profile: drift.Profile
+    profile: baseline.Profile
 
     def count(self, severity: str, own_only: bool = False) -> int:
         """Return how many expectations of a severity failed.
 
         Args:
             severity: critical or warning.
-            own_only: without those that compare with earlier months. What is told of a partition itself must be the
-                same when it is rebuilt, whatever was there before it.
+            own_only: without those that compare with earlier months. What a partition's own metadata says must be
+                the same when it is rebuilt, whatever was there before it.
         """
         return sum(
             not (own_only and finding.compares)
@@ -56,7 +57,11 @@ class Evaluated:
 
 
 def evaluate(
-    evaluator: Evaluator, plan: PartitionPlan, source: FactoryFeed, partition: Partition, usual: drift.Profile
+    evaluator: Evaluator,
+    plan: PartitionPlan,
+    source: FactoryFeed,
+    partition: Partition,
+    usual: baseline.Profile,
 ) -> Evaluated:
     """Evaluate a partition's tables, each against its suite.
 
@@ -67,25 +72,27 @@ def evaluate(
         partition: its tables.
         usual: what the hours of the last accepted months look like; empty if there are none.
     """
-    frames = {grain: table.to_pandas() for grain, table in partition.tables.items()}
-    profile = drift.profile(frames["hour"], source.zone)
-    beside = {"native": frames["native"], "profile": profile, "usual": usual}
-    found = {}
-    for grain, frame in frames.items():
+    from fems.quality.gx import CheckContext
+
+    views = {grain: TableView(table.to_pandas()) for grain, table in partition.tables.items()}
+    profile = baseline.profile(views["hour"], source.zone)
+    context = CheckContext(native=views["native"], profile=profile, baseline=usual)
+    evaluations = {}
+    for grain, view in views.items():
         known = parameters.of_partition(source, grain, plan.first, plan.last, partition.suspended)
-        found[grain] = evaluator.evaluate(frame, f"{plan.feed}_{grain}", known, beside)
-    return Evaluated(found, profile)
+        evaluations[grain] = evaluator.evaluate(view, f"{plan.feed}_{grain}", known, context)
+    return Evaluated(evaluations, profile)
 
 
-def usual_before(lake: Lake, feed: Feed, factory_id: str, month: str) -> drift.Profile:
+def usual_before(lake: Lake, feed: Feed, factory_id: str, month: str) -> baseline.Profile:
     """Return what the hours of the last accepted months before a month look like."""
-    profiles: list[drift.Profile] = []
+    profiles: list[baseline.Profile] = []
     for _, record in sorted(_records(lake, feed, factory_id), reverse=True, key=lambda item: item[0]):
         if record["month"] < month and record["published"] and record["profile"]:
             profiles.append(record["profile"])
             if len(profiles) == USUAL_MONTHS:
                 break
-    return drift.usual(profiles)
+    return baseline.baseline(profiles)
 
 
 def _records(lake: Lake, feed: Feed, factory_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -101,8 +108,8 @@ def _records(lake: Lake, feed: Feed, factory_id: str) -> Iterator[tuple[str, dic
 
 def records(lake: Lake, feed: Feed, factory_id: str) -> dict[str, dict[str, Any]]:
     """Return the last evaluation of each month, published or not: month -> record, in order."""
-    found = {record["month"]: record for _, record in _records(lake, feed, factory_id)}
-    return dict(sorted(found.items()))
+    by_month = {record["month"]: record for _, record in _records(lake, feed, factory_id)}
+    return dict(sorted(by_month.items()))
 
 
 def record_of(
@@ -156,8 +163,8 @@ def _history_folder(feed: str, factory_id: str, month: str) -> str:
 
 def history(lake: Lake, feed: Feed, factory_id: str, month: str) -> list[dict[str, Any]]:
     """Return every evaluation of a month that is still kept, the newest first."""
-    found = sorted(lake.store.keys(_history_folder(feed, factory_id, month)), reverse=True)
-    return [record for record in map(lake.read_json, found) if record is not None]
+    newest_first = sorted(lake.store.keys(_history_folder(feed, factory_id, month)), reverse=True)
+    return [record for record in map(lake.read_json, newest_first) if record is not None]
 
 
 def docs_key(feed: str, factory_id: str, month: str, grain: str) -> str:
@@ -240,10 +247,13 @@ def evaluate_forecast(
     Raises:
         QualityFailed: something critical was not met; nothing may be published.
     """
+    from fems.quality.gx import CheckContext
+
     warnings: list[str] = []
     for grain, table in forecast.equipment.items():
         known = parameters.of_forecast(source, grain, origin, horizon_minutes, recent)
-        found = evaluator.evaluate(table, "forecast", known, {"factory": forecast.factory[grain]})
-        found.require(f"factory {source.factory_id}, forecast {grain} from {origin:%Y-%m-%d}")
-        warnings += [f"{grain}: {finding}" for finding in found.failed("warning")]
+        context = CheckContext(factory=forecast.factory[grain])
+        evaluation = evaluator.evaluate(table, "forecast", known, context)
+        evaluation.require(f"factory {source.factory_id}, forecast {grain} from {origin:%Y-%m-%d}")
+        warnings += [f"{grain}: {finding}" for finding in evaluation.failed("warning")]
     return {"critical_failed": 0, "warning_failed": len(warnings), "findings": warnings}

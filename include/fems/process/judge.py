@@ -9,6 +9,7 @@ from fems.process import abnormal, missing, register
 from fems.process.grid import Grid
 from fems.registry.book import Book
 from fems.registry.feed import FactoryFeed
+from fems.registry.laws import usual_levels
 from fems.registry.plant import Sensor
 
 CAUSES = (
@@ -75,7 +76,7 @@ def judge(grid: Grid, source: FactoryFeed) -> Judged:
                 missing.fill_from_stand_in(values[j], measured, grid.axis)
         for j in carried:
             missing.fill_gaps(values[j], grid.axis, kinds, columns[j][1].fill)
-            upper = abnormal.upper_limits(columns[j][1], rated, source.grain_minutes)
+            upper = columns[j][1].upper_limits(rated, source.grain_minutes)
             missing.keep_within(values[j], gone[j], columns[j][1].limits.min, upper)
         grid.values[:, pick], cause[:, pick] = values, bench.cause
         suspended += bench.suspended
@@ -125,12 +126,12 @@ def _take_out(
     usual: dict[str, np.ndarray] = {}
     for j in carried:
         name, column = columns[j]
-        upper = abnormal.upper_limits(column, rated, grain)
+        upper = column.upper_limits(rated, grain)
         modulus = source.mapping.cumulative.get(name)
         if modulus is not None:
             _registers_to_energy(bench, j, modulus, upper, spread[j], grain)
         series = values[j]
-        usual[name] = abnormal.usual_levels(series)
+        usual[name] = usual_levels(series)
         bench.take(j, abnormal.outside_limits(series, column, upper, usual[name]), _LIMITS)
         if column.jump is not None:
             bench.take(j, abnormal.jumps(series, column.jump, usual[name], grain), _JUMP)

@@ -60,9 +60,9 @@ def month(
 
 def findings(record: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what a month did not meet, the critical first, each with its grain."""
-    found = [
+    unmet = [
         {"grain": grain, **finding}
         for grain in GRAINS
         for finding in record["tables"].get(grain, {}).get("findings", ())
     ]
-    return sorted(found, key=lambda each: each["severity"] != "critical")
+    return sorted(unmet, key=lambda each: each["severity"] != "critical")

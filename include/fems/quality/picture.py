@@ -71,8 +71,10 @@ def _calendar(axes: Axes, record: dict[str, Any]) -> None:
     _bare(axes)
 
 
-def _bars(axes: Axes, found: dict[str, dict[str, Any]], title: str) -> None:
-    worst = sorted(((100 - each["score"], name) for name, each in found.items() if each["score"] is not None))
+def _bars(axes: Axes, scores: dict[str, dict[str, Any]], title: str) -> None:
+    worst = sorted(
+        ((100 - each["score"], name) for name, each in scores.items() if each["score"] is not None)
+    )
     worst = worst[-WORST:]
     axes.set_title(title, loc="left", fontsize=10, color=_INK)
     axes.barh([name for _, name in worst], [share for share, _ in worst], color="#5b8db8", height=0.65)

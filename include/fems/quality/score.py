@@ -1,6 +1,6 @@
 """How good a month's data is, in figures that a person can follow.
 
-The score of a day, a column or a sensor is the share of its values that stand as the meter said them (measured, or
+The score of a day, a column or a sensor is the share of its values that stand as the meter measured them (measured, or
 retyped: the same number, written better), in %.
 """
 
@@ -33,18 +33,18 @@ def column_counts(native: pa.Table) -> dict[str, dict[str, int]]:
     Args:
         native: the published native table.
     """
-    told = pc.value_counts(native["flag_columns"].combine_chunks()).to_pylist()
+    texts = pc.value_counts(native["flag_columns"].combine_chunks()).to_pylist()
     columns = [field.name for field in native.schema if pa.types.is_floating(field.type)]
-    found = {}
+    by_column = {}
     for column in columns:
         if native[column].null_count == len(native):
             continue
         counts = dict.fromkeys((f"cells_{flag}" for flag in FLAGS), 0)
-        for each in told:
+        for each in texts:
             flags = dict(part.split("=") for part in (each["values"] or "").split(";") if part)
             counts[f"cells_{flags.get(column, FLAGS[0])}"] += each["counts"]
-        found[column] = counts
-    return found
+        by_column[column] = counts
+    return by_column
 
 
 def scores(manifest: dict[str, Any], native: pa.Table) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -15,7 +15,9 @@ from fems.registry.plant import Feed, Plant
 from fems.registry.yamlfile import WrongAt
 
 Aggregate = Literal["sum", "mean", "max", "energy_weighted_mean"]
+ColumnType = Literal["time", "text", "number"]
 TABLE_COLUMNS = ("timestamp", "factory_id", "sensor_id")
+_RESERVED = (*TABLE_COLUMNS, "coverage_pct", "estimated_pct", "flag", "flag_columns")
 
 
 class _Strict(BaseModel):
@@ -94,6 +96,18 @@ class Column(_Strict):
         min_length=1, description="columns that the hour and day tables get from this one, and how"
     )
 
+    def upper_limits(self, rated_kw: np.ndarray, grain_minutes: int) -> np.ndarray:
+        """Return each sensor's hard upper limit, inf where neither the book nor the registry gives one.
+
+        Args:
+            rated_kw: float64, S, NaN where the registry has no rating.
+            grain_minutes: the native interval.
+        """
+        limit = np.full(len(rated_kw), np.inf if self.limits.max is None else self.limits.max)
+        if self.limits.max_of_rated is not None:
+            limit = np.fmin(limit, self.limits.max_of_rated * rated_kw * grain_minutes / 60)
+        return limit
+
 
 class StuckReading(_Strict):
     """When a whole reading that repeats means that the gateway lost its meter and sends the last one again."""
@@ -141,6 +155,20 @@ class Coverage(_Strict):
     day: float = Field(gt=0, le=1)
 
 
+class MonthToMonth(_Strict):
+    """How far a month may be from the accepted ones before it without a warning; what is not given is not compared."""
+
+    max_level_change: float | None = Field(
+        None, gt=1, description="times by which a sensor's level or spread may differ"
+    )
+    min_rhythm_gain: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="the clock is off if a day that is shifted fits the months before better by this much correlation",
+    )
+
+
 class RuleChange(_Strict):
     """Rules of one column that are others for some sensors; each one given replaces the book's whole."""
 
@@ -183,6 +211,7 @@ class Book(_Strict):
     energy_column: str | None = Field(None, description="the weight of every energy_weighted_mean")
     stuck_reading: StuckReading | None = None
     consistency: dict[str, Consistency] = Field(default_factory=dict)
+    month_to_month: MonthToMonth = MonthToMonth()
     columns: dict[str, Column] = Field(min_length=1)
     overrides: tuple[Override, ...] = ()
 
@@ -191,9 +220,14 @@ class Book(_Strict):
         weighted = any("energy_weighted_mean" in c.aggregate.values() for c in self.columns.values())
         if (weighted or self.energy_column is not None) and self.energy_column not in self.columns:
             raise WrongAt(("energy_column",), "must name a column: an energy_weighted_mean needs its weight")
+        if not self.columns[self.main_column].required:
+            raise WrongAt(
+                ("columns", self.main_column),
+                "the first column must be `required`: hours and days are covered where it has a value",
+            )
         seen: set[str] = set()
         for name, column in self.columns.items():
-            if name in TABLE_COLUMNS:
+            if name in _RESERVED:
                 raise WrongAt(("columns", name), "the name has a meaning of its own")
             self._check_column(column.fill.stand_in, ("columns", name, "fill", "stand_in"))
             for target in column.aggregate:
@@ -232,8 +266,11 @@ class Book(_Strict):
 
     @property
     def version(self) -> str:
-        """Short fingerprint of the rules themselves: a comment changes nothing, a limit does."""
-        return _fingerprint(self.model_dump(mode="json"))
+        """Short fingerprint of the rules that make the tables: a comment changes nothing, a limit does.
+
+        What only the evaluation asks for is not in it: another bound for a warning rebuilds nothing.
+        """
+        return _fingerprint(self.model_dump(mode="json", exclude={"month_to_month"}))
 
     def version_for(self, factory_id: str, sensor_ids: Iterable[str]) -> str:
         """Return the fingerprint of the rules as they stand for some sensors.
@@ -247,8 +284,35 @@ class Book(_Strict):
         """The measured columns in the book's order."""
         return tuple(self.columns)
 
+    @property
+    def main_column(self) -> str:
+        """The first column: an interval is covered where it has a value."""
+        return next(iter(self.columns))
 
-def _fingerprint(content: Any) -> str:
+    @property
+    def sums(self) -> dict[str, str]:
+        """The columns of hours and days that are sums -> the column that they are the sum of."""
+        return {
+            target: name
+            for name, column in self.columns.items()
+            for target, how in column.aggregate.items()
+            if how == "sum"
+        }
+
+    def table_columns(self, grain: str) -> dict[str, ColumnType]:
+        """Return the columns of a published table and the type of each, in order.
+
+        Args:
+            grain: native, hour or day.
+        """
+        begin: dict[str, ColumnType] = {"timestamp": "time", "factory_id": "text", "sensor_id": "text"}
+        if grain == "native":
+            return {**begin, **dict.fromkeys(self.columns, "number"), "flag": "text", "flag_columns": "text"}
+        targets = [target for column in self.columns.values() for target in column.aggregate]
+        return {**begin, **dict.fromkeys([*targets, "coverage_pct", "estimated_pct"], "number")}
+
+
+def _fingerprint(content: object) -> str:
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -268,11 +332,16 @@ class RuleGroup:
 
 def rule_groups(book: Book, factory_id: str, sensor_ids: Sequence[str]) -> list[RuleGroup]:
     """Group sensors by the rules that hold for them; one group where the book has no override for them."""
-    found: dict[str, tuple[Book, list[int]]] = {}
+    groups: dict[str, tuple[Book, list[int]]] = {}
     for i, sensor_id in enumerate(sensor_ids):
         own = book.for_sensor(factory_id, sensor_id)
-        found.setdefault(own.version, (own, []))[1].append(i)
-    return [RuleGroup(own, np.array(positions)) for own, positions in found.values()]
+        groups.setdefault(own.version, (own, []))[1].append(i)
+    return [RuleGroup(own, np.array(positions)) for own, positions in groups.values()]
+
+
+def book_names(definitions_dir: Path) -> tuple[Feed, ...]:
+    """Return the feeds that there are: those that have a definition book."""
+    return tuple(sorted(path.stem for path in definitions_dir.glob("*.yaml")))
 
 
 def load_book(definitions_dir: Path, feed: Feed, plant: Plant | None = None) -> Book:

@@ -10,7 +10,7 @@ from fems.registry.plant import Feed, FileMapping, Plant, Sensor
 
 @dataclass(frozen=True)
 class FactoryFeed:
-    """Whose files are read, and by which rules: what decoding an object needs beside its bytes."""
+    """Whose files are read, and by which rules: what decoding an object needs besides its bytes."""
 
     factory_id: str
     feed: Feed
