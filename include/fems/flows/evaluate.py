@@ -152,9 +152,9 @@ def keep(lake: Lake, record: dict[str, Any], run: str, now: datetime | None = No
     history = {k: v for k, v in record.items() if k != "profile"}
     lake.store.put(
         f"{_history_folder(feed, factory_id, month)}{at:%Y%m%dT%H%M%S%f}.json",
-        to_json({**history, "evaluated_at": at.isoformat(), "run": run}),
+        to_json({**history, "evaluated_at": at.isoformat(), "run": run}, indent=None),
     )
-    lake.store.put(keys.quality_key(feed, factory_id, month), to_json(record))
+    lake.store.put(keys.quality_key(feed, factory_id, month), to_json(record, indent=None))
 
 
 def _history_folder(feed: str, factory_id: str, month: str) -> str:

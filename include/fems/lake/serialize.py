@@ -7,9 +7,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 
-def to_json(value: Any) -> bytes:
-    """Serialise with sorted keys, so that the same content is the same bytes."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode()
+def to_json(value: Any, indent: int | None = 1) -> bytes:
+    """Serialise with sorted keys, so that the same content is the same bytes.
+
+    Args:
+        value: what to serialise.
+        indent: None for one line: ten times as fast, for what machines read.
+    """
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=indent).encode()
 
 
 def to_parquet(table: pa.Table) -> bytes:

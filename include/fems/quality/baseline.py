@@ -32,24 +32,30 @@ def profile(hours: TableView, timezone: str) -> Profile:
     """
     columns = [name for name in value_columns(hours.frame) if name not in SHARES]
     local = pd.DatetimeIndex(hours.seconds.view("datetime64[s]")).tz_localize("UTC").tz_convert(timezone)
-    hour = np.asarray(local.hour)
-    positions = hours.positions
+    hour = np.asarray(local.hour)[hours.positions]
     values = {column: hours.matrix(column) for column in columns}
+    quantiles = {column: _quantiles(each) for column, each in values.items()}
     profiles: Profile = {}
     for i, sensor in enumerate(hours.sensor_names):
-        figures: dict[str, list[float]] = {}
-        for column in columns:
-            measured = values[column][i][~np.isnan(values[column][i])]
-            if len(measured):
-                figures[column] = np.quantile(measured, QUANTILES).tolist()
+        figures = {column: each[i] for column, each in quantiles.items() if each[i]}
         if figures:
             first = values[columns[0]][i]
-            measured_at = ~np.isnan(first)
-            mean = _mean_by_hour(first[measured_at], hour[positions[i][measured_at]])
+            measured = ~np.isnan(first)
+            mean = _mean_by_hour(first[measured], hour[i][measured])
             if mean is not None:
                 figures[RHYTHM] = mean
             profiles[sensor] = figures
     return profiles
+
+
+def _quantiles(values: NDArray[np.float64]) -> list[list[float]]:
+    """Return the quantiles of each sensor's values, (sensors, rows); of one without a value none."""
+    missing = np.isnan(values)
+    if values.size and not missing.any():
+        whole: list[list[float]] = np.quantile(values, QUANTILES, axis=1).T.tolist()
+        return whole
+    measured = [each[~gone] for each, gone in zip(values, missing, strict=True)]
+    return [np.quantile(each, QUANTILES).tolist() if len(each) else [] for each in measured]
 
 
 def _mean_by_hour(values: NDArray[np.float64], hour: NDArray[np.int64]) -> list[float] | None:

@@ -2,34 +2,31 @@
 
 Great Expectations ships no types, so everything that is untyped stands here.
 
-A validation runs on Great Expectations' own `Validator`, the one behind `Batch.validate`, with the frame as its batch.
-What is left out is the way there through data source, asset and batch definition, which fetches the batch twice and
-hashes every cell of it each time; the results are the same.
+Expectations that Great Expectations ships are validated by its own `Validator`, the one behind `Batch.validate`, with
+the frame as its batch. What is left out is the way through data source, asset and batch definition, which fetches the
+batch twice and hashes every cell of it each time. The package's own need no graph of metrics, since the table is all
+they ask for: they are called as the validator would call them (`metrics_validate`). The result is a suite's as ever.
 """
 
 import logging
+import traceback
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import great_expectations as gx
 import pandas as pd
-from great_expectations.core import ExpectationSuiteValidationResult
+from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
 from great_expectations.core.batch import Batch
 from great_expectations.core.result_format import ResultFormat
 from great_expectations.data_context.types.base import ProgressBarsConfig
-from great_expectations.execution_engine import ExecutionEngine, PandasExecutionEngine
+from great_expectations.execution_engine import PandasExecutionEngine
 from great_expectations.execution_engine.pandas_batch_data import PandasBatchData
-from great_expectations.expectations.expectation import (
-    BatchExpectation,
-    parse_result_format,
-    render_suite_parameter_string,
-)
-from great_expectations.expectations.metrics.metric_provider import metric_value
-from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
+from great_expectations.expectations.expectation import BatchExpectation, render_suite_parameter_string
 from great_expectations.render import LegacyRendererType, RenderedStringTemplateContent
 from great_expectations.render.renderer.renderer import renderer
+from great_expectations.validator.exception_info import ExceptionInfo
 from great_expectations.validator.metric_configuration import MetricConfiguration
 from great_expectations.validator.validation_statistics import calc_validation_statistics
 from great_expectations.validator.validator import ValidationDependencies, Validator
@@ -37,8 +34,10 @@ from great_expectations.validator.validator import ValidationDependencies, Valid
 from fems.quality.baseline import Profile
 from fems.quality.table import EXAMPLES, CheckResult, TableView
 
-_METRIC = "table.fems_view"
-_ATTRIBUTE = "fems"
+_METRIC = MetricConfiguration("table.fems_view", {}, {})
+"""Stands for the table where Great Expectations asks for metrics."""
+
+_PARAMETER = "$PARAMETER"
 
 
 @dataclass(frozen=True)
@@ -59,39 +58,15 @@ class CheckContext:
 
 
 class _Attached:
-    """What travels in a frame's `attrs`, which pandas copies deeply at every turn; this refuses to be copied."""
+    """A table and its context, with the results of checks that two expectations share."""
 
     def __init__(self, view: TableView, context: CheckContext) -> None:
         self.view, self.context = view, context
-        self.results: dict[tuple[str, str | None], CheckResult] = {}
-
-    def __deepcopy__(self, memo: object) -> "_Attached":
-        return self
-
-
-class _TableViewMetric(TableMetricProvider):  # type: ignore[misc]
-    """The table and its context, once for all expectations of a suite."""
-
-    metric_name = _METRIC
-
-    @metric_value(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
-    def _pandas(
-        cls,
-        execution_engine: PandasExecutionEngine,
-        metric_domain_kwargs: dict[str, object],
-        metric_value_kwargs: dict[str, object],
-        metrics: dict[str, object],
-        runtime_configuration: dict[str, object],
-    ) -> _Attached:
-        frame, _, _ = execution_engine.get_compute_domain(metric_domain_kwargs, domain_type="table")
-        attached: _Attached = frame.attrs[_ATTRIBUTE]
-        return attached
+        self.results: dict[tuple[str, str], CheckResult] = {}
 
 
 class TableExpectation(BatchExpectation):  # type: ignore[misc]
     """What the package's own expectations have in common: a check of the whole table, and how its result is shown."""
-
-    metric_dependencies: ClassVar[tuple[str, ...]] = (_METRIC,)
 
     @abstractmethod
     def check(self, table: TableView, context: CheckContext) -> CheckResult:
@@ -108,22 +83,36 @@ class TableExpectation(BatchExpectation):  # type: ignore[misc]
         """
         return None
 
+    def filled_in(self, parameters: dict[str, object]) -> "TableExpectation":
+        """Return the expectation with the values of its suite parameters, `{"$PARAMETER": name}`."""
+        values = {name: _value(getattr(self, name), parameters) for name in self.__fields__}
+        filled: TableExpectation = self.copy(update={k: v for k, v in values.items() if v is not None})
+        return filled
+
+    def validate_table(self, attached: _Attached) -> ExpectationValidationResult:
+        """Return Great Expectations' own result; what cannot be evaluated is not met."""
+        try:
+            return self.metrics_validate({_METRIC.id: attached})
+        except Exception as error:
+            info = ExceptionInfo(exception_traceback=traceback.format_exc(), exception_message=str(error))
+            return ExpectationValidationResult(
+                success=False, exception_info=info, expectation_config=self.configuration
+            )
+
     def get_validation_dependencies(
         self, execution_engine: object = None, runtime_configuration: dict[str, object] | None = None
     ) -> ValidationDependencies:
-        """Return the one metric that a check needs; Great Expectations works out the same with much more ado."""
-        metric = MetricConfiguration(_METRIC, {"batch_id": self.batch_id}, {})
-        given = (runtime_configuration or {}).get("result_format", ResultFormat.BASIC)
-        return ValidationDependencies({_METRIC: metric}, parse_result_format(given))
+        """Return what a check needs of Great Expectations: the table, and nothing that it would have to work out."""
+        return ValidationDependencies({_METRIC.metric_name: _METRIC}, {"result_format": ResultFormat.BASIC})
 
     def _validate(
         self,
         metrics: dict[str, _Attached],
         runtime_configuration: dict[str, object] | None = None,
-        execution_engine: ExecutionEngine | None = None,
+        execution_engine: object = None,
     ) -> dict[str, object]:
-        attached, key = metrics[_METRIC], self.check_key()
-        name = (type(self).__name__, key)
+        attached, key = metrics[_METRIC.metric_name], self.check_key()
+        name = (type(self).__name__, key or "")
         result = attached.results.get(name) if key else None
         if result is None:
             result = attached.results[name] = self.check(attached.view, attached.context)
@@ -156,6 +145,16 @@ class TableExpectation(BatchExpectation):  # type: ignore[misc]
                 string_template={"template": text.replace("$", "$$"), "params": {}},
             )
         ]
+
+
+def _value(given: object, parameters: dict[str, object]) -> object:
+    """Return the value of a field that names a suite parameter; None for one that does not."""
+    if not isinstance(given, dict) or set(given) != {_PARAMETER}:
+        return None
+    try:
+        return parameters[given[_PARAMETER]]
+    except KeyError as error:
+        raise ValueError(f"{given[_PARAMETER]!r} is no parameter ({', '.join(parameters)})") from error
 
 
 class Context:
@@ -193,13 +192,15 @@ class Context:
         Returns:
             Great Expectations' own result of the suite.
         """
-        frame = view.frame.copy(deep=False)
-        frame.attrs = {_ATTRIBUTE: _Attached(view, context)}
-        engine = PandasExecutionEngine()
-        batch = Batch(data=PandasBatchData(engine, frame))
-        validator = Validator(execution_engine=engine, batches=[batch], data_context=self._context)
-        wanted = validator.process_expectations_for_validation(suite.expectation_configurations, parameters)
-        results = validator.graph_validate(wanted, {"result_format": ResultFormat.BASIC.value})
+        attached = _Attached(view, context)
+        own = [
+            each.filled_in(parameters) for each in suite.expectations if isinstance(each, TableExpectation)
+        ]
+        shipped = [
+            each.configuration for each in suite.expectations if not isinstance(each, TableExpectation)
+        ]
+        results = self._run(shipped, view.frame, parameters) if shipped else []
+        results += [each.validate_table(attached) for each in own]
         statistics = calc_validation_statistics(results)
         return ExpectationSuiteValidationResult(
             results=results,
@@ -213,3 +214,14 @@ class Context:
             },
             meta={"great_expectations_version": gx.__version__},
         )
+
+    def _run(
+        self, configurations: list[Any], frame: pd.DataFrame, parameters: dict[str, object]
+    ) -> list[Any]:
+        """Validate what Great Expectations ships, by its own validator."""
+        engine = PandasExecutionEngine()
+        batch = Batch(data=PandasBatchData(engine, frame))
+        validator = Validator(execution_engine=engine, batches=[batch], data_context=self._context)
+        wanted = validator.process_expectations_for_validation(configurations, parameters)
+        results: list[Any] = validator.graph_validate(wanted, {"result_format": ResultFormat.BASIC.value})
+        return results
