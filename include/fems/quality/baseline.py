@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fems.contracts.evaluation import Profile, SensorProfile
 from fems.quality.table import CheckResult, TableView, value_columns
 
 QUANTILES = (0.05, 0.5, 0.95)
@@ -18,9 +19,6 @@ LIKENESS = 0.7
 
 RHYTHM = "rhythm"
 SHARES = ("coverage_pct", "estimated_pct")
-
-Profile = dict[str, dict[str, list[float]]]
-"""sensor -> column -> its quantiles (see QUANTILES); and `rhythm`: the mean of the first column by hour of the day."""
 
 
 def profile(hours: TableView, timezone: str) -> Profile:
@@ -37,7 +35,7 @@ def profile(hours: TableView, timezone: str) -> Profile:
     quantiles = {column: _quantiles(each) for column, each in values.items()}
     profiles: Profile = {}
     for i, sensor in enumerate(hours.sensor_names):
-        figures = {column: each[i] for column, each in quantiles.items() if each[i]}
+        figures: SensorProfile = {column: each[i] for column, each in quantiles.items() if each[i]}
         if figures:
             first = values[columns[0]][i]
             measured = ~np.isnan(first)
@@ -48,23 +46,21 @@ def profile(hours: TableView, timezone: str) -> Profile:
     return profiles
 
 
-def _quantiles(values: NDArray[np.float64]) -> list[list[float]]:
+def _quantiles(values: NDArray[np.float64]) -> list[tuple[float, ...]]:
     """Return the quantiles of each sensor's values, (sensors, rows); of one without a value none."""
     missing = np.isnan(values)
     if values.size and not missing.any():
-        whole: list[list[float]] = np.quantile(values, QUANTILES, axis=1).T.tolist()
-        return whole
+        return [tuple(each) for each in np.quantile(values, QUANTILES, axis=1).T.tolist()]
     measured = [each[~gone] for each, gone in zip(values, missing, strict=True)]
-    return [np.quantile(each, QUANTILES).tolist() if len(each) else [] for each in measured]
+    return [tuple(np.quantile(each, QUANTILES).tolist()) if len(each) else () for each in measured]
 
 
-def _mean_by_hour(values: NDArray[np.float64], hour: NDArray[np.int64]) -> list[float] | None:
+def _mean_by_hour(values: NDArray[np.float64], hour: NDArray[np.int64]) -> tuple[float, ...] | None:
     """Return the mean of each hour of the day; None if one has no value."""
     count = np.bincount(hour, minlength=24)
     if not count.all():
         return None
-    mean: list[float] = (np.bincount(hour, weights=values, minlength=24) / count).tolist()
-    return mean
+    return tuple((np.bincount(hour, weights=values, minlength=24) / count).tolist())
 
 
 def baseline(profiles: Iterable[Profile]) -> Profile:
@@ -75,7 +71,8 @@ def baseline(profiles: Iterable[Profile]) -> Profile:
         own = [each[sensor] for each in kept if sensor in each]
         names = sorted({name for each in own for name in each})
         usual[sensor] = {
-            name: np.median([each[name] for each in own if name in each], axis=0).tolist() for name in names
+            name: tuple(np.median([each[name] for each in own if name in each], axis=0).tolist())
+            for name in names
         }
     return usual
 

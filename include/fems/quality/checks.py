@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types
 
-from fems.process.flags import FLAGS
+from fems.contracts.manifest import FLAGS
 from fems.quality.grid import Grid, position
 from fems.quality.table import CheckResult, TableView, value_columns
 from fems.registry.book import ColumnType, Consistency

@@ -1,14 +1,15 @@
 """Evaluate a table against its suite, with Great Expectations' own API."""
 
-import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from fems.canonical import fingerprint
+from fems.contracts.evaluation import Finding, TableEvaluation
 from fems.contracts.grains import GRAINS
 from fems.errors import ConfigError, QualityFailed
 from fems.quality.parameters import SuiteParameters
@@ -22,31 +23,6 @@ OWN = "fems"
 
 COMMON = "common"
 """`common_hour` and so on hold for every feed; a feed's own suite, `meter_hour`, adds to it."""
-
-COMPARING = frozenset(["expect_levels_as_before", "expect_rhythm_as_before"])
-"""Expectations that compare with earlier partitions."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """An expectation that was not met."""
-
-    expectation: str
-    severity: str
-    column: str | None
-    unexpected: int
-    examples: tuple[str, ...]
-    note: str
-
-    @property
-    def compares(self) -> bool:
-        """Whether it compares with earlier partitions, and does not concern the table itself."""
-        return self.expectation in COMPARING
-
-    def __str__(self) -> str:
-        what = f"{self.expectation}({self.column})" if self.column else self.expectation
-        examples = f", such as {'; '.join(self.examples)}" if self.examples else ""
-        return f"{what}: {self.unexpected:,} at fault{examples}. {self.note}".strip()
 
 
 @dataclass(frozen=True)
@@ -75,15 +51,18 @@ class Evaluation:
         """Return the findings of one severity."""
         return [f for f in self.findings if f.severity == severity]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return a plain structure for storage, without Great Expectations' own result."""
-        kept = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "result"}
-        return {
-            **kept,
-            "findings": [asdict(each) for each in self.findings],
-            "critical_failed": len(self.failed("critical")),
-            "warning_failed": len(self.failed("warning")),
-        }
+    def record(self) -> TableEvaluation:
+        """Return what is stored of it, without Great Expectations' own result."""
+        return TableEvaluation(
+            suite=self.suite,
+            version=self.version,
+            rows=self.rows,
+            evaluated=self.evaluated,
+            left_out=self.left_out,
+            findings=self.findings,
+            critical_failed=len(self.failed("critical")),
+            warning_failed=len(self.failed("warning")),
+        )
 
     def require(self, what: str, refused: str = "not published") -> None:
         """Refuse a table with a critical finding.
@@ -171,10 +150,7 @@ class Evaluator:
                 raise ConfigError(
                     f"{self._dir / name}.json: is not a suite that Great Expectations accepts: {error}"
                 ) from error
-            text = json.dumps(expectations, sort_keys=True)
-            self._suites[name, known] = _Suite(
-                suite, left_out, hashlib.sha256(text.encode()).hexdigest()[:12]
-            )
+            self._suites[name, known] = _Suite(suite, left_out, fingerprint(expectations))
         return self._suites[name, known]
 
     def evaluate(

@@ -31,7 +31,7 @@ from great_expectations.validator.metric_configuration import MetricConfiguratio
 from great_expectations.validator.validation_statistics import calc_validation_statistics
 from great_expectations.validator.validator import ValidationDependencies, Validator
 
-from fems.quality.baseline import Profile
+from fems.contracts.evaluation import Profile
 from fems.quality.table import EXAMPLES, CheckResult, TableView
 
 _METRIC = MetricConfiguration("table.fems_view", {}, {})
