@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from fems.errors import ConfigError
-from fems.registry.plant import FEEDS, Feed
+from fems.registry.plant import Feed
 
 if TYPE_CHECKING:
     from fems.flows.platform import Platform
@@ -21,7 +21,8 @@ FactoriesOption = Annotated[
     list[str] | None, typer.Option("--factory", "-f", help="Factory ID; may be repeated. None means all.")
 ]
 FeedOption = Annotated[
-    str | None, typer.Option(help="meter or steam_trap; the factory's meters if not given.")
+    str | None,
+    typer.Option(help="meter, steam_trap or any other that has a definition book; the meters if not given."),
 ]
 
 FactoryArgument = Annotated[str, typer.Argument(help="Factory ID.")]
@@ -41,8 +42,12 @@ def as_feed(name: str | None) -> Feed:
     """
     if name is None:
         return "meter"
-    if name not in FEEDS:
-        raise ConfigError(f"feed {name!r}: write one of {', '.join(FEEDS)}")
+    from fems.registry.book import book_names
+    from fems.settings import settings
+
+    feeds = book_names(settings().definitions_dir)
+    if name not in feeds:
+        raise ConfigError(f"feed {name!r}: write one of {', '.join(feeds)}")
     return name
 
 

@@ -69,8 +69,13 @@ def evaluate(
     """
     from fems.quality.gx import CheckContext
 
-    views = {grain: TableView(table.to_pandas()) for grain, table in partition.tables.items()}
-    profile = baseline.profile(views["hour"], source.zone)
+    hourly = source.grain_minutes <= 60  # shifts and days have no hours
+    views = {
+        grain: TableView(table.to_pandas())
+        for grain, table in partition.tables.items()
+        if grain != "hour" or hourly
+    }
+    profile = baseline.profile(views["hour"], source.zone) if hourly else {}
     context = CheckContext(native=views["native"], profile=profile, baseline=usual)
     evaluations = {}
     for grain, view in views.items():
@@ -135,7 +140,7 @@ def write_docs(
 ) -> None:
     """Write the Data Docs page of each table of a partition."""
     now = datetime.now(UTC)
-    for grain in grains:
+    for grain in evaluated.tables.keys() & set(grains):
         html = docs.page(evaluated.tables[grain].result, run, now)
         lake.evaluations.write_docs(plan.feed, plan.factory_id, plan.month, grain, html)
 

@@ -69,6 +69,9 @@ def judge(grid: Grid, source: FactoryFeed) -> Judged:
         columns = list(group.book.columns.items())
         rated = _rated([source.sensors[i] for i in group.sensors])
         for j in carried:
+            unlisted = columns[j][1].fill.unlisted
+            if unlisted is not None:
+                values[j][_unlisted(grid)[pick]] = unlisted
             stand_in = columns[j][1].fill.stand_in
             if stand_in is not None:
                 other = group.book.value_columns.index(stand_in)
@@ -82,6 +85,12 @@ def judge(grid: Grid, source: FactoryFeed) -> Judged:
         suspended += bench.suspended
         estimated[:, pick] = gone | spread
     return Judged(grid.values, cause, estimated, sorted(suspended))
+
+
+def _unlisted(grid: Grid) -> np.ndarray:
+    """Return where a sensor has no row though another one has, bool, (S, T)."""
+    absent = grid.row < 0
+    return absent & ~absent.all(axis=0)
 
 
 def _rated(sensors: list[Sensor]) -> np.ndarray:

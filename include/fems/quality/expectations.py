@@ -103,7 +103,7 @@ class ExpectValuesToBePresent(TableExpectation):
 class ExpectSensorsToBeMeasured(TableExpectation):
     """Of no sensor more than a share is replaced, filled or missing."""
 
-    max_share_pct: float
+    max_share_pct: Number
 
     def check(self, table: TableView, context: CheckContext) -> CheckResult:
         """See `checks.estimated_sensors`."""

@@ -1,6 +1,6 @@
 """A table of which only the file is at hand: which suite it is for, and what is known of it."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +49,7 @@ def _factory_of(table: pd.DataFrame) -> str:
     return str(table["factory_id"].astype(str).mode().iloc[0])
 
 
-def suite_of(table: pd.DataFrame, books: Iterable[Book]) -> str:
+def suite_of(table: pd.DataFrame, books: Sequence[Book]) -> str:
     """Return the suite that a table's columns and steps are of.
 
     Args:
@@ -60,20 +60,22 @@ def suite_of(table: pd.DataFrame, books: Iterable[Book]) -> str:
         ConfigError: they are of none.
     """
     columns = set(table.columns)
-    if {"flag", "coverage_pct"} & columns:
-        native = "flag" in columns
-        for book in books:
-            own = set(book.columns if native else book.table_columns("hour")) & columns - set(_SHARED)
-            if book.main_column in own or (
-                not native and own & set(book.columns[book.main_column].aggregate)
-            ):
-                return f"{book.feed}_{'native' if native else _grain(table)}"
-    elif "used_kwh_p50" in columns:
-        return "forecast"
-    raise ConfigError("the columns are of no table that is published; name the suite with --suite")
+    if not {"flag", "coverage_pct"} & columns:
+        if "used_kwh_p50" in columns:
+            return "forecast"
+        raise ConfigError("the columns are of no table that is published; name the suite with --suite")
+    grain = "native" if "flag" in columns else _grain(table)
+    known = {book.feed: set(book.table_columns(grain)) - {"flag", "flag_columns", *_SHARES} for book in books}
+    fitting = [feed for feed, own in known.items() if own <= columns] or [
+        book.feed for book in books if book.main_column in columns
+    ]
+    if len(fitting) != 1:
+        feeds = " and of ".join(fitting) or "no feed that has a definition book"
+        raise ConfigError(f"the columns are of {feeds}; name the suite with --suite, such as meter_{grain}")
+    return f"{fitting[0]}_{grain}"
 
 
-_SHARED = ("timestamp", "factory_id", "sensor_id", "coverage_pct", "estimated_pct", "flag", "flag_columns")
+_SHARES = ("coverage_pct", "estimated_pct")
 
 
 def _grain(table: pd.DataFrame) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fems.calendar import shift_starts
 from fems.quality.table import EXAMPLES, CheckResult, TableView
 
 
@@ -17,14 +18,16 @@ class Grid:
     Attributes:
         begin: the first start, ISO 8601.
         end: the end of the last interval.
-        minutes: length of an interval; 1440 means local days, also where the clocks change.
+        minutes: length of an interval; what is longer than an hour keeps the local clock, also where it changes.
         timezone: IANA name.
+        day_begins: of shifts and days: minutes after midnight at which a day's first interval begins.
     """
 
     begin: str
     end: str
     minutes: int
     timezone: str
+    day_begins: int = 0
 
     @property
     def starts(self) -> NDArray[np.int64]:
@@ -35,11 +38,14 @@ class Grid:
 @lru_cache(maxsize=16)
 def _starts(grid: Grid) -> NDArray[np.int64]:
     first, last = (pd.Timestamp(each).tz_convert(grid.timezone) for each in (grid.begin, grid.end))
-    step = "D" if grid.minutes == 1440 else f"{grid.minutes}min"
-    times = pd.date_range(first, last, freq=step, inclusive="left")
-    starts: NDArray[np.int64] = (
-        times.tz_convert("UTC").tz_localize(None).to_numpy("datetime64[s]").view(np.int64)
-    )
+    if grid.minutes > 60:
+        days = pd.date_range(first.date(), last.date(), freq="D").to_numpy().astype("datetime64[D]")
+        starts = shift_starts(days, grid.minutes, grid.day_begins, grid.timezone)
+        starts = starts[(starts >= first.timestamp()) & (starts < last.timestamp())]
+        starts.flags.writeable = False
+        return starts
+    times = pd.date_range(first, last, freq=f"{grid.minutes}min", inclusive="left")
+    starts = times.tz_convert("UTC").tz_localize(None).to_numpy("datetime64[s]").view(np.int64)
     starts.flags.writeable = False
     return starts
 

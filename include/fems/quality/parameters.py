@@ -39,6 +39,7 @@ class SuiteParameters:
         min_coverage_pct: share of an interval that must be covered for it to have a value.
         laws: the book's laws between columns.
         laws_not_applied: law and sensor, where the sensor does not keep the law at all.
+        max_estimated_pct: share of a sensor's values that may be replaced, filled or missing.
         max_level_change: how many times level or spread may differ from the months before.
         min_rhythm_gain: see `fems.quality.baseline.clock_shifts`.
         main_meter: the whole factory's meter.
@@ -56,6 +57,7 @@ class SuiteParameters:
     min_coverage_pct: float | None = None
     laws: dict[str, Consistency] | None = None
     laws_not_applied: tuple[tuple[str, str], ...] | None = None
+    max_estimated_pct: float | None = None
     max_level_change: float | None = None
     min_rhythm_gain: float | None = None
     main_meter: str | None = None
@@ -108,6 +110,7 @@ def of_partition(
         min_coverage_pct=None if native else 100 * coverage[grain],
         laws=book.consistency if native and book.consistency else None,
         laws_not_applied=tuple(laws_not_applied) if native else None,
+        max_estimated_pct=book.max_estimated_pct,
         max_level_change=book.month_to_month.max_level_change if hourly else None,
         min_rhythm_gain=book.month_to_month.min_rhythm_gain if hourly else None,
         main_meter=main_meter if main_meter in {sensor.sensor_id for sensor in source.sensors} else None,
@@ -116,7 +119,7 @@ def of_partition(
 
 def _grid(source: FactoryFeed, grain: str, begin: pd.Timestamp, end: pd.Timestamp) -> Grid:
     minutes = GRAIN_MINUTES.get(grain, source.grain_minutes)
-    return Grid(begin.isoformat(), end.isoformat(), minutes, source.zone)
+    return Grid(begin.isoformat(), end.isoformat(), minutes, source.zone, source.day_begins)
 
 
 def _limits_by_sensor(source: FactoryFeed, grain: str) -> dict[str, dict[str, Limits]]:

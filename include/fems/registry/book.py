@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from fems.errors import ConfigError
 from fems.registry import yamlfile
 from fems.registry.plant import Feed, Plant
 from fems.registry.yamlfile import WrongAt
@@ -67,6 +68,10 @@ class Stuck(_Strict):
 class Fill(_Strict):
     """What takes the place of a missing or abnormal value, in this order. A longer gap stays missing and says so."""
 
+    unlisted: float | None = Field(
+        None,
+        description="of a sensor without a row, where another sensor has one: of files that list only what was made",
+    )
     stand_in: str | None = Field(
         None,
         description="a column that measures the same: where it was measured, its value x their usual ratio",
@@ -197,7 +202,7 @@ class Override(_Strict):
 class Book(_Strict):
     """The rules of one feed."""
 
-    feed: Feed
+    feed: Feed = Field(pattern=r"^[a-z][a-z0-9_]*$", description="the name of the file, without .yaml")
     time_aliases: tuple[str, ...]
     factory_aliases: tuple[str, ...]
     sensor_aliases: tuple[str, ...]
@@ -211,6 +216,12 @@ class Book(_Strict):
     energy_column: str | None = Field(None, description="the weight of every energy_weighted_mean")
     stuck_reading: StuckReading | None = None
     consistency: dict[str, Consistency] = Field(default_factory=dict)
+    max_estimated_pct: float | None = Field(
+        20,
+        gt=0,
+        le=100,
+        description="share of a sensor's values that may be replaced, filled or missing without a warning",
+    )
     month_to_month: MonthToMonth = MonthToMonth()
     columns: dict[str, Column] = Field(min_length=1)
     overrides: tuple[Override, ...] = ()
@@ -270,7 +281,7 @@ class Book(_Strict):
 
         What only the evaluation asks for is not in it: another bound for a warning rebuilds nothing.
         """
-        return _fingerprint(self.model_dump(mode="json", exclude={"month_to_month"}))
+        return _fingerprint(self.model_dump(mode="json", exclude={"month_to_month", "max_estimated_pct"}))
 
     def version_for(self, factory_id: str, sensor_ids: Iterable[str]) -> str:
         """Return the fingerprint of the rules as they stand for some sensors.
@@ -351,7 +362,12 @@ def load_book(definitions_dir: Path, feed: Feed, plant: Plant | None = None) -> 
         ConfigError: it is missing or wrong; names the line.
     """
     path = definitions_dir / f"{feed}.yaml"
+    if feed not in (feeds := book_names(definitions_dir)):
+        known = ", ".join(feeds) or "none"
+        raise ConfigError(f"{path}: there is no definition book of a feed {feed!r} (there are: {known})")
     book = yamlfile.load(path, Book)
+    if book.feed != feed:
+        raise yamlfile.wrong(path, ("feed",), f"{book.feed!r} is not the name of the file")
     if plant is not None:
         sensors = {s.sensor_id for f in plant.factories for s in plant.sensors(f, feed)}
         for i, override in enumerate(book.overrides):

@@ -61,6 +61,20 @@ class FactoryFeed:
         return factory.country if factory.holidays_off else None
 
     @cached_property
+    def day_begins(self) -> int:
+        """Minutes after midnight at which the first interval of a day begins; 0 but for shifts and production days."""
+        return self.plant.factory(self.factory_id).day_begins_minutes(self.feed)
+
+    @property
+    def day_begins_text(self) -> str:
+        """The same in words, for a message; empty where the day begins at midnight."""
+        return (
+            f", which begins at {self.day_begins // 60:02d}:{self.day_begins % 60:02d}"
+            if self.day_begins
+            else ""
+        )
+
+    @cached_property
     def headers(self) -> dict[str, tuple[str, ...]]:
         """Our columns, and the headers under which each may stand: the mapping's one, or our name and the aliases."""
         book, named = self.book, self.mapping.columns
