@@ -1,16 +1,13 @@
 """Writes .env with new secrets for docker-compose.yaml: `make env`. Needs nothing but Python."""
 
-import base64
 import json
 import os
-import secrets
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-ROLES = ("landing", "ingest", "training", "forecast", "monitor", "pages", "operator", "mlflow")
-TASKS = ROLES[1:5]
+from embedded import accounts, generate
 
 
 def new_secrets(kept: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
@@ -19,17 +16,11 @@ def new_secrets(kept: Mapping[str, str] = MappingProxyType({})) -> dict[str, str
     def secret(name: str, make: Callable[[], str]) -> str:
         return kept.get(name) or make()
 
-    def word() -> str:
-        return secrets.token_urlsafe(24)
-
-    def plain() -> str:
-        return secrets.token_hex(24)  # it stands in an address: letters and digits alone
-
+    plain, word, typed = generate.address_password, generate.password, generate.typed_password
     airflow, mlflow = secret("AIRFLOW_DATABASE_PASSWORD", plain), secret("MLFLOW_DATABASE_PASSWORD", plain)
     everyone = json.loads(kept.get("STORE_KEYS_ALL") or "{}")
-    keys = {
-        role: everyone.get(role) or {"access_key": f"fems-{role}", "secret_key": word()} for role in ROLES
-    }
+    new = accounts.keys({role: word() for role in accounts.ROLES}, accounts.ROLES)
+    keys = {role: everyone.get(role) or new[role] for role in accounts.ROLES}
 
     def some(roles: Iterable[str]) -> str:
         return json.dumps({role: keys[role] for role in roles})
@@ -41,22 +32,20 @@ def new_secrets(kept: Mapping[str, str] = MappingProxyType({})) -> dict[str, str
         "AIRFLOW_DATABASE_URL": f"postgresql+psycopg2://airflow:{airflow}@postgres/airflow",
         "MLFLOW_DATABASE_URL": f"postgresql+psycopg2://mlflow:{mlflow}@postgres/mlflow",
         "MLFLOW_AUTH_DATABASE_URL": f"postgresql+psycopg2://mlflow:{mlflow}@postgres/mlflow_auth",
-        "MINIO_ROOT_USER": secret("MINIO_ROOT_USER", lambda: "fems-" + secrets.token_hex(6)),
+        "MINIO_ROOT_USER": secret("MINIO_ROOT_USER", generate.user),
         "MINIO_ROOT_PASSWORD": secret("MINIO_ROOT_PASSWORD", word),
-        "STORE_KEYS_ALL": some(ROLES),
-        "STORE_KEYS_TASKS": some(TASKS),
+        "STORE_KEYS_ALL": some(accounts.ROLES),
+        "STORE_KEYS_TASKS": some(accounts.TASKS),
         "STORE_KEYS_PAGES": some(["pages"]),
         "STORE_KEY_MLFLOW": keys["mlflow"]["secret_key"],
-        "MLFLOW_SECRET_KEY": secret("MLFLOW_SECRET_KEY", word),
-        "MLFLOW_ADMIN_PASSWORD": secret("MLFLOW_ADMIN_PASSWORD", word),
+        "MLFLOW_SECRET_KEY": secret("MLFLOW_SECRET_KEY", generate.signing_key),
+        "MLFLOW_ADMIN_PASSWORD": secret("MLFLOW_ADMIN_PASSWORD", typed),
         "MLFLOW_PLATFORM_PASSWORD": secret("MLFLOW_PLATFORM_PASSWORD", word),
-        "MLFLOW_READER_PASSWORD": secret("MLFLOW_READER_PASSWORD", word),
-        "AIRFLOW_ADMIN_PASSWORD": secret("AIRFLOW_ADMIN_PASSWORD", word),
-        "AIRFLOW_JWT_SECRET": secret("AIRFLOW_JWT_SECRET", lambda: secrets.token_urlsafe(48)),
-        "AIRFLOW_API_SECRET_KEY": secret("AIRFLOW_API_SECRET_KEY", word),
-        "AIRFLOW_FERNET_KEY": secret(
-            "AIRFLOW_FERNET_KEY", lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-        ),
+        "MLFLOW_READER_PASSWORD": secret("MLFLOW_READER_PASSWORD", typed),
+        "AIRFLOW_ADMIN_PASSWORD": secret("AIRFLOW_ADMIN_PASSWORD", typed),
+        "AIRFLOW_JWT_SECRET": secret("AIRFLOW_JWT_SECRET", generate.signing_key),
+        "AIRFLOW_API_SECRET_KEY": secret("AIRFLOW_API_SECRET_KEY", generate.signing_key),
+        "AIRFLOW_FERNET_KEY": secret("AIRFLOW_FERNET_KEY", generate.fernet_key),
     }
 
 

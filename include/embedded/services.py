@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,22 +53,19 @@ def closure(names: Iterable[str]) -> list[Service]:
     Raises:
         ConfigError: there is no such service or group.
     """
-    chosen: set[str] = set()
-
-    def take(name: str) -> None:
-        if name not in chosen:
-            chosen.add(name)
-            for need in BY_NAME[name].needs:
-                take(need)
-
+    graph: dict[str, tuple[str, ...]] = {}
+    todo: list[str] = []
     for name in names:
         members = [s.name for s in SERVICES if name in (s.name, s.group)]
         if not members:
             known = ", ".join([*dict.fromkeys(s.group for s in SERVICES), *BY_NAME])
             raise ConfigError(f"there is no service or group {name!r}: choose from {known}")
-        for member in members:
-            take(member)
-    return [service for service in SERVICES if service.name in chosen]
+        todo += members
+    while todo:
+        name = todo.pop()
+        graph[name] = BY_NAME[name].needs
+        todo += [need for need in graph[name] if need not in graph]
+    return [BY_NAME[name] for name in TopologicalSorter(graph).static_order()]
 
 
 # Proxies of the environment are not for loopback.

@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from graphlib import TopologicalSorter
 from importlib.metadata import version
 from pathlib import Path
 
@@ -178,19 +179,20 @@ class Stack:
 
     def _take(self, steps: dict[str, Step], report: Report) -> None:
         """Take steps side by side, each when those it waits for are done. Raises the first failure."""
-        todo, done = dict(steps), set[str]()
+        order = TopologicalSorter({name: step.after for name, step in steps.items()})
+        order.prepare()
         running: dict[Future[float], str] = {}
         self._given_up.clear()
         with ThreadPoolExecutor(max_workers=len(steps)) as threads:
             try:
-                while todo or running:
-                    for name in [name for name, step in todo.items() if step.after <= done]:
-                        running[threads.submit(_timed, todo.pop(name).action)] = name
+                while order.is_active():
+                    for name in order.get_ready():
+                        running[threads.submit(_timed, steps[name].action)] = name
                     finished, _ = wait(running, return_when=FIRST_COMPLETED)
                     for future in finished:
                         name = running.pop(future)
                         report(steps[name].title, future.result())
-                        done.add(name)
+                        order.done(name)
             except BaseException:
                 self._given_up.set()  # the other steps stop waiting, and so does this block's end
                 raise

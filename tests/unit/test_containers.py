@@ -11,7 +11,7 @@ import compose_spec
 import pytest
 import yaml
 
-from embedded import accounts, dotenv
+from embedded import dotenv
 from fems import __version__
 from fems.settings import ROOT
 
@@ -113,14 +113,6 @@ def test_make_env_adds_what_an_earlier_version_lacks(tmp_path: Path) -> None:
     assert made["MINIO_ROOT_PASSWORD"] == "old-word" and made["FEMS_AIRFLOW_PORT"] == "8180"
     assert made["AIRFLOW_DATABASE_PASSWORD"] in made["AIRFLOW_DATABASE_URL"]
     assert json.loads(made["STORE_KEYS_TASKS"])["ingest"] == json.loads(made["STORE_KEYS_ALL"])["ingest"]
-
-
-def test_the_keys_of_make_env_are_those_of_the_roles() -> None:
-    assert set(dotenv.ROLES) == set(accounts.ROLES) and set(dotenv.TASKS) == set(accounts.TASKS)
-    keys = json.loads(dotenv.new_secrets()["STORE_KEYS_ALL"])
-    assert {role: key["access_key"] for role, key in keys.items()} == {
-        role: accounts.access_key(role) for role in accounts.ROLES
-    }
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -8,12 +8,13 @@ from pathlib import Path
 from fems.contracts import record
 from fems.contracts.status import ProcessSummary
 from fems.errors import ConfigError, QualityFailed
-from fems.flows.ingest import ingest_factory, ingest_status
+from fems.flows.ingest import ingest_factory
+from fems.flows.ingest_status import ingest_status
 from fems.flows.land import land_file
 from fems.flows.platform import Platform
 from fems.lake.lake import Lake
 from fems.lake.output import OutputFolder
-from fems.registry.plant import Feed
+from fems.registry.sensors import Feed
 
 
 def process_folder(

@@ -24,7 +24,7 @@ from fems.contracts.record import Part
 from fems.errors import ConfigError, DataError
 from fems.flows.platform import Platform
 from fems.lake import keys
-from fems.registry.plant import Feed
+from fems.registry.sensors import Feed
 
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 
@@ -134,6 +134,25 @@ class PublishedData(Counted):
     columns: dict[str, ColumnRange] | None = None
     by_day: dict[date, DayOverview] | None = None
     findings: tuple[GrainFinding, ...] | None = None
+
+
+def published_factories(platform: Platform, feed: Feed, month: str | None = None) -> list[str]:
+    """Return the factories of which anything of a feed is published, or a month.
+
+    Raises:
+        DataError: there are none.
+    """
+    plant, lake = platform.plant, platform.lake
+    there = [
+        factory_id
+        for factory_id in plant.factories
+        if feed in plant.feeds(factory_id)
+        for months in (lake.months(feed, factory_id),)
+        if (months if month is None else month in months)
+    ]
+    if not there:
+        raise DataError(f"nothing is published of {feed}{f', {month}' if month else ''}; run ingest")
+    return there
 
 
 def published_data(
