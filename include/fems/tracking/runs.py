@@ -180,7 +180,7 @@ def month_run(month: str) -> str:
         experiment = mlflow.set_experiment(EXPERIMENT).experiment_id
         found = _parents(talk, experiment, month)
         if not found:
-            talk.set_experiment_tag(experiment, _DESCRIPTION, _ABOUT)
+            _describe(talk, experiment)
             made = talk.create_run(
                 experiment, run_name=month, tags={"level": "month", "month": month}
             ).info.run_id
@@ -191,6 +191,17 @@ def month_run(month: str) -> str:
             else:
                 talk.set_terminated(made)
         return found[0]
+
+
+def _describe(talk: Any, experiment: str) -> None:
+    """Say on the experiment's page what its figures are; of two tasks that say it at once, one is told it is there."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        talk.set_experiment_tag(experiment, _DESCRIPTION, _ABOUT)
+    except MlflowException as error:
+        if error.error_code != "BAD_REQUEST" or "unique" not in str(error).lower():
+            raise
 
 
 def _parents(talk: Any, experiment: str, month: str) -> list[str]:
