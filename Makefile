@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo down test lint bench neural others lock env
+.PHONY: help setup up demo down test lint bench neural others lock sbom licences audit faults env
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,6 +14,9 @@ FEMS_PYTHON ?= python3.11
 DEMO ?=
 # More for `make bench`, such as BENCH="--only process,truth"
 BENCH ?=
+
+# More for `make faults`, such as FAULTS="--services minio,task --stages ingest"
+FAULTS ?=
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +83,21 @@ lock: setup ## compile the requirements.in into requirements.txt, the benchmarks
 	for folder in . benchmarks; do
 		(cd "$$folder" && "$(CURDIR)/$(VENV)/uv/bin/uv" pip compile --quiet --python "$(CURDIR)/$(BIN)/python" --no-header requirements.in --output-file requirements.txt)
 	done
+
+# In environments of their own: what looks at the packages is not one of them.
+sbom: setup ## what is shipped, as CycloneDX: sbom.cdx.json
+	@$(VENV)/uv/bin/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py environment $(BIN)/python \
+		--pyproject pyproject.toml --output-reproducible --output-format JSON --output-file sbom.cdx.json
+	echo "sbom.cdx.json: $$(grep -c '"bom-ref"' sbom.cdx.json) parts"
+
+licences: setup ## fail where a package that is shipped is under the GPL or states no licence
+	@$(BIN)/python -m supply licences
+
+audit: setup ## ask the vulnerability database about what is shipped; says so where it can't see
+	@$(BIN)/python -m supply audit $(VENV)/uv/bin/uv tool run --quiet --from pip-audit==2.10.1 pip-audit
+
+faults: setup ## kill, stop and starve each service at each stage; a table of what was lost and how it healed
+	@$(BIN)/python -m faults $(FAULTS)
 
 env: ## make .env with new secrets, for docker-compose.yaml
 	@PYTHONPATH=include python3 -m embedded.dotenv .env

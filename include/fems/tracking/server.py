@@ -6,6 +6,7 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from fems.errors import ServiceUnavailable
@@ -32,6 +33,8 @@ def connect() -> Any:
         "GIT_PYTHON_REFRESH": "quiet",
     }.items():
         os.environ.setdefault(name, value)
+    if (secret := os.environ.get("MLFLOW_TRACKING_PASSWORD_FILE")) is not None:
+        os.environ["MLFLOW_TRACKING_PASSWORD"] = Path(secret).read_text().strip()
     import mlflow
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)
