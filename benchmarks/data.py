@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 
 import fems.simulate
-from fems.plant import Plant
+from fems.registry.plant import Plant
 from fems.simulate import simulate
 
 

@@ -19,11 +19,11 @@ import pandas as pd
 from fems.flows.history import as_history, published_hours
 from fems.flows.ingest import ingest_factory
 from fems.flows.platform import Platform
-from fems.lake import Lake
+from fems.lake.lake import Lake
+from fems.lake.store import FolderStore
 from fems.model.history import History
 from fems.monitor import drift
 from fems.simulate import simulate
-from fems.store import FolderStore
 
 MONTHS = pd.date_range("2025-06-01", "2026-02-01", freq="MS", tz="Asia/Seoul")
 DAMAGE = {

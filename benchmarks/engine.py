@@ -3,20 +3,20 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from fems.book import Book
 from fems.flows.ingest import ingest_factory
-from fems.flows.partitions import Job, process_ahead, stale
+from fems.flows.partitions import PartitionPlan, process_ahead, stale
 from fems.flows.platform import Platform
 from fems.flows.publish import manifest_of, write
-from fems.lake import Lake
-from fems.plant import Plant
+from fems.lake.lake import Lake
+from fems.lake.store import FolderStore
 from fems.process.partition import Partition
-from fems.raw.source import Source
+from fems.registry.book import Book
+from fems.registry.feed import FactoryFeed
+from fems.registry.plant import Plant
 from fems.settings import Settings
-from fems.store import FolderStore
 
 
-def partitions(lake: Lake, source: Source) -> Iterator[tuple[Job, Partition]]:
+def partitions(lake: Lake, source: FactoryFeed) -> Iterator[tuple[PartitionPlan, Partition]]:
     """Return every month that the raw files of a lake make, in order, processed and not yet published."""
     return process_ahead(lake, source, stale(lake, source))
 
@@ -36,7 +36,7 @@ def ours(folder: Path, out: Path, plant: Plant, book: Book, factory_id: str) -> 
     Returns:
         The rows read.
     """
-    lake, source = Lake(FolderStore(out, raw=folder)), Source.of(plant, book, factory_id)
+    lake, source = Lake(FolderStore(out, raw=folder)), FactoryFeed.of(plant, book, factory_id)
     rows = 0
     for job, partition in partitions(lake, source):
         manifest = manifest_of(job, source, partition)

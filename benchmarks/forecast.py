@@ -27,7 +27,7 @@ from fems.model import scores
 from fems.model.backtest import training_span
 from fems.model.baselines import hour_of_week_profile, weekly_naive
 from fems.model.history import History
-from fems.plant import load_plant
+from fems.registry.plant import load_plant
 from fems.settings import settings
 
 MONTHS = 3
@@ -123,7 +123,7 @@ def series(name: str) -> Series:
 
 def _month(job: tuple[str, int]) -> dict[str, Any]:
     """Forecast one month of one series from its start and score it."""
-    from fems.model.month_train import train_month_ahead
+    from fems.model.month_ahead.train import train_month_ahead
 
     name, back = job
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -19,10 +19,10 @@ from benchmarks.measurement import Measurement, alone, peak_mb
 from embedded.config import Config
 from fems import __version__
 from fems.errors import DataError
-from fems.lake import Lake
-from fems.plant import load_plant
+from fems.lake.lake import Lake
+from fems.lake.store import FolderStore
+from fems.registry.plant import load_plant
 from fems.settings import settings
-from fems.store import FolderStore
 
 SAMPLE = "2140"
 COUNT = 100
@@ -77,7 +77,7 @@ def prepared(bench: Path) -> None:
     from fems.flows.offline import process_folder
     from fems.flows.platform import Platform
     from fems.model import bundle
-    from fems.model.month_train import train_month_ahead
+    from fems.model.month_ahead.train import train_month_ahead
     from fems.simulate import simulate
 
     if (bench / "model" / "bundle.json").exists():

@@ -8,17 +8,17 @@ from statistics import median
 
 from benchmarks import engine
 from benchmarks.measurement import Measurement, alone, seconds
-from fems.book import load_book
-from fems.flows.partitions import Job
+from fems.flows.evaluate import Evaluated, write_docs
+from fems.flows.partitions import PartitionPlan
 from fems.flows.publish import manifest_of, publish, write
-from fems.flows.quality import Evaluated, write_docs
-from fems.lake import Lake
-from fems.plant import Plant
+from fems.lake.lake import Lake
+from fems.lake.store import FolderStore
 from fems.quality.evaluate import Evaluator
-from fems.raw.source import Source
+from fems.registry.book import load_book
+from fems.registry.feed import FactoryFeed
+from fems.registry.plant import Plant
 from fems.settings import Settings
 from fems.simulate import FaultRates, simulate
-from fems.store import FolderStore
 
 FACTORY = "1100"
 FIRST = date(2025, 3, 1)
@@ -60,7 +60,7 @@ def quality(plant: Plant, settings: Settings, n: int = 5) -> list[Measurement]:
         Its share of the whole ingest (listing, reading, decoding, processing, evaluating, writing), in %; and how many
         native rows a second it evaluates, hours and days with them.
     """
-    source = Source.of(plant, load_book(settings.definitions_dir, "meter"), FACTORY)
+    source = FactoryFeed.of(plant, load_book(settings.definitions_dir, "meter"), FACTORY)
     evaluator = Evaluator(settings.expectations_dir)
     rows = 0
 
@@ -72,7 +72,7 @@ def quality(plant: Plant, settings: Settings, n: int = 5) -> list[Measurement]:
             def work() -> None:
                 nonlocal rows
                 rows = 0
-                last: tuple[Job, Evaluated | None] | None = None
+                last: tuple[PartitionPlan, Evaluated | None] | None = None
                 for job, partition in engine.partitions(lake, source):
                     rows += len(partition.tables["native"])
                     if evaluated:

@@ -21,11 +21,11 @@ import pandas as pd
 from benchmarks import others
 from benchmarks.measurement import Measurement
 from embedded.config import Config
-from fems.lake import to_json
+from fems.lake.serialize import to_json
 from fems.model import backtest
 from fems.model.backtest import LSTM, PERSISTENCE
 from fems.model.history import MEASURED, History
-from fems.plant import Plant, load_plant
+from fems.registry.plant import Plant, load_plant
 from fems.settings import settings
 
 START, MONTHS, SEED = date(2025, 1, 1), 14, 1

@@ -17,9 +17,9 @@ from benchmarks.measurement import Measurement
 from fems.errors import ConfigError
 from fems.model import backtest, scores
 from fems.model.history import Floats, History
-from fems.model.month_train import train_month_ahead
+from fems.model.month_ahead.train import train_month_ahead
 from fems.model.runtime import prepare
-from fems.plant import load_plant
+from fems.registry.plant import load_plant
 from fems.settings import settings
 
 INTERPRETER = Path(".venv/neural/bin/python")

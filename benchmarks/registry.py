@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 
 from benchmarks import data
-from fems.plant import Equipment, Factory, FileMapping, Plant
+from fems.registry.plant import Equipment, Factory, FileMapping, Plant
 
 FACTORY = "bench"
 START = date(2024, 1, 1)

@@ -14,8 +14,8 @@ from typing import Literal
 from benchmarks import data, engine
 from benchmarks.measurement import Measurement, alone, peak_mb
 from benchmarks.registry import FACTORY, bench_plant, raw_files
-from fems.book import load_book
 from fems.errors import DataError
+from fems.registry.book import load_book
 from fems.settings import settings
 
 MONTHS = (3, 6, 12, 24)

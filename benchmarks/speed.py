@@ -13,7 +13,7 @@ from benchmarks import agreement, data, engine, pandas_peer, polars_peer
 from benchmarks.job import Job
 from benchmarks.measurement import Measurement, seconds
 from benchmarks.registry import FACTORY, START, bench_plant, raw_files
-from fems.book import load_book
+from fems.registry.book import load_book
 from fems.settings import Settings
 
 

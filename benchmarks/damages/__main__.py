@@ -14,8 +14,8 @@ from rich.console import Console
 from benchmarks.damages.bench import Bench, severity, undamaged
 from benchmarks.damages.kinds import DAMAGES
 from benchmarks.model import STEEL
-from fems.flows.report import plain_table
-from fems.plant import load_plant
+from fems.cli.tables import plain_table
+from fems.registry.plant import load_plant
 from fems.settings import settings
 
 

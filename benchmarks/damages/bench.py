@@ -9,17 +9,18 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.damages.kinds import Damage, Frames
+from fems.contracts.grains import GRAINS
+from fems.flows.evaluate import records, usual_before
 from fems.flows.ingest import ingest_factory
 from fems.flows.land import land_file
 from fems.flows.platform import Platform
-from fems.flows.quality import records, usual_before
-from fems.lake import GRAINS, Lake
-from fems.plant import Plant
+from fems.lake.lake import Lake
+from fems.lake.store import FolderStore
 from fems.quality import drift, parameters
 from fems.quality.evaluate import Finding
+from fems.registry.plant import Plant
 from fems.settings import settings
 from fems.simulate import simulate
-from fems.store import FolderStore
 
 FACTORY, FIRST, LAST = "2160", date(2025, 3, 1), date(2025, 3, 31)
 STEEL_DAY = date(2018, 1, 1)

@@ -12,15 +12,15 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from benchmarks import engine
-from fems.book import Book
 from fems.errors import DataError
-from fems.lake import Lake
-from fems.plant import Plant
+from fems.lake.lake import Lake
+from fems.lake.store import FolderStore
 from fems.process.flags import FLAGS
-from fems.raw.source import Source
+from fems.registry.book import Book
+from fems.registry.feed import FactoryFeed
+from fems.registry.plant import Plant
 from fems.simulate import collector
 from fems.simulate.streams import stream
-from fems.store import FolderStore
 
 MEASURED, RETYPED, REPLACED, FILLED, MISSING = range(len(FLAGS))
 WHOLE_ROW = ("missing_row", "bad_time", "stuck")
@@ -114,7 +114,7 @@ def load(folder: Path, plant: Plant, book: Book, factory_id: str, seed: int) -> 
     published, flags, times, causes = [], [], [], []
     lines: dict[str, list[str]] = {}
     duplicates: dict[date, int] = {}
-    for _, partition in engine.partitions(Lake(FolderStore(folder)), Source.of(plant, book, factory_id)):
+    for _, partition in engine.partitions(Lake(FolderStore(folder)), FactoryFeed.of(plant, book, factory_id)):
         native = partition.tables["native"]
         shape = len(sensors), native.num_rows // len(sensors), -1
         times.append(_utc(native["timestamp"])[: shape[1]])

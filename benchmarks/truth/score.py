@@ -10,8 +10,8 @@ import pandas as pd
 
 from benchmarks import data
 from benchmarks.truth import case, fill, kinds, sound
-from fems.book import load_book
-from fems.plant import load_plant
+from fems.registry.book import load_book
+from fems.registry.plant import load_plant
 from fems.settings import Settings
 
 GOALS = {

@@ -221,7 +221,7 @@ class Demo:
         return last
 
     def _summary(self, platform: "Platform", factories: Sequence[str], start: float) -> dict[str, Any]:
-        from fems.flows.summary import factory_summary
+        from fems.views.status import factory_summary
 
         told = {key: factory_summary(key, platform) for key in factories}
         seconds = time.monotonic() - start
@@ -247,7 +247,7 @@ class Demo:
         return summary
 
     def _show(self, summary: dict[str, Any]) -> None:
-        from fems.flows.report import forecast_table, rows_table
+        from fems.cli.tables import forecast_table, rows_table
 
         self.console.print(rows_table(summary["factories"]))
         self.console.print(forecast_table(summary["factories"]))

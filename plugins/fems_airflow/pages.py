@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI, HTTPException, Path, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from fems.errors import FemsError
-from fems.plant import Feed
+from fems.registry.plant import Feed
 
 PREFIX = "/fems"
 QUALITY = f"{PREFIX}/quality"
@@ -82,8 +82,8 @@ def to_login(request: Request, error: HTTPException) -> Response:
 def quality_overview() -> HTMLResponse:
     """All months that were evaluated."""
     from fems.flows.platform import Platform
-    from fems.flows.quality_pages import overview
     from fems.quality.pages import overview as page
+    from fems.views.quality import overview
 
     return _html(page(overview(Platform.from_environment()), f"{base_path()}{QUALITY}"))
 
@@ -92,8 +92,8 @@ def quality_overview() -> HTMLResponse:
 def quality_of_factory(factory: str) -> HTMLResponse:
     """The months of one factory."""
     from fems.flows.platform import Platform
-    from fems.flows.quality_pages import overview
     from fems.quality.pages import overview as page
+    from fems.views.quality import overview
 
     return _html(page(overview(Platform.from_environment(), [factory]), f"{base_path()}{QUALITY}"))
 
@@ -102,7 +102,7 @@ def quality_of_factory(factory: str) -> HTMLResponse:
 def quality_month(feed: Feed, factory: str, month: Month) -> HTMLResponse:
     """One month of a factory."""
     from fems.flows.platform import Platform
-    from fems.flows.quality_pages import month_page
+    from fems.views.quality import month_page
 
     root = f"{base_path()}{QUALITY}"
     return _html(month_page(Platform.from_environment(), factory, feed, month, root))
@@ -111,8 +111,8 @@ def quality_month(feed: Feed, factory: str, month: Month) -> HTMLResponse:
 @app.get("/quality/{feed}/{factory}/{month}/{grain}")
 def quality_docs(feed: Feed, factory: str, month: Month, grain: Grain) -> HTMLResponse:
     """The Data Docs page of a table's last evaluation."""
+    from fems.flows.evaluate import docs_key
     from fems.flows.platform import Platform
-    from fems.flows.quality import docs_key
 
     platform = Platform.from_environment()
     platform.plant.factory(factory)
@@ -126,7 +126,7 @@ def quality_docs(feed: Feed, factory: str, month: Month, grain: Grain) -> HTMLRe
 def report_newest(factory: str, lang: Language = "ko") -> HTMLResponse:
     """The report of a factory's newest forecast."""
     from fems.flows.platform import Platform
-    from fems.flows.report_page import report_html
+    from fems.flows.report import report_html
 
     return _html(report_html(Platform.from_environment(), factory, None, lang))
 
@@ -135,6 +135,6 @@ def report_newest(factory: str, lang: Language = "ko") -> HTMLResponse:
 def report_of_month(factory: str, month: Month, lang: Language = "ko") -> HTMLResponse:
     """The report of a factory's month."""
     from fems.flows.platform import Platform
-    from fems.flows.report_page import report_html
+    from fems.flows.report import report_html
 
     return _html(report_html(Platform.from_environment(), factory, month, lang))

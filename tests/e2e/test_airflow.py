@@ -13,14 +13,14 @@ from dagruns import ended, start
 from support import STEEL, needs_steel
 
 from embedded.stack import Stack
-from fems import lake as keys
 from fems.flows.ingest import stale_factories
 from fems.flows.land import land_file, land_tree
 from fems.flows.offline import process_folder
 from fems.flows.platform import Platform
-from fems.flows.summary import factory_summary, quarantined
+from fems.lake import keys
+from fems.lake.store import FolderStore
 from fems.simulate import simulate
-from fems.store import FolderStore
+from fems.views.status import factory_summary, quarantined
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 

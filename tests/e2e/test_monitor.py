@@ -19,7 +19,7 @@ from fems.flows.land import land_tree
 from fems.flows.monitor import requests_key
 from fems.flows.platform import Platform
 from fems.flows.train import train_factory
-from fems.lake import track_record_key
+from fems.lake.keys import track_record_key
 from fems.monitor.record import COLUMNS
 from fems.simulate import simulate
 

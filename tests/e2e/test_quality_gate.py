@@ -8,9 +8,9 @@ from browser import CHROMIUM, Browser
 from dagruns import ended, start
 
 from embedded.stack import Stack
-from fems import lake as keys
 from fems.flows.land import land_tree
 from fems.flows.platform import Platform
+from fems.lake import keys
 from fems.simulate import simulate
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]

@@ -12,18 +12,19 @@ import pyarrow as pa
 import pytest
 
 from embedded.stack import Stack
-from fems import lake as keys
 from fems import tracking
 from fems.errors import ConfigError, DataError, ServiceUnavailable, TooLittleHistory
 from fems.flows.forecast import forecast_factory
 from fems.flows.history import published_months
 from fems.flows.offline import process_folder
 from fems.flows.platform import Platform
-from fems.flows.report_page import REPORT, WORKBOOK, renew_report, report_html
+from fems.flows.report import REPORT, WORKBOOK, renew_report, report_html
 from fems.flows.train import train_factory
+from fems.lake import keys
+from fems.lake.serialize import to_parquet
+from fems.lake.store import FolderStore
 from fems.settings import settings
 from fems.simulate import simulate
-from fems.store import FolderStore
 
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("fems_environment")]
 
@@ -34,7 +35,7 @@ NEXT = "2025-04"
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a factory's tables, and no forecast."""
-    from fems.plant import load_plant
+    from fems.registry.plant import load_plant
 
     raw, out = tmp_path_factory.mktemp("raw"), tmp_path_factory.mktemp("tables")
     plant = load_plant(settings().factories_file)
@@ -85,7 +86,7 @@ def rewritten(platform: Platform, change: object) -> None:
             key = keys.processed_key("meter", grain, FACTORY, month, manifest["fingerprint"])
             table = platform.lake.read_table(key).to_pandas()
             table["used_kwh"] = change(table["timestamp"], table["used_kwh"])  # type: ignore[operator]
-            platform.lake.store.put(key, keys.to_parquet(pa.Table.from_pandas(table, preserve_index=False)))
+            platform.lake.store.put(key, to_parquet(pa.Table.from_pandas(table, preserve_index=False)))
 
 
 def test_without_a_champion_a_baseline_forecasts_and_every_output_says_so(platform: Platform) -> None:
@@ -140,7 +141,7 @@ def test_a_report_made_anew_shows_the_track_record(platform: Platform) -> None:
         "bias_pct": -1.6, "accuracy": 93.3, "weekly_naive_accuracy": 84.4, "coverage_80": 0.8,
     }  # fmt: skip
     track = pa.Table.from_pandas(pd.DataFrame([row]), preserve_index=False)
-    platform.lake.store.put(keys.track_record_key(FACTORY), keys.to_parquet(track))
+    platform.lake.store.put(keys.track_record_key(FACTORY), to_parquet(track))
     page = renew_report(platform, FACTORY, language="ko")
     assert "77,777" in page and "84.4" in page and page == report_html(platform, FACTORY)
     assert platform.lake.get(said["prefix"] + REPORT) == page.encode()

@@ -10,7 +10,6 @@ import pytest
 from support import ROOT
 
 from embedded.stack import Stack
-from fems import lake as keys
 from fems import tracking
 from fems.flows.ingest import ingest_factory
 from fems.flows.land import land_tree
@@ -22,6 +21,8 @@ from fems.flows.monitor import (
     training_started,
 )
 from fems.flows.platform import Platform
+from fems.lake import keys
+from fems.lake.serialize import to_json, to_parquet
 from fems.monitor.record import COLUMNS
 from fems.settings import settings
 from fems.simulate import FaultRates, simulate
@@ -116,7 +117,7 @@ def publish(
     )
     for level, table in (("equipment", rows), ("factory", factory)):
         data = pa.Table.from_pandas(table, preserve_index=False)
-        platform.lake.store.put(f"{prefix}{level}_hour.parquet", keys.to_parquet(data))
+        platform.lake.store.put(f"{prefix}{level}_hour.parquet", to_parquet(data))
     version = {"version": model.removeprefix("v").partition("-")[0]}
     whole = {
         "factory_id": FACTORY,
@@ -125,8 +126,8 @@ def publish(
         "model": version,
         **summary,
     }
-    platform.lake.store.put(prefix + "summary.json", keys.to_json(whole))
-    platform.lake.store.put(keys.latest_key(FACTORY), keys.to_json({"prefix": prefix, **whole}))
+    platform.lake.store.put(prefix + "summary.json", to_json(whole))
+    platform.lake.store.put(keys.latest_key(FACTORY), to_json({"prefix": prefix, **whole}))
     return prefix
 
 

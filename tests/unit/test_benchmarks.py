@@ -154,7 +154,7 @@ def test_the_error_of_a_fill_stands_beside_a_straight_line() -> None:
 
 
 def test_the_case_of_a_simulated_month_is_laid_beside_its_truth(tmp_path: Path) -> None:
-    from fems.book import load_book
+    from fems.registry.book import load_book
     from fems.settings import settings
 
     plant = bench_plant()

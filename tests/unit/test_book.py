@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fems.book import load_book
 from fems.errors import ConfigError
-from fems.plant import load_plant
+from fems.registry.book import load_book
+from fems.registry.plant import load_plant
 from fems.settings import settings
 
 METER = (settings().definitions_dir / "meter.yaml").read_text("utf-8")

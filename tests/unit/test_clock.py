@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from fems.plant import FileMapping
 from fems.raw.clock import NO_TIME, interval_starts, label_times, local_days, on_grid
+from fems.registry.plant import FileMapping
 
 SEOUL_MIDNIGHT = int(datetime(2025, 3, 3, 15, tzinfo=UTC).timestamp())
 

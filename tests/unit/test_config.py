@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from fems.book import load_book
 from fems.errors import AccessDenied, ConfigError, ServiceUnavailable
-from fems.plant import FEEDS, load_plant
+from fems.lake.store import FolderStore, MinioStore
+from fems.registry.book import load_book
+from fems.registry.plant import FEEDS, load_plant
 from fems.settings import Settings, settings
-from fems.store import FolderStore, MinioStore
 
 REGISTRY = settings().factories_file.read_text(encoding="utf-8")
 

@@ -14,13 +14,13 @@ from test_process import day_lines
 from test_raw import HEADER, plant
 from typer.testing import CliRunner
 
-from fems.cli import app
+from fems.cli.main import app
+from fems.cli.tables import rows_table
 from fems.flows.platform import Platform
-from fems.flows.report import rows_table
-from fems.flows.summary import ingested
-from fems.lake import Lake
+from fems.lake.lake import Lake
+from fems.lake.store import FolderStore
 from fems.settings import settings
-from fems.store import FolderStore
+from fems.views.status import ingested
 
 DAYS = [date(2025, 3, 30), date(2025, 3, 31), date(2025, 4, 1), date(2025, 4, 2)]
 

@@ -13,8 +13,8 @@ from fems.errors import TooLittleHistory
 from fems.forecast import days, demand, fallback, outlook, tables
 from fems.forecast.reasons import in_words
 from fems.forecast.summary import summarised
-from fems.model.band import FACTORY
 from fems.model.history import History
+from fems.model.month_ahead.band import FACTORY
 
 
 @pytest.fixture(scope="module")

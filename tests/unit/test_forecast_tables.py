@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fems.errors import DataError
 from fems.forecast import tables
-from fems.model.band import FACTORY, Bands
+from fems.model.month_ahead.band import FACTORY, Bands
 
 ORIGIN = pd.Timestamp("2025-03-01", tz="Asia/Seoul")
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from fems.errors import UndecodableObject
-from fems.plant import FileMapping
 from fems.raw import formats
 from fems.raw.text import TextTable, distinct, read_table
 from fems.raw.wide import to_long
+from fems.registry.plant import FileMapping
 
 ROWS = [["시각", "사용량", "역률"], ["2025-03-04 00:00", "1.5", "90"], ["2025-03-04 00:15", "2.25", "91"]]
 TEXT = "\n".join(",".join(row) for row in ROWS) + "\n"

@@ -11,16 +11,17 @@ import pytest
 from test_process import day_lines
 from test_raw import HEADER, plant
 
-from fems import lake as keys
+from fems.contracts.grains import GRAINS
 from fems.errors import DataError, QualityFailed
 from fems.flows.history import published_hours, published_months
 from fems.flows.ingest import ingest_factory, stale_factories
 from fems.flows.partitions import stale
 from fems.flows.platform import Platform
-from fems.flows.summary import ingested, quarantined
-from fems.lake import Lake
+from fems.lake import keys
+from fems.lake.lake import Lake
+from fems.lake.store import FolderStore
 from fems.settings import Settings
-from fems.store import FolderStore
+from fems.views.status import ingested, quarantined
 
 DAYS = [date(2025, 3, d) for d in range(1, 5)]
 
@@ -262,7 +263,7 @@ def test_the_data_package_is_one_that_frictionless_accepts(platform: Platform, t
     ingest_factory(platform, "F")
     descriptor = tmp_path / "processed" / "datapackage-F.json"
     content = json.loads(descriptor.read_bytes())
-    assert [r["name"] for r in content["resources"]] == [f"meter-{g}-2025-03" for g in keys.GRAINS]
+    assert [r["name"] for r in content["resources"]] == [f"meter-{g}-2025-03" for g in GRAINS]
     tool = Path(sys.executable).with_name("frictionless")
     done = subprocess.run(
         [tool, "validate", descriptor, "--json"], capture_output=True, text=True, check=False

@@ -9,16 +9,16 @@ import pytest
 from support import STEEL, needs_steel
 from test_raw import plant as wide_plant
 
-from fems.book import load_book
 from fems.errors import ConfigError, DataError
 from fems.flows.ingest import ingest_factory
 from fems.flows.land import land_file, land_tree
 from fems.flows.platform import Platform
-from fems.flows.summary import ingested
-from fems.lake import Lake
-from fems.plant import load_plant
+from fems.lake.lake import Lake
+from fems.lake.store import FolderStore
+from fems.registry.book import load_book
+from fems.registry.plant import load_plant
 from fems.settings import settings
-from fems.store import FolderStore
+from fems.views.status import ingested
 
 BOOK = load_book(settings().definitions_dir, "meter")
 PLANT = load_plant(settings().factories_file)

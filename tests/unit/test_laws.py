@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from test_process import SOURCE
 from test_raw import HEADER
 
-from fems.lake import GRAINS, RawObject, to_parquet
+from fems.contracts.grains import GRAINS
+from fems.contracts.raw_object import RawObject
+from fems.lake.serialize import to_parquet
 from fems.process.partition import Partition, process
 from fems.raw.decode import decode_all
 

@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 
 from fems.errors import ConfigError, DataError, TooLittleHistory
-from fems.model import baselines, calendar, scores, windows
-from fems.model.daygrid import DayGrid
+from fems.model import baselines, scores
+from fems.model import calendar_features as calendar
 from fems.model.history import History
+from fems.model.month_ahead.daygrid import DayGrid
+from fems.model.one_step import windows
 from fems.model.scaling import MinMaxScaler
 
 

@@ -10,12 +10,14 @@ import pytest
 
 from fems.errors import ConfigError, DataError
 from fems.flows.backtest import read_series, run
-from fems.model import backtest, band, calendar, closures, experts, promotion, scores
+from fems.model import backtest, promotion, scores
+from fems.model import calendar_features as calendar
 from fems.model.bundle import Bundle
-from fems.model.daygrid import DayGrid
 from fems.model.history import History
-from fems.model.month_ahead import MonthAheadModel
-from fems.model.month_train import train_month_ahead
+from fems.model.month_ahead import band, closures, experts
+from fems.model.month_ahead.daygrid import DayGrid
+from fems.model.month_ahead.model import MonthAheadModel
+from fems.model.month_ahead.train import train_month_ahead
 
 ZONE = "Asia/Seoul"
 

@@ -9,13 +9,15 @@ import pytest
 
 from fems.errors import ConfigError, DataError
 from fems.flows.backtest import read_series, run, step_of
-from fems.model import calendar, decomposition, shares
+from fems.model import calendar_features as calendar
 from fems.model.history import Floats, History
-from fems.model.month_train import train_month_ahead
-from fems.model.one_step import train_one_step
-from fems.model.prior import lean
+from fems.model.month_ahead import mstl as decomposition
+from fems.model.month_ahead import shares
+from fems.model.month_ahead.prior import lean
+from fems.model.month_ahead.train import train_month_ahead
+from fems.model.one_step.inputs import columns_of
+from fems.model.one_step.model import train_one_step
 from fems.model.scaling import MinMaxScaler
-from fems.model.step_inputs import columns_of
 
 ZONE = "Asia/Seoul"
 

@@ -15,15 +15,17 @@ import pytest
 from support import holds_pickle
 
 from fems.errors import DataError, TooLittleHistory
-from fems.model import backtest, bundle, gate, prior, runtime, samples, trees
-from fems.model.band import Bands
-from fems.model.boosted import BoostedTrees
-from fems.model.experts import NAMES
-from fems.model.forward import Forward
+from fems.model import backtest, bundle, runtime
 from fems.model.history import History
-from fems.model.month_ahead import MonthAheadModel
-from fems.model.month_train import train_month_ahead
-from fems.model.one_step import train_one_step
+from fems.model.month_ahead import features as samples
+from fems.model.month_ahead import gate, prior, trees
+from fems.model.month_ahead.band import Bands
+from fems.model.month_ahead.boosted import BoostedTrees
+from fems.model.month_ahead.experts import NAMES
+from fems.model.month_ahead.gate_inference import Forward
+from fems.model.month_ahead.model import MonthAheadModel
+from fems.model.month_ahead.train import train_month_ahead
+from fems.model.one_step.model import train_one_step
 from fems.model.train import TrainedFactory, train_factory
 
 ZONE = "Asia/Seoul"

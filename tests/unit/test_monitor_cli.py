@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from fems.cli_monitor import as_plain, record_table, verdict
+from fems.cli.monitor import as_plain, record_table, verdict
 from fems.flows.monitor import Findings
 from fems.monitor.behind import Standing
 from fems.monitor.record import COLUMNS

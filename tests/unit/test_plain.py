@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from test_raw import HEADER, plant, row
 from test_together import BOOK, SOURCE, raw, same
 
-from fems.raw import machine, plain
 from fems.raw.decode import decode, decode_all, find_headers
+from fems.raw.fast import machine, plain
 from fems.raw.labels import read_labels
-from fems.raw.source import Source
 from fems.raw.typed import TypedRows
+from fems.registry.feed import FactoryFeed
 
 FIELD = st.one_of(
     st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-9999, max_value=9999).map(str),
@@ -44,7 +44,7 @@ LINE = st.one_of(
 )  # fmt: skip
 
 
-def read(data: bytes, source: Source = SOURCE) -> TypedRows:
+def read(data: bytes, source: FactoryFeed = SOURCE) -> TypedRows:
     [batch] = plain.batches([(raw(0, data), data)], source.mapping)
     rows = plain.read(batch, find_headers(batch.header, source), source)
     assert rows is not None
@@ -68,7 +68,7 @@ def test_any_bytes_come_out_as_the_readers_of_text_have_them(body: bytes, under_
 
 @given(st.lists(LINE, min_size=1, max_size=8), st.sampled_from([",", "."]))
 def test_another_delimiter_and_decimal_mark(lines: list[str], decimal: str) -> None:
-    source = Source.of(plant(delimiter=";", decimal=decimal), BOOK, "F")
+    source = FactoryFeed.of(plant(delimiter=";", decimal=decimal), BOOK, "F")
     text = "\n".join([HEADER, row(), *lines]) + "\n"
     data = text.replace(",", ";").replace(".", decimal).encode()
     [one] = decode_all([(raw(0, data), data)], source)

@@ -10,21 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_raw import HEADER, plant
 
-from fems.book import Book, Fill, Jump, Stuck, load_book
 from fems.calendar import kinds_of_days
-from fems.lake import RawObject, to_parquet
-from fems.plant import Plant
+from fems.contracts.raw_object import RawObject
+from fems.lake.serialize import to_parquet
 from fems.process import abnormal, missing
 from fems.process.aggregate import exact_sums
 from fems.process.grid import time_axis
 from fems.process.partition import process
 from fems.process.register import energy_from_register
 from fems.raw.decode import decode
-from fems.raw.source import Source
+from fems.registry.book import Book, Fill, Jump, Stuck, load_book
+from fems.registry.feed import FactoryFeed
+from fems.registry.plant import Plant
 from fems.settings import settings
 
 DAY, MONDAY = date(2025, 3, 4), date(2025, 6, 9)
-SOURCE = Source.of(plant(), load_book(settings().definitions_dir, "meter"), "F")
+SOURCE = FactoryFeed.of(plant(), load_book(settings().definitions_dir, "meter"), "F")
 
 
 def trap_plant() -> Plant:
@@ -207,7 +208,7 @@ def test_a_lone_jump_is_abnormal_and_a_step_that_lasts_is_not() -> None:
 
 def test_what_the_device_writes_for_no_signal_is_no_temperature() -> None:
     book = load_book(settings().definitions_dir, "steam_trap")
-    source = Source.of(trap_plant(), book, "F")
+    source = FactoryFeed.of(trap_plant(), book, "F")
     text = "timestamp,factory_id,sensor_id,temperature_c\n" + "".join(
         f"2025-03-04 {h:02d}:{m:02d}:00,F,F-T01,{-99.9 if (h, m) == (5, 0) else 150 + (h + m) % 7}\n"
         for h in range(24)
@@ -240,14 +241,14 @@ def test_the_original_of_every_value_that_changed_can_be_found_again() -> None:
 def test_an_override_holds_for_its_sensor_alone() -> None:
     limit = {"why": "a small motor", "sensors": ["F-M02"], "columns": {"used_kwh": {"limits": {"max": 6}}}}
     book = Book.model_validate({**SOURCE.book.model_dump(), "overrides": [limit]})
-    source = Source.of(plant(), book, "F")
+    source = FactoryFeed.of(plant(), book, "F")
     part = process([obj(day_lines() + day_lines(sensor="F-M02"))], source, DAY, DAY)
     changed = part.originals.to_pandas()
     assert set(changed["sensor_id"]) == {"F-M02"}
     assert (changed[changed["column"] == "used_kwh"]["original"].astype(float) > 6).all()
     assert source.version != SOURCE.version
     other = Book.model_validate({**SOURCE.book.model_dump(), "overrides": [{**limit, "sensors": ["G-M01"]}]})
-    assert Source.of(plant(), other, "F").version == SOURCE.version, "nothing of this factory is touched"
+    assert FactoryFeed.of(plant(), other, "F").version == SOURCE.version, "nothing of this factory is touched"
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=60), st.integers(1, 20))

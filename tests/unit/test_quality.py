@@ -15,19 +15,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from fems import lake as keys
-from fems.cli import app
+from fems.cli.main import app
 from fems.errors import ConfigError, DataError, QualityFailed
-from fems.flows.quality import evaluate_forecast, evaluate_training, history, keep, prune, records
-from fems.flows.quality_pages import month_page, month_picture, overview
+from fems.flows.evaluate import evaluate_forecast, evaluate_training, history, keep, prune, records
 from fems.forecast.tables import Forecast, build
-from fems.model.band import Bands
-from fems.plant import load_plant
+from fems.lake import keys
+from fems.model.month_ahead.band import Bands
 from fems.quality import checks, drift, score
 from fems.quality.evaluate import Evaluator
 from fems.quality.layout import grid_times, one_row_each
 from fems.quality.table import EXAMPLES
+from fems.registry.plant import load_plant
 from fems.settings import ROOT, settings
+from fems.views.quality import month_page, month_picture, overview
 
 ZONE = "Asia/Seoul"
 SUITES = sorted(path.stem for path in (ROOT / "expectations").glob("*.json"))

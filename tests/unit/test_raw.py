@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fems.book import load_book
+from fems.contracts.raw_object import RawObject
 from fems.errors import ConfigError
-from fems.lake import RawObject
-from fems.plant import FileMapping, Plant
 from fems.raw import clock, numbers
 from fems.raw.decode import decode
-from fems.raw.source import Source
+from fems.registry.book import load_book
+from fems.registry.feed import FactoryFeed
+from fems.registry.plant import FileMapping, Plant
 from fems.settings import settings
 
 HEADER = "timestamp,factory_id,sensor_id,used_kwh,power_factor_pct,current_a,active_kwh,reactive_kvarh"
@@ -43,7 +43,7 @@ def plant(**mapping: object) -> Plant:
 
 def decoded(text: str | bytes, **mapping: object):
     data = text.encode() if isinstance(text, str) else text
-    source = Source.of(plant(**mapping), load_book(settings().definitions_dir, "meter"), "F")
+    source = FactoryFeed.of(plant(**mapping), load_book(settings().definitions_dir, "meter"), "F")
     return decode(
         RawObject("raw/meter/factory=F/date=2025-03-04/a.csv", "etag", len(data), DAY), data, source
     )

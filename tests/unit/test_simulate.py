@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from fems.errors import ConfigError
-from fems.plant import Factory, Plant, load_plant
+from fems.registry.plant import Factory, Plant, load_plant
 from fems.settings import Settings
 from fems.simulate import FAULT_KINDS, FaultRates, SimulationReport, simulate
 from fems.simulate.calendar import Grid, holidays_of

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_raw import DAY, HEADER, plant, row
 
-from fems.book import load_book
-from fems.lake import RawObject
-from fems.raw import plain
+from fems.contracts.raw_object import RawObject
 from fems.raw.decode import decode, decode_all
 from fems.raw.decoded import DecodedObject, OddCells
-from fems.raw.source import Source
+from fems.raw.fast import plain
+from fems.registry.book import load_book
+from fems.registry.feed import FactoryFeed
 from fems.settings import settings
 
 BOOK = load_book(settings().definitions_dir, "meter")
-SOURCE = Source.of(plant(), BOOK, "F")
+SOURCE = FactoryFeed.of(plant(), BOOK, "F")
 
 LINES = st.sampled_from(
     [

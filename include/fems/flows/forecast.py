@@ -12,18 +12,19 @@ import pandas as pd
 import pyarrow as pa
 
 from fems import __version__, tracking
-from fems import lake as keys
 from fems.errors import DataError, NoModel, TooLittleHistory
+from fems.flows.evaluate import evaluate_forecast
 from fems.flows.history import as_history, month_of, published_hours, published_months, with_tables
 from fems.flows.platform import Platform, timed
-from fems.flows.quality import evaluate_forecast
-from fems.flows.report_page import REPORT, write_report
+from fems.flows.report import REPORT, write_report
 from fems.forecast import fallback, tables
 from fems.forecast.demand import Demand, expected, factory_power, interval, past_days
 from fems.forecast.summary import summarised
-from fems.lake import Lake
-from fems.model.band import Bands
+from fems.lake import keys
+from fems.lake.lake import Lake
+from fems.lake.serialize import to_json, to_parquet
 from fems.model.history import History
+from fems.model.month_ahead.band import Bands
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ _NATIVE_MONTHS = 7
 
 
 @dataclass(frozen=True)
-class Said:
+class ForecastResult:
     """What was forecast, and by whom.
 
     Attributes:
@@ -134,7 +135,7 @@ def forecast_factory(
     prefix, there = _place(lake, factory_id, start, horizon_minutes, said.model, fingerprint)
     if there is not None:
         log.info("factory %s: this forecast is there already, %s", factory_id, prefix)
-        lake.store.put(keys.latest_key(factory_id), keys.to_json({"prefix": prefix, **there}))
+        lake.store.put(keys.latest_key(factory_id), to_json({"prefix": prefix, **there}))
         return _told(prefix, there)
 
     recent = [m for m in published_months(lake, factory_id) if m <= month_of(start)][-_NATIVE_MONTHS:]
@@ -165,7 +166,7 @@ def forecast_factory(
     return _told(prefix, summary)
 
 
-def _said(factory_id: str, known: History, origin: pd.Timestamp, hours: int) -> Said:
+def _said(factory_id: str, known: History, origin: pd.Timestamp, hours: int) -> ForecastResult:
     """Ask the champion; where there is none, or too little recent data for it, ask a baseline and say so.
 
     A service that does not answer is no reason for a baseline: that is retried.
@@ -193,7 +194,7 @@ def _said(factory_id: str, known: History, origin: pd.Timestamp, hours: int) -> 
             "fallback": None,
             "fallback_code": None,
         }
-        return Said(kwh, bands, about)
+        return ForecastResult(kwh, bands, about)
     except (NoModel, TooLittleHistory) as error:
         made = fallback.forecast(known, origin, hours)
         log.warning("factory %s: the baseline %s forecasts: %s", factory_id, made.name, error)
@@ -204,7 +205,7 @@ def _said(factory_id: str, known: History, origin: pd.Timestamp, hours: int) -> 
             "fallback": str(error),
             "fallback_code": "no_model" if isinstance(error, NoModel) else "too_little_data",
         }
-        return Said(made.kwh, made.bands, about)
+        return ForecastResult(made.kwh, made.bands, about)
 
 
 def _demand(
@@ -263,14 +264,14 @@ def _publish(
 ) -> None:
     """Write the tables and the report, then the summary, which makes them one forecast; `latest` points to it last."""
     lake = platform.lake
-    about = keys.to_json({name: value for name, value in summary.items() if name != "days"})
+    about = to_json({name: value for name, value in summary.items() if name != "days"})
     for level, grains in (("equipment", forecast.equipment), ("factory", forecast.factory)):
         for grain, table in grains.items():
             data = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata({b"fems": about})
-            lake.store.put(f"{prefix}{level}_{grain}.parquet", keys.to_parquet(data))
+            lake.store.put(f"{prefix}{level}_{grain}.parquet", to_parquet(data))
     write_report(platform, prefix, summary, forecast, known)
-    lake.store.put(prefix + "summary.json", keys.to_json(summary))
-    lake.store.put(keys.latest_key(summary["factory_id"]), keys.to_json({"prefix": prefix, **summary}))
+    lake.store.put(prefix + "summary.json", to_json(summary))
+    lake.store.put(keys.latest_key(summary["factory_id"]), to_json({"prefix": prefix, **summary}))
 
 
 def _told(prefix: str, summary: dict[str, Any]) -> dict[str, Any]:

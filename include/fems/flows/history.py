@@ -6,7 +6,7 @@ import pandas as pd
 
 from fems.errors import TooLittleHistory
 from fems.flows.platform import Platform
-from fems.lake import Lake
+from fems.lake.lake import Lake
 from fems.model.history import History
 
 

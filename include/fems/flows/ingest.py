@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fems.errors import QualityFailed
-from fems.flows.partitions import Job, process_ahead, stale
+from fems.flows.evaluate import Evaluated, prune, write_docs
+from fems.flows.partitions import PartitionPlan, process_ahead, stale
 from fems.flows.platform import Platform, timed
 from fems.flows.publish import publish, write_package
-from fems.flows.quality import Evaluated, prune, write_docs
 from fems.process.partition import ROW_COUNTS
-from fems.raw.source import Source
+from fems.registry.feed import FactoryFeed
 
 log = logging.getLogger(__name__)
 Progress = Callable[[str], None]
@@ -39,25 +39,27 @@ class _Tally:
     failed: dict[str, str]
 
 
-def _ingest_feed(platform: Platform, source: Source, run: str, tally: _Tally, progress: Progress) -> None:
+def _ingest_feed(
+    platform: Platform, source: FactoryFeed, run: str, tally: _Tally, progress: Progress
+) -> None:
     """Rebuild a feed's stale partitions, until none is: a partition may find late rows of the one before it."""
-    last: tuple[Job, Evaluated] | None = None
+    last: tuple[PartitionPlan, Evaluated] | None = None
     while wanted := [j for j in stale(platform.lake, source) if j.fingerprint not in tally.failed]:
-        for job, partition in process_ahead(platform.lake, source, wanted):
+        for plan, partition in process_ahead(platform.lake, source, wanted):
             try:
-                manifest, evaluated = publish(platform.lake, job, source, partition, platform.evaluator, run)
+                manifest, evaluated = publish(platform.lake, plan, source, partition, platform.evaluator, run)
             except QualityFailed as error:
-                tally.failed[job.fingerprint] = str(error)
+                tally.failed[plan.fingerprint] = str(error)
                 progress(str(error))
                 continue
-            last = last if evaluated is None else (job, evaluated)
+            last = last if evaluated is None else (plan, evaluated)
             for name, count in manifest["rows"].items():
                 tally.rows[name] += count
-            tally.done.append(f"{job.feed} {job.month}")
+            tally.done.append(f"{plan.feed} {plan.month}")
             counts = ", ".join(f"{count} {name}" for name, count in manifest["rows"].items())
             warned = manifest["quality"]["warning_failed"]
             progress(
-                f"factory {job.factory_id}, {job.feed} {job.month}: {counts}"
+                f"factory {plan.factory_id}, {plan.feed} {plan.month}: {counts}"
                 + (f", {warned} warnings" if warned else "")
             )
     if last is not None:

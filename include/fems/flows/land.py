@@ -11,17 +11,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from fems.book import Book
 from fems.calendar import day_of
 from fems.errors import ConfigError, DataError, UndecodableObject
-from fems.lake import Lake, raw_key
-from fems.plant import FileMapping, Plant
+from fems.lake.keys import raw_key
+from fems.lake.lake import Lake
+from fems.lake.store import FolderStore
 from fems.raw import clock, encodings, formats
 from fems.raw.decode import read_rows
-from fems.raw.source import Source
 from fems.raw.text import TextTable, read_table
 from fems.raw.verdict import times_of
-from fems.store import FolderStore
+from fems.registry.book import Book
+from fems.registry.feed import FactoryFeed
+from fems.registry.plant import FileMapping, Plant
 
 log = logging.getLogger(__name__)
 _MARK = codecs.BOM_UTF8
@@ -84,7 +85,7 @@ def land_file(lake: Lake, plant: Plant, book: Book, factory_id: str, path: Path,
         ConfigError: the file or the factory does not exist.
         DataError: an object of that name is there with other content.
     """
-    source = Source.of(plant, book, factory_id)
+    source = FactoryFeed.of(plant, book, factory_id)
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -104,7 +105,7 @@ def land_file(lake: Lake, plant: Plant, book: Book, factory_id: str, path: Path,
     return Landed(put, kept)
 
 
-def _split(data: bytes, name: str, source: Source, received: date) -> Iterator[tuple[date, str, bytes]]:
+def _split(data: bytes, name: str, source: FactoryFeed, received: date) -> Iterator[tuple[date, str, bytes]]:
     """Yield a day, the name and the bytes of its part of a file.
 
     A file whose rows are all of one day stays as it is, whatever its form. A longer text is cut between its lines,

@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from fems import lake as keys
 from fems import tracking
 from fems.flows.history import as_history, published_hours
 from fems.flows.platform import Platform, timed
-from fems.lake import Lake
+from fems.lake import keys
+from fems.lake.lake import Lake
+from fems.lake.serialize import to_json, to_parquet
 from fems.model.history import History
 from fems.monitor import behind, drift, peaks, record, requests
 from fems.monitor.record import FACTORY, Past
@@ -73,7 +74,7 @@ def look(platform: Platform, factory_id: str) -> Findings:
     _log_versions(factory_id, table)
     if len(joined):
         data = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
-        platform.lake.store.put(keys.track_record_key(factory_id), keys.to_parquet(data))
+        platform.lake.store.put(keys.track_record_key(factory_id), to_parquet(data))
 
     champion = tracking.find_champion(factory_id)
     if champion is None:
@@ -122,7 +123,7 @@ def training_started(platform: Platform, factory_id: str, request_id: str, now: 
     """Mark a request's training as started, so that the request is not passed on again."""
     key = requests_key(factory_id)
     kept = requests.read(platform.lake.read_json(key), key)
-    platform.lake.store.put(key, keys.to_json(requests.write(requests.started(kept, request_id, now))))
+    platform.lake.store.put(key, to_json(requests.write(requests.started(kept, request_id, now))))
 
 
 def past_forecasts(lake: Lake, factory_id: str, history: History) -> list[Past]:
@@ -191,7 +192,7 @@ def _request(platform: Platform, factory_id: str, reason: str | None, now: datet
     if due is None:
         return None
     if due not in earlier:
-        platform.lake.store.put(key, keys.to_json(requests.write([*earlier, due])))
+        platform.lake.store.put(key, to_json(requests.write([*earlier, due])))
     log.info("factory %s: training is asked for: %s", factory_id, due.reason)
     return asdict(due)
 
@@ -207,7 +208,7 @@ def _peak(platform: Platform, factory_id: str, end: pd.Timestamp, run_id: str) -
     told = lake.read_json(key)
     if told is not None and told.get("peak_of") == mark["peak_of"] and told.get("run_id") != run_id:
         return None
-    lake.store.put(key, keys.to_json(mark))
+    lake.store.put(key, to_json(mark))
     return peak
 
 

@@ -11,10 +11,11 @@ from fems.errors import ConfigError, QualityFailed
 from fems.flows.ingest import ingest_factory
 from fems.flows.land import land_file
 from fems.flows.platform import Platform
-from fems.flows.summary import ingested
-from fems.lake import Lake, to_json
-from fems.plant import Feed
-from fems.store import FolderStore
+from fems.lake.lake import Lake
+from fems.lake.serialize import to_json
+from fems.lake.store import FolderStore
+from fems.registry.plant import Feed
+from fems.views.status import ingested
 
 
 def process_folder(

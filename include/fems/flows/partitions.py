@@ -10,17 +10,19 @@ from datetime import date, timedelta
 from typing import Any
 
 from fems import __version__
-from fems import lake as keys
-from fems.lake import Lake, RawObject
-from fems.plant import Feed
+from fems.contracts.grains import TABLES
+from fems.contracts.raw_object import RawObject
+from fems.lake import keys
+from fems.lake.lake import Lake
 from fems.process.partition import Partition, process
 from fems.raw.decode import decode_all
 from fems.raw.decoded import DecodedObject
-from fems.raw.source import Source
+from fems.registry.feed import FactoryFeed
+from fems.registry.plant import Feed
 
 
 @dataclass(frozen=True)
-class Job:
+class PartitionPlan:
     """A partition as its raw objects say it should be.
 
     Attributes:
@@ -42,9 +44,9 @@ class Job:
     fingerprint: str
 
 
-def _fingerprint(source: Source, job: dict[str, Any], sources: tuple[RawObject, ...]) -> str:
+def _fingerprint(source: FactoryFeed, plan: dict[str, Any], sources: tuple[RawObject, ...]) -> str:
     content = {
-        **job,
+        **plan,
         "sources": [(o.key, o.etag) for o in sources],
         "book": source.version,
         "code": __version__,
@@ -58,7 +60,9 @@ def _fingerprint(source: Source, job: dict[str, Any], sources: tuple[RawObject, 
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def jobs(source: Source, raw: list[RawObject], late: dict[RawObject, set[date]]) -> Iterator[Job]:
+def plan_partitions(
+    source: FactoryFeed, raw: list[RawObject], late: dict[RawObject, set[date]]
+) -> Iterator[PartitionPlan]:
     """Yield every partition that a feed's raw objects make, in order.
 
     A partition is a month. It begins with the first day of which there are rows and ends with the last one, so that a
@@ -92,19 +96,19 @@ def jobs(source: Source, raw: list[RawObject], late: dict[RawObject, set[date]])
             "first": first,
             "last": last,
         }
-        yield Job(**what, sources=sources, fingerprint=_fingerprint(source, what, sources))
+        yield PartitionPlan(**what, sources=sources, fingerprint=_fingerprint(source, what, sources))
 
 
-def stale(lake: Lake, source: Source) -> list[Job]:
+def stale(lake: Lake, source: FactoryFeed) -> list[PartitionPlan]:
     """Return the partitions of a factory's feed whose published state is not what the raw objects make."""
     published = lake.manifests(source.feed, source.factory_id)
     there = lake.part_keys(source.feed, source.factory_id)
     raw = lake.raw_objects(source.feed, source.factory_id)
     return [
-        job
-        for job in jobs(source, raw, _late_rows(raw, published))
-        if published.get(job.month, {}).get("fingerprint") != job.fingerprint
-        or _parts_of(there, job.month) != wanted_parts(job, published[job.month])
+        plan
+        for plan in plan_partitions(source, raw, _late_rows(raw, published))
+        if published.get(plan.month, {}).get("fingerprint") != plan.fingerprint
+        or _parts_of(there, plan.month) != wanted_parts(plan, published[plan.month])
     ]
 
 
@@ -124,52 +128,56 @@ def _parts_of(keys_there: set[str], month: str) -> set[str]:
     return {key for key in keys_there if f"/month={month}/" in key}
 
 
-def wanted_parts(job: Job, manifest: dict[str, Any]) -> set[str]:
+def wanted_parts(plan: PartitionPlan, manifest: dict[str, Any]) -> set[str]:
     """Return the keys of the tables that a partition is published as."""
     if manifest["empty"]:
         return set()
     return {
-        keys.processed_key(job.feed, table, job.factory_id, job.month, job.fingerprint)
-        for table in keys.TABLES
+        keys.processed_key(plan.feed, table, plan.factory_id, plan.month, plan.fingerprint)
+        for table in TABLES
     }
 
 
-def decode_ahead(lake: Lake, source: Source, wanted: list[Job]) -> Iterator[tuple[Job, list[DecodedObject]]]:
+def decode_ahead(
+    lake: Lake, source: FactoryFeed, wanted: list[PartitionPlan]
+) -> Iterator[tuple[PartitionPlan, list[DecodedObject]]]:
     """Yield each partition with its decoded objects, ordered by key; the next one's are decoded meanwhile.
 
     A backfill reads each raw object once: what the next partition looks back on is kept, the rest is let go.
     """
     kept: dict[RawObject, DecodedObject] = {}
 
-    def objects_of(job: Job) -> list[DecodedObject]:
+    def objects_of(plan: PartitionPlan) -> list[DecodedObject]:
         nonlocal kept
-        missing = [o for o in job.sources if o not in kept]
+        missing = [o for o in plan.sources if o not in kept]
         data = lake.get_many([o.key for o in missing])
         fresh = {d.raw: d for d in decode_all(list(zip(missing, data, strict=True)), source)}
-        kept = {o: fresh[o] if o in fresh else kept[o] for o in sorted(job.sources)}
+        kept = {o: fresh[o] if o in fresh else kept[o] for o in sorted(plan.sources)}
         return list(kept.values())
 
     with ThreadPoolExecutor(1, thread_name_prefix="decode") as ahead:
-        coming = [ahead.submit(objects_of, job) for job in wanted[:1]]
-        for i, job in enumerate(wanted):
+        coming = [ahead.submit(objects_of, plan) for plan in wanted[:1]]
+        for i, plan in enumerate(wanted):
             decoded = coming.pop().result()
             coming = [ahead.submit(objects_of, following) for following in wanted[i + 1 : i + 2]]
-            yield job, decoded
+            yield plan, decoded
 
 
-def process_ahead(lake: Lake, source: Source, wanted: list[Job]) -> Iterator[tuple[Job, Partition]]:
+def process_ahead(
+    lake: Lake, source: FactoryFeed, wanted: list[PartitionPlan]
+) -> Iterator[tuple[PartitionPlan, Partition]]:
     """Yield each partition, processed and not yet published; the next one is processed meanwhile.
 
     While one is published, the next is processed and the one after that decoded.
     """
 
-    def processed(job: Job, decoded: list[DecodedObject]) -> tuple[Job, Partition]:
-        return job, process(decoded, source, job.first, job.last)
+    def processed(plan: PartitionPlan, decoded: list[DecodedObject]) -> tuple[PartitionPlan, Partition]:
+        return plan, process(decoded, source, plan.first, plan.last)
 
     with ThreadPoolExecutor(1, thread_name_prefix="process") as ahead:
-        coming: list[Future[tuple[Job, Partition]]] = []
-        for job, decoded in decode_ahead(lake, source, wanted):
-            coming.append(ahead.submit(processed, job, decoded))
+        coming: list[Future[tuple[PartitionPlan, Partition]]] = []
+        for plan, decoded in decode_ahead(lake, source, wanted):
+            coming.append(ahead.submit(processed, plan, decoded))
             if len(coming) > 1:
                 yield coming.pop(0).result()
         yield from (each.result() for each in coming)

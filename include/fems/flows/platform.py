@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property, wraps
 from typing import Any, ParamSpec
 
-from fems.book import Book, load_book
-from fems.lake import Lake
-from fems.plant import Feed, Plant, load_plant
+from fems.lake.lake import Lake
 from fems.quality.evaluate import Evaluator
-from fems.raw.source import Source
+from fems.registry.book import Book, load_book
+from fems.registry.feed import FactoryFeed
+from fems.registry.plant import Feed, Plant, load_plant
 from fems.settings import Settings, settings
 
 P = ParamSpec("P")
@@ -51,9 +51,9 @@ class Platform:
         """Great Expectations, set up when the first table is evaluated."""
         return Evaluator(self.settings.expectations_dir)
 
-    def source(self, factory_id: str, feed: Feed) -> Source:
+    def source(self, factory_id: str, feed: Feed) -> FactoryFeed:
         """Return what decoding and processing a factory's feed need beside its files."""
-        return Source.of(self.plant, self.book(feed), factory_id)
+        return FactoryFeed.of(self.plant, self.book(feed), factory_id)
 
     def book(self, feed: Feed) -> Book:
         """Return a feed's definition book."""

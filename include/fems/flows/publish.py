@@ -8,39 +8,41 @@ import pandas as pd
 import pyarrow as pa
 
 from fems import __version__
-from fems import lake as keys
-from fems.flows.partitions import Job, wanted_parts
+from fems.contracts.grains import GRAINS, ORIGINALS
+from fems.flows.evaluate import Evaluated, evaluate, keep, record_of, usual_before, write_docs
+from fems.flows.partitions import PartitionPlan, wanted_parts
 from fems.flows.platform import Platform
-from fems.flows.quality import Evaluated, evaluate, keep, record_of, usual_before, write_docs
-from fems.lake import Lake
+from fems.lake import keys
+from fems.lake.lake import Lake
+from fems.lake.serialize import to_json, to_parquet
 from fems.process.metadata import describe
 from fems.process.package import package, resource
 from fems.process.partition import Partition
 from fems.quality.evaluate import Evaluator
-from fems.raw.source import Source
+from fems.registry.feed import FactoryFeed
 
 
-def manifest_of(job: Job, source: Source, partition: Partition) -> dict[str, Any]:
+def manifest_of(plan: PartitionPlan, source: FactoryFeed, partition: Partition) -> dict[str, Any]:
     """Say what a partition is made of. It holds no clock: rebuilding gives the same bytes."""
-    etags = {o.key: o.etag for o in job.sources}
+    etags = {o.key: o.etag for o in plan.sources}
     return {
-        "factory_id": job.factory_id,
-        "feed": job.feed,
-        "month": job.month,
-        "first_day": job.first.isoformat(),
-        "last_day": job.last.isoformat(),
+        "factory_id": plan.factory_id,
+        "feed": plan.feed,
+        "month": plan.month,
+        "first_day": plan.first.isoformat(),
+        "last_day": plan.last.isoformat(),
         "timezone": source.zone,
         "grain_minutes": source.grain_minutes,
-        "fingerprint": job.fingerprint,
+        "fingerprint": plan.fingerprint,
         "book_version": source.version,
         "code_version": __version__,
-        "sources": [{"key": o.key, "etag": o.etag} for o in job.sources],
+        "sources": [{"key": o.key, "etag": o.etag} for o in plan.sources],
         "late": [
             {"key": key, "etag": etags[key], "days": [day.isoformat() for day in days]}
             for key, days in sorted(partition.late.items())
         ],
         "objects": {
-            "read": sum(1 for o in job.sources if job.first <= o.day <= job.last),
+            "read": sum(1 for o in plan.sources if plan.first <= o.day <= plan.last),
             "quarantined": int((partition.quarantine["line"] == 0).sum()),
         },
         **describe(partition, source),
@@ -49,25 +51,30 @@ def manifest_of(job: Job, source: Source, partition: Partition) -> dict[str, Any
 
 def _labelled(table: pa.Table, manifest: dict[str, Any], grain: str) -> pa.Table:
     about = {k: v for k, v in manifest.items() if k != "days"} | {"grain": grain}
-    return table.replace_schema_metadata({b"fems": keys.to_json(about)})
+    return table.replace_schema_metadata({b"fems": to_json(about)})
 
 
-def _bad_rows(job: Job, partition: Partition) -> dict[str, Callable[[], bytes]]:
+def _bad_rows(plan: PartitionPlan, partition: Partition) -> dict[str, Callable[[], bytes]]:
     """Return the key and the making of each day's quarantine."""
     rows = partition.quarantine
     table = pa.Table.from_pandas(rows.drop(columns="day"), preserve_index=False).replace_schema_metadata(None)
     return {
-        keys.quarantine_key(job.feed, job.factory_id, day): partial(_packed, table, rows["day"] == day)
+        keys.quarantine_key(plan.feed, plan.factory_id, day): partial(_packed, table, rows["day"] == day)
         for day in sorted(set(rows["day"]))
     }
 
 
 def _packed(table: pa.Table, some: "pd.Series[bool]") -> bytes:
-    return keys.to_parquet(table.filter(pa.array(some)))
+    return to_parquet(table.filter(pa.array(some)))
 
 
 def publish(
-    lake: Lake, job: Job, source: Source, partition: Partition, evaluator: Evaluator, run: str = "by hand"
+    lake: Lake,
+    plan: PartitionPlan,
+    source: FactoryFeed,
+    partition: Partition,
+    evaluator: Evaluator,
+    run: str = "by hand",
 ) -> tuple[dict[str, Any], Evaluated | None]:
     """Evaluate a partition and publish it: the tables under new names, then the manifest that makes them count.
 
@@ -77,7 +84,7 @@ def publish(
 
     Args:
         lake: where.
-        job: which partition.
+        plan: which partition.
         source: registry and book.
         partition: its tables.
         evaluator: Great Expectations.
@@ -89,43 +96,43 @@ def publish(
     Raises:
         QualityFailed: a critical expectation failed; the last good partition stays.
     """
-    manifest = manifest_of(job, source, partition)
+    manifest = manifest_of(plan, source, partition)
     evaluated = None
     if not manifest["empty"]:
-        usual = usual_before(lake, job.feed, job.factory_id, job.month)
-        evaluated = evaluate(evaluator, job, source, partition, usual)
+        usual = usual_before(lake, plan.feed, plan.factory_id, plan.month)
+        evaluated = evaluate(evaluator, plan, source, partition, usual)
     manifest["quality"] = {
         f"{severity}_failed": 0 if evaluated is None else evaluated.count(severity, own_only=True)
         for severity in ("critical", "warning")
     }
-    keep(lake, record_of(job, manifest, partition, evaluated), run)
+    keep(lake, record_of(plan, manifest, partition, evaluated), run)
     if evaluated is not None:
         if evaluated.count("critical") or evaluated.count("warning"):
-            write_docs(lake, job, evaluated, run)
+            write_docs(lake, plan, evaluated, run)
         for grain, evaluation in evaluated.tables.items():
-            evaluation.require(f"factory {job.factory_id}, {job.feed} {grain}, {job.month}")
-    write(lake, job, partition, manifest)
+            evaluation.require(f"factory {plan.factory_id}, {plan.feed} {grain}, {plan.month}")
+    write(lake, plan, partition, manifest)
     return manifest, evaluated
 
 
-def write(lake: Lake, job: Job, partition: Partition, manifest: dict[str, Any]) -> None:
+def write(lake: Lake, plan: PartitionPlan, partition: Partition, manifest: dict[str, Any]) -> None:
     """Write quarantine and tables, then the manifest that makes them count; then remove what it no longer names.
 
     The quarantine holds exactly this partition's bad rows, a file a day: what a correction healed is removed.
     """
-    wanted = wanted_parts(job, manifest)
-    bad = _bad_rows(job, partition)
-    tables = {**partition.tables, keys.ORIGINALS: partition.originals}
+    wanted = wanted_parts(plan, manifest)
+    bad = _bad_rows(plan, partition)
+    tables = {**partition.tables, ORIGINALS: partition.originals}
     coming = dict(bad)
     for name, table in tables.items() if wanted else ():
-        key = keys.processed_key(job.feed, name, job.factory_id, job.month, job.fingerprint)
-        coming[key] = partial(keys.to_parquet, _labelled(table, manifest, name))
+        key = keys.processed_key(plan.feed, name, plan.factory_id, plan.month, plan.fingerprint)
+        coming[key] = partial(to_parquet, _labelled(table, manifest, name))
     for _ in lake.put_many(coming.items()):
         pass
-    lake.store.put(keys.manifest_key(job.feed, job.factory_id, job.month), keys.to_json(manifest))
-    for key in lake.part_keys(job.feed, job.factory_id, job.month) - wanted:
+    lake.store.put(keys.manifest_key(plan.feed, plan.factory_id, plan.month), to_json(manifest))
+    for key in lake.part_keys(plan.feed, plan.factory_id, plan.month) - wanted:
         lake.store.delete(key)
-    for key in list(lake.store.keys(f"quarantine/{job.feed}/factory={job.factory_id}/date={job.month}-")):
+    for key in list(lake.store.keys(f"quarantine/{plan.feed}/factory={plan.factory_id}/date={plan.month}-")):
         if key not in bad:
             lake.store.delete(key)
 
@@ -136,12 +143,12 @@ def write_package(platform: Platform, factory_id: str) -> None:
     for feed in platform.plant.feeds(factory_id):
         there, book = lake.part_keys(feed, factory_id), platform.book(feed)
         for manifest in lake.manifests(feed, factory_id).values():
-            for grain in keys.GRAINS:
+            for grain in GRAINS:
                 key = keys.processed_key(feed, grain, factory_id, manifest["month"], manifest["fingerprint"])
                 if key in there:
                     path = key.removeprefix("processed/")
                     resources.append(resource(path, grain, book, manifest))
-    content = keys.to_json(package(factory_id, platform.plant.factory(factory_id).name, resources))
+    content = to_json(package(factory_id, platform.plant.factory(factory_id).name, resources))
     key = keys.package_key(factory_id)
     if resources and lake.get(key) != content:
         lake.store.put(key, content)

@@ -1,100 +1,121 @@
-"""The tables that `fems status` and the demo print, and what all printed tables share."""
+"""The report of a forecast: made where the forecast is published, kept beside its tables, and made anew when asked."""
 
 from typing import Any
 
-from rich import box
-from rich.table import Table
+import pandas as pd
 
-SHARES = {"coverage_pct": "coverage %", "replaced_pct": "replaced %", "filled_pct": "filled %"}
-"""Shares of all values that a person asks for first, and their headings."""
+from fems.errors import DataError
+from fems.flows.history import as_history, published_hours
+from fems.flows.platform import Platform
+from fems.forecast.reasons import Language
+from fems.forecast.tables import Forecast
+from fems.lake import keys
+from fems.lake.lake import Lake
+from fems.model.history import History
+from fems.report.content import Content, track_record
+from fems.report.page import opened_in, render
+from fems.report.workbook import workbook
+
+REPORT, WORKBOOK = "report.html", "forecast.xlsx"
+GRAINS = ("native", "hour", "day")
+_PAST_MONTHS = 3
 
 
-def number(value: float | None, digits: int = 0) -> str:
-    """Write a number with thousands separators, a dash where there is none."""
-    return "-" if value is None else f"{value:,.{digits}f}"
+def write_report(
+    platform: Platform, prefix: str, summary: dict[str, Any], forecast: Forecast, known: History
+) -> None:
+    """Make the page and the workbook of a forecast and store them beside its tables."""
+    content = _content(platform, summary, forecast, known)
+    platform.lake.store.put(prefix + REPORT, render(content).encode())
+    platform.lake.store.put(prefix + WORKBOOK, workbook(content))
 
 
-def plain_table(title: str, headings: dict[str, str]) -> Table:
-    """Return an empty table without lines.
+def report_html(
+    platform: Platform, factory_id: str, month: str | None = None, language: Language = "ko"
+) -> str:
+    """Return the stored report of a factory's month.
 
     Args:
-        title: above it.
-        headings: heading -> left or right; `fold` is left, and a long text runs on in the next line.
+        platform: where it lies.
+        factory_id: whose.
+        month: YYYY-MM; of several forecasts of it the newest counts. The newest forecast's if not given.
+        language: which it opens in.
+
+    Raises:
+        ConfigError: the factory is not registered.
+        DataError: there is no forecast, or no report, of the month.
     """
-    table = Table(
-        title=title,
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_lines=False,
-        pad_edge=False,
-        collapse_padding=True,
-    )
-    for heading, justify in headings.items():
-        table.add_column(
-            heading,
-            justify="right" if justify == "right" else "left",
-            no_wrap=justify != "fold",
-            overflow="fold" if justify == "fold" else "ellipsis",
+    prefix = forecast_prefix(platform, factory_id, month)
+    page = platform.lake.get(prefix + REPORT)
+    if page is None:
+        raise DataError(f"{prefix}{REPORT} is not there; make it with `fems report {factory_id}`")
+    return opened_in(page.decode(), language)
+
+
+def renew_report(
+    platform: Platform, factory_id: str, month: str | None = None, language: Language = "ko"
+) -> str:
+    """Make the report of a published forecast anew, with the track record as it is now, store and return it.
+
+    Raises:
+        ConfigError: the factory is not registered.
+        DataError: there is no forecast of the month.
+    """
+    prefix = forecast_prefix(platform, factory_id, month)
+    summary = platform.lake.read_json(prefix + "summary.json")
+    if summary is None or "days" not in summary:
+        raise DataError(f"{prefix}summary.json is of an earlier version; forecast the month again")
+    tables = Forecast(
+        *(
+            {g: _table(platform.lake, f"{prefix}{level}_{g}") for g in GRAINS}
+            for level in ("equipment", "factory")
         )
-    return table
-
-
-def percent(share: float | None) -> str:
-    """Write a share that is given in %; what is not quite nothing or not quite all does not look like it."""
-    if share is None:
-        return "-"
-    return "<0.01" if 0 < share < 0.005 else ">99.99" if 99.995 <= share < 100 else f"{share:.2f}"
-
-
-def _factory(factory_id: str, found: dict[str, Any]) -> str:
-    return f"{factory_id}{'*' if found['simulated'] else ''} {found['name']}"
-
-
-def rows_table(summaries: dict[str, dict[str, Any]]) -> Table:
-    """Lay out what came in and what became of it (see `fems.flows.summary.factory_summary`)."""
-    headings = dict.fromkeys(("read", "published", "quarantined", "duplicate"), "right")
-    others = ("files refused", *SHARES.values(), "critical", "warnings")
-    table = plain_table(
-        "Rows and values of all feeds; quality of the published partitions",
-        {"factory": "left", **headings, **dict.fromkeys(others, "right")},
     )
-    for factory_id, found in summaries.items():
-        table.add_row(
-            _factory(factory_id, found),
-            *(number(found["rows"][name]) for name in headings),
-            number(found["objects"]["quarantined"]),
-            *(percent(found["shares"][name]) for name in SHARES),
-            number(found["quality"]["critical_failed"]),
-            number(found["quality"]["warning_failed"]),
-        )
-    return table
+    history = as_history(platform, factory_id, published_hours(platform, factory_id))
+    write_report(platform, prefix, summary, tables, history.until(pd.Timestamp(summary["origin"])))
+    return report_html(platform, factory_id, summary["month"] if month else None, language)
 
 
-def forecast_table(summaries: dict[str, dict[str, Any]]) -> Table:
-    """Lay out the models and what they say of the next month."""
-    right = ("model", "one-step", "month-ahead", "weekly naive", "month", "kWh")
-    table = plain_table(
-        "Accuracy = 100 x (1 - scaled RMSE); month-ahead and weekly naive on the same held-out window",
-        {
-            "factory": "left",
-            **dict.fromkeys(right, "right"),
-            "highest days": "left",
-            "highest equipment": "left",
-        },
+def forecast_prefix(platform: Platform, factory_id: str, month: str | None = None) -> str:
+    """Return where a factory's newest forecast, or the newest of a month, lies.
+
+    Raises:
+        ConfigError: the factory is not registered.
+        DataError: there is none.
+    """
+    platform.plant.factory(factory_id)
+    latest = platform.lake.read_json(keys.latest_key(factory_id))
+    if latest is not None and month in (None, latest["month"]):
+        return str(latest["prefix"])
+    folder = keys.forecast_prefix(factory_id, month) if month else ""
+    found = (
+        sorted(k for k in platform.lake.store.keys(folder) if k.endswith("/summary.json")) if month else []
     )
-    for factory_id, found in summaries.items():
-        accuracy, forecast = found["accuracy"], found["forecast"]
-        days = "\n".join(f"{day['date'][5:]} {day['kwh']:>9,.0f}" for day in forecast["peak_days"])
-        machines = "\n".join(f"{m['name']} {m['share_pct']:.0f} %" for m in forecast["top_equipment"][:3])
-        table.add_row(
-            f"{factory_id}{'*' if found['simulated'] else ''}",
-            f"v{found['model_version']}" if found["model_version"] else "-",
-            *(number(accuracy[name], 1) for name in ("one_step", "month_ahead", "weekly_naive")),
-            forecast["month"] or "-",
-            number(forecast["kwh"]),
-            days or "-",
-            machines or "-",
+    if not found:
+        raise DataError(
+            f"factory {factory_id} has no forecast{f' of {month}' if month else ''}; run forecast first"
         )
-    if any(found["simulated"] for found in summaries.values()):
-        table.caption = "* simulated data"
-    return table
+    return found[-1].removesuffix("summary.json")
+
+
+def _content(platform: Platform, summary: dict[str, Any], forecast: Forecast, known: History) -> Content:
+    factory_id = summary["factory_id"]
+    origin = pd.Timestamp(summary["origin"]).tz_convert(known.hours.tz)
+    past = known.between(origin.normalize() - pd.DateOffset(months=_PAST_MONTHS), origin)
+    daily = pd.Series(past.factory_kwh, index=past.hours).resample("D").sum(min_count=20)
+    try:
+        track = platform.lake.read_table(keys.track_record_key(factory_id)).to_pandas()
+    except KeyError:
+        track = None
+    return Content(
+        platform.plant.factory(factory_id),
+        summary,
+        forecast,
+        daily.tz_localize(None),
+        track_record(track),
+        platform.plant.grain_minutes(factory_id, "meter"),
+    )
+
+
+def _table(lake: Lake, name: str) -> pd.DataFrame:
+    return lake.read_table(f"{name}.parquet").to_pandas()

@@ -11,10 +11,10 @@ from typing import Any
 import fems
 from fems import tracking
 from fems.errors import DataError
+from fems.flows.evaluate import evaluate_training
 from fems.flows.history import as_history, month_of, published_hours, with_tables
 from fems.flows.platform import Platform, timed
-from fems.flows.quality import evaluate_training
-from fems.lake import Lake
+from fems.lake.lake import Lake
 from fems.model import promotion
 from fems.model.history import History
 from fems.model.train import TrainedFactory
@@ -110,7 +110,10 @@ def partitions(lake: Lake, factory_id: str) -> dict[str, dict[str, str]]:
 def code_version() -> str:
     """Return the package's version and a fingerprint of the modules that models are made by."""
     folder = Path(fems.__file__).parent / "model"
-    sources = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))}
+    sources = {
+        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted(folder.rglob("*.py"))
+    }
     return f"{fems.__version__}+{_short_hash(sources)}"
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fems.calendar import REST, SATURDAY, WORKDAY, Days, kinds_of_days, weekdays
 from fems.forecast.tables import whole_days
-from fems.model.calendar import ONE_DAY, bridges
+from fems.model.calendar_features import ONE_DAY, bridges
 from fems.model.history import History
 
 RECENT_DAYS = 28

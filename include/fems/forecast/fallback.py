@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from fems.errors import TooLittleHistory
-from fems.model import band
-from fems.model.band import Bands
 from fems.model.baselines import hour_of_week_profile, weekly_naive
-from fems.model.calendar import day_features
+from fems.model.calendar_features import day_features
 from fems.model.history import Floats, History
+from fems.model.month_ahead import band
+from fems.model.month_ahead.band import Bands
 
 Baseline = Callable[[History, pd.Timestamp, int], pd.DataFrame]
 BASELINES: dict[str, Baseline] = {"weekly_naive": weekly_naive, "profile": hour_of_week_profile}

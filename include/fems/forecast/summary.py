@@ -10,7 +10,7 @@ from fems.forecast.demand import Demand
 from fems.forecast.reasons import LANGUAGES, in_words
 from fems.forecast.tables import Forecast, hours_of_days
 from fems.model.history import History
-from fems.plant import Plant
+from fems.registry.plant import Plant
 
 
 def summarised(
@@ -85,7 +85,7 @@ def summarised(
         "working_days": outlook.working_days(pd.DatetimeIndex(day["timestamp"]), known),
         "demand": _of_demand(demand, factory.contract_kw),
         "change": outlook.compared(forecast, known, origin),
-        "carbon": outlook.carbon(total, plant.grid_emission.get(factory.country)),
+        "carbon": outlook.carbon(total, plant.emission(factory_id, origin.year)),
         "cost": outlook.cost(
             forecast, plant.tariffs[factory.tariff] if factory.tariff else None, factory.country, demand
         ),

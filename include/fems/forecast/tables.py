@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fems.errors import DataError
-from fems.model.band import FACTORY, Bands
+from fems.model.month_ahead.band import FACTORY, Bands
 
 SHAPE_DAYS = 28
 """Days of native data from which the shape inside an hour is taken."""

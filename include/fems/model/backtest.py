@@ -10,11 +10,11 @@ import pandas as pd
 
 from fems.errors import TooLittleHistory
 from fems.model import peers, scores
-from fems.model.band import FACTORY
 from fems.model.baselines import hour_of_week_profile, weekly_naive
 from fems.model.history import Floats, History
-from fems.model.month_train import LEAST_DAYS, train_month_ahead
-from fems.model.one_step import train_one_step
+from fems.model.month_ahead.band import FACTORY
+from fems.model.month_ahead.train import LEAST_DAYS, train_month_ahead
+from fems.model.one_step.model import train_one_step
 
 LSTM, WEEKLY_NAIVE, PROFILE, PERSISTENCE = "lstm", "weekly_naive", "profile", "persistence"
 MSTL, XGBOOST = "mstl", "xgboost"

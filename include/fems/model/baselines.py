@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 
 from fems.calendar import Days, holidays_of, weekdays
 from fems.errors import TooLittleHistory
-from fems.model.calendar import HOLIDAY
-from fems.model.daygrid import horizon_hours, positions
+from fems.model.calendar_features import HOLIDAY
 from fems.model.history import Floats, History
+from fems.model.month_ahead.daygrid import horizon_hours, positions
 
 
 def weekly_naive(history: History, origin: pd.Timestamp, count: int) -> pd.DataFrame:

@@ -17,17 +17,17 @@ import numpy as np
 import pandas as pd
 
 from fems.errors import DataError
-from fems.model import trees
-from fems.model.band import Band
-from fems.model.boosted import BoostedTrees
-from fems.model.experts import NAMES
-from fems.model.forward import Forward
 from fems.model.history import MEASURED, History
-from fems.model.month_ahead import MonthAheadModel
-from fems.model.one_step import OneStepModel
+from fems.model.month_ahead import trees
+from fems.model.month_ahead.band import Band
+from fems.model.month_ahead.boosted import BoostedTrees
+from fems.model.month_ahead.experts import NAMES
+from fems.model.month_ahead.gate_inference import Forward
+from fems.model.month_ahead.model import MonthAheadModel
+from fems.model.month_ahead.shares import Shares
+from fems.model.one_step.model import OneStepModel
 from fems.model.runtime import prepare
 from fems.model.scaling import MinMaxScaler
-from fems.model.shares import Shares
 
 FORMAT = 6
 _GATE = "month_ahead.npz"

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from fems.model import trees
-from fems.model.daygrid import horizon_hours
 from fems.model.history import History
+from fems.model.month_ahead import trees
+from fems.model.month_ahead.daygrid import horizon_hours
 
 _DAY, _WEEK = 24, 168
 

@@ -10,9 +10,9 @@ from fems.errors import TooLittleHistory
 from fems.model import backtest, scores
 from fems.model.bundle import Bundle
 from fems.model.history import History
-from fems.model.month_ahead import MonthAheadModel
-from fems.model.month_train import LEAST_DAYS, train_month_ahead
-from fems.model.one_step import OneStepModel, train_one_step
+from fems.model.month_ahead.model import MonthAheadModel
+from fems.model.month_ahead.train import LEAST_DAYS, train_month_ahead
+from fems.model.one_step.model import OneStepModel, train_one_step
 
 OnEpoch = Callable[[str, int, dict[str, float]], None]
 """Called with "one_step" or "month_ahead", the epoch from 1, and its figures."""

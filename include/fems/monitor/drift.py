@@ -22,7 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fems.calendar import Days, holidays_of, weekdays
-from fems.model.calendar import local_days
+from fems.model.calendar_features import local_days
 from fems.model.history import Floats, History
 
 LEAST_DAYS_BEFORE = 56

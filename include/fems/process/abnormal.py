@@ -6,8 +6,8 @@ from functools import cache
 
 import numpy as np
 
-from fems.book import Column, Consistency, Jump, Stuck, StuckReading
 from fems.process.runs import longer_than
+from fems.registry.book import Column, Consistency, Jump, Stuck, StuckReading
 
 _SAMPLE = 4096
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fems.book import Book
+from fems.registry.book import Book
 
 _AT_ONCE = 64
 

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fems.book import Book
 from fems.calendar import kinds_of_days
-from fems.plant import Sensor
 from fems.process import abnormal, missing, register
 from fems.process.grid import Grid
-from fems.raw.source import Source
+from fems.registry.book import Book
+from fems.registry.feed import FactoryFeed
+from fems.registry.plant import Sensor
 
 CAUSES = (
     "",
@@ -46,7 +46,7 @@ class Judged:
     suspended: list[tuple[str, str]]
 
 
-def judge(grid: Grid, source: Source) -> Judged:
+def judge(grid: Grid, source: FactoryFeed) -> Judged:
     """Take out what the book calls abnormal, and fill what is missing then.
 
     The grid's values are overwritten.
@@ -105,7 +105,7 @@ class _Bench:
 
 
 def _take_out(
-    values: np.ndarray, carried: list[int], book: Book, sensors: list[Sensor], source: Source
+    values: np.ndarray, carried: list[int], book: Book, sensors: list[Sensor], source: FactoryFeed
 ) -> tuple[_Bench, np.ndarray]:
     """Make NaN what breaks a rule; return the causes, and which values are shares of a register's sum."""
     grain = source.grain_minutes

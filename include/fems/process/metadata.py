@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from fems.process.flags import FLAGS
 from fems.process.partition import Partition, row_totals
-from fems.raw.source import Source
+from fems.registry.feed import FactoryFeed
 
 
 def shares(counts: dict[str, int]) -> dict[str, float | None]:
@@ -36,7 +36,7 @@ def added(counts: list[dict[str, int]]) -> dict[str, int]:
     return {f"cells_{flag}": sum(each.get(f"cells_{flag}", 0) for each in counts) for flag in FLAGS}
 
 
-def describe(partition: Partition, source: Source) -> dict[str, Any]:
+def describe(partition: Partition, source: FactoryFeed) -> dict[str, Any]:
     """Return a partition's own figures: it holds no clock, so that rebuilding gives the same bytes.
 
     Returns:

@@ -7,7 +7,7 @@ from fems.process.flags import FLAGS
 from fems.process.grid import Placed
 from fems.process.judge import CAUSES
 from fems.raw.numbers import ABSENT, EMPTY, WRONG
-from fems.raw.source import Source
+from fems.registry.feed import FactoryFeed
 
 SCHEMA = pa.schema(
     {
@@ -33,7 +33,7 @@ def originals(
     standing: np.ndarray,
     starts: np.ndarray,
     placed: Placed,
-    source: Source,
+    source: FactoryFeed,
 ) -> pa.Table:
     """List every value that was read and is published otherwise: retyped, replaced, or missing now.
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from fems.book import Book
 from fems.process.flags import FLAGS
+from fems.registry.book import Book
 
 _ID_FIELDS = (
     {"name": "timestamp", "type": "datetime", "title": "수집일시", "description": "Start of the interval."},

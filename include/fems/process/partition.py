@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from fems.book import Book
 from fems.calendar import day_number, day_of
 from fems.errors import LostRows
 from fems.process import aggregate, flags, grid, judge
 from fems.process.originals import originals
 from fems.raw.decoded import DecodedObject, quarantine_frame
-from fems.raw.source import Source
+from fems.registry.book import Book
+from fems.registry.feed import FactoryFeed
 
 ROW_COUNTS = ("read", "published", "quarantined", "duplicate")
 
@@ -42,7 +42,7 @@ class Partition:
     suspended: list[tuple[str, str]]
 
 
-def process(objects: list[DecodedObject], source: Source, first: date, last: date) -> Partition:
+def process(objects: list[DecodedObject], source: FactoryFeed, first: date, last: date) -> Partition:
     """Process the days from `first` to `last` (both in), looking back as many days as the book says.
 
     Args:
@@ -176,7 +176,7 @@ def _tables(
     starts: np.ndarray,
     groups: dict[str, tuple[np.ndarray, float]],
     supplied: np.ndarray,
-    source: Source,
+    source: FactoryFeed,
 ) -> dict[str, pa.Table]:
     """Lay out the three tables, ordered by sensor and time; `groups`: where each hour and day begins, and coverage."""
     book = source.book
@@ -194,7 +194,7 @@ def _tables(
 
 
 def _layout(
-    starts: np.ndarray, columns: dict[str, np.ndarray], source: Source, extra: dict[str, pa.Array]
+    starts: np.ndarray, columns: dict[str, np.ndarray], source: FactoryFeed, extra: dict[str, pa.Array]
 ) -> pa.Table:
     sensors, steps = len(source.sensors), len(starts)
     times = np.tile(starts * 1_000_000, sensors)

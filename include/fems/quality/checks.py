@@ -13,7 +13,7 @@ from pandas.api import types
 
 from fems.process.flags import FLAGS
 from fems.quality.layout import grid_times, position
-from fems.quality.table import Found, seconds, sensor_codes, value_columns
+from fems.quality.table import CheckResult, seconds, sensor_codes, value_columns
 
 ESTIMATED = ("replaced", "filled", "missing")
 """Flags of a row of which something is not as the meter said it."""
@@ -21,7 +21,7 @@ ESTIMATED = ("replaced", "filled", "missing")
 Limits = tuple[float | None, float | None]
 
 
-def typed(table: pd.DataFrame, columns: Mapping[str, str]) -> Found:
+def typed(table: pd.DataFrame, columns: Mapping[str, str]) -> CheckResult:
     """Find columns that are not of their type: `time`, `text` or `number`."""
     kinds = {
         "time": lambda dtype: isinstance(dtype, pd.DatetimeTZDtype),
@@ -33,10 +33,10 @@ def typed(table: pd.DataFrame, columns: Mapping[str, str]) -> Found:
         for name, kind in columns.items()
         if name in table and not kinds[kind](table[name].dtype)
     ]
-    return Found(len(columns), absent=tuple(wrong))
+    return CheckResult(len(columns), absent=tuple(wrong))
 
 
-def within(table: pd.DataFrame, limits: Mapping[str, Mapping[str, Limits]]) -> Found:
+def within(table: pd.DataFrame, limits: Mapping[str, Mapping[str, Limits]]) -> CheckResult:
     """Find rows of which a value is outside the limits of its sensor.
 
     Args:
@@ -57,10 +57,10 @@ def within(table: pd.DataFrame, limits: Mapping[str, Mapping[str, Limits]]) -> F
         # what is not finite is no quantity, whatever the limits
         with np.errstate(invalid="ignore"):
             wrong |= (values < low[codes]) | (values > high[codes]) | np.isinf(values)
-    return Found(len(table), np.flatnonzero(wrong))
+    return CheckResult(len(table), np.flatnonzero(wrong))
 
 
-def flagged(table: pd.DataFrame, required: str) -> Found:
+def flagged(table: pd.DataFrame, required: str) -> CheckResult:
     """Find rows whose flag is none that there is, and rows of which a value is missing while the flag denies it.
 
     The other way round counts, too. A column that has no value at all is one that the factory's files don't carry,
@@ -79,23 +79,23 @@ def flagged(table: pd.DataFrame, required: str) -> Found:
         says = np.array([*(f"{column}=missing" in text.split(";") for text in texts), False])
         if empty.any() or says.any():
             wrong |= empty != says[codes]
-    return Found(len(table), np.flatnonzero(wrong))
+    return CheckResult(len(table), np.flatnonzero(wrong))
 
 
-def covered(table: pd.DataFrame, required: str, min_coverage_pct: float) -> Found:
+def covered(table: pd.DataFrame, required: str, min_coverage_pct: float) -> CheckResult:
     """Find hours or days that have a value though too little of them was covered, or none though enough was."""
     there = ~np.isnan(table[required].to_numpy(np.float64))
     # a coverage that is exactly the least one counts as enough; the last bit of a percentage may not say so
     enough = table["coverage_pct"].to_numpy(np.float64) >= min_coverage_pct - 1e-9
-    return Found(len(table), np.flatnonzero(there != enough))
+    return CheckResult(len(table), np.flatnonzero(there != enough))
 
 
-def there(table: pd.DataFrame, column: str) -> Found:
+def there(table: pd.DataFrame, column: str) -> CheckResult:
     """Find rows without a value in a column."""
-    return Found(len(table), np.flatnonzero(np.isnan(table[column].to_numpy(np.float64))))
+    return CheckResult(len(table), np.flatnonzero(np.isnan(table[column].to_numpy(np.float64))))
 
 
-def measured(table: pd.DataFrame, max_share_pct: float) -> Found:
+def measured(table: pd.DataFrame, max_share_pct: float) -> CheckResult:
     """Find sensors of which more than a share of the rows is not as measured.
 
     Native rows count by their flag; hours and days by the share of them that was estimated or has no value.
@@ -116,12 +116,12 @@ def measured(table: pd.DataFrame, max_share_pct: float) -> Found:
     lines = tuple(
         f"{names[i]}: {mean[i]:.1f} % not as measured" for i in np.flatnonzero(mean > max_share_pct).tolist()
     )
-    return Found(len(names), absent=lines)
+    return CheckResult(len(names), absent=lines)
 
 
 def agrees(
     table: pd.DataFrame, native: pd.DataFrame, grid: Mapping[str, Any], sums: Mapping[str, str]
-) -> Found:
+) -> CheckResult:
     """Find hours or days whose energy is not that of their native intervals.
 
     Args:
@@ -148,10 +148,10 @@ def agrees(
         values = table[column].to_numpy(np.float64)
         with np.errstate(invalid="ignore"):
             wrong |= (np.abs(values - expected) > 1e-9 * np.maximum(np.abs(expected), 1.0)) & (at >= 0)
-    return Found(len(table), np.flatnonzero(wrong))
+    return CheckResult(len(table), np.flatnonzero(wrong))
 
 
-def adds_up(table: pd.DataFrame, column: str, main: str, tolerance_pct: float) -> Found:
+def adds_up(table: pd.DataFrame, column: str, main: str, tolerance_pct: float) -> CheckResult:
     """Find times at which the machines' energy is not the main meter's.
 
     Args:
@@ -164,7 +164,7 @@ def adds_up(table: pd.DataFrame, column: str, main: str, tolerance_pct: float) -
         index="timestamp", columns="sensor_id", values=column, observed=True, dropna=False
     )
     if main not in wide:
-        return Found(0)
+        return CheckResult(0)
     whole = wide.dropna()
     total = whole.drop(columns=main).sum(axis=1)
     off = (total - whole[main]).abs() > tolerance_pct / 100 * whole[main].abs()
@@ -174,12 +174,12 @@ def adds_up(table: pd.DataFrame, column: str, main: str, tolerance_pct: float) -
             pd.DatetimeIndex(off.index)[off], total[off], whole.loc[off, main], strict=True
         )
     )
-    return Found(len(whole), absent=lines)
+    return CheckResult(len(whole), absent=lines)
 
 
 def lawful(
     table: pd.DataFrame, laws: Mapping[str, Mapping[str, Any]], except_for: Iterable[Iterable[str]]
-) -> Found:
+) -> CheckResult:
     """Find rows that break a law between columns by more than twice the book's tolerance.
 
     Twice, because a value that was filled in one column and measured in another keeps the law less closely.
@@ -209,7 +209,7 @@ def lawful(
         judged = np.array([*((law, name) not in exempt for name in names), False])[codes]
         usual = np.array([_usual(energy[codes == i]) for i in range(len(names))] + [np.inf])[codes]
         wrong |= broken & judged & (energy > rule["above_of_usual"] * usual)
-    return Found(len(table), np.flatnonzero(wrong))
+    return CheckResult(len(table), np.flatnonzero(wrong))
 
 
 def _usual(energy: np.ndarray) -> float:
@@ -217,7 +217,7 @@ def _usual(energy: np.ndarray) -> float:
     return float(np.quantile(known, 0.99)) if len(known) else np.inf
 
 
-def heard(table: pd.DataFrame, column: str, max_silence_hours: float) -> Found:
+def heard(table: pd.DataFrame, column: str, max_silence_hours: float) -> CheckResult:
     """Find sensors without a value in the last hours of the partition."""
     codes, names = sensor_codes(table)
     times = seconds(table)
@@ -230,10 +230,10 @@ def heard(table: pd.DataFrame, column: str, max_silence_hours: float) -> Found:
         + ("no value at all" if last[i] < 0 else f"last heard {pd.Timestamp(last[i], unit='s', tz='UTC')}")
         for i in silent.tolist()
     )
-    return Found(len(names), absent=lines)
+    return CheckResult(len(names), absent=lines)
 
 
-def varying(table: pd.DataFrame, column: str, min_days: float) -> Found:
+def varying(table: pd.DataFrame, column: str, min_days: float) -> CheckResult:
     """Find sensors that say one and the same from the first row to the last, over at least so many days."""
     codes, names = sensor_codes(table)
     times, values = seconds(table), table[column].to_numpy(np.float64)
@@ -243,19 +243,19 @@ def varying(table: pd.DataFrame, column: str, min_days: float) -> Found:
             own = values[(codes == i) & ~np.isnan(values)]
             if len(own) > 1 and own.min() == own.max():
                 lines.append(f"{name}: always {own[0]:g}")
-    return Found(len(names), absent=tuple(lines))
+    return CheckResult(len(names), absent=tuple(lines))
 
 
-def in_order(table: pd.DataFrame, columns: Sequence[str]) -> Found:
+def in_order(table: pd.DataFrame, columns: Sequence[str]) -> CheckResult:
     """Find rows of which a column is above the next one, or has no value."""
     values = [table[column].to_numpy(np.float64) for column in columns]
     wrong = np.zeros(len(table), bool)
     for low, high in pairwise(values):
         wrong |= ~(low <= high)
-    return Found(len(table), np.flatnonzero(wrong))
+    return CheckResult(len(table), np.flatnonzero(wrong))
 
 
-def equals_sum(table: pd.DataFrame, whole: pd.DataFrame, column: str) -> Found:
+def equals_sum(table: pd.DataFrame, whole: pd.DataFrame, column: str) -> CheckResult:
     """Find times at which the sensors do not add up to the whole.
 
     Args:
@@ -269,10 +269,12 @@ def equals_sum(table: pd.DataFrame, whole: pd.DataFrame, column: str) -> Found:
     lines = tuple(
         f"{time:%Y-%m-%d %H:%M}: sensors {total[time]:.6g}, whole {said[time]:.6g}" for time in off.index[off]
     )
-    return Found(len(total), absent=lines)
+    return CheckResult(len(total), absent=lines)
 
 
-def near(table: pd.DataFrame, column: str, usual_per_hour: float, hours: float, max_times: float) -> Found:
+def near(
+    table: pd.DataFrame, column: str, usual_per_hour: float, hours: float, max_times: float
+) -> CheckResult:
     """Find a total that is far from what is usual.
 
     Args:
@@ -284,5 +286,5 @@ def near(table: pd.DataFrame, column: str, usual_per_hour: float, hours: float, 
     """
     now = float(np.nansum(table[column].to_numpy(np.float64))) / hours
     if usual_per_hour <= 0 or usual_per_hour / max_times <= now <= usual_per_hour * max_times:
-        return Found(1)
-    return Found(1, absent=(f"{now:.4g} an hour, of late {usual_per_hour:.4g}",))
+        return CheckResult(1)
+    return CheckResult(1, absent=(f"{now:.4g} an hour, of late {usual_per_hour:.4g}",))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fems.quality.table import Found, seconds, sensor_codes, value_columns
+from fems.quality.table import CheckResult, seconds, sensor_codes, value_columns
 
 QUANTILES = (0.05, 0.5, 0.95)
 LIKENESS = 0.7
@@ -66,7 +66,7 @@ def usual(profiles: Iterable[Profile]) -> Profile:
     return found
 
 
-def moved(now: Profile, before: Profile, max_times: float) -> Found:
+def moved(now: Profile, before: Profile, max_times: float) -> CheckResult:
     """Find sensors of which a column's level or spread is another than before.
 
     The spread is from the 5th to the 95th percentile. A column has moved if its spread has grown or shrunk by more than
@@ -88,10 +88,10 @@ def moved(now: Profile, before: Profile, max_times: float) -> Found:
                 lines.append(
                     f"{sensor} {column}: {low:.4g} to {high:.4g}, before {old_low:.4g} to {old_high:.4g}"
                 )
-    return Found(looked, absent=tuple(lines))
+    return CheckResult(looked, absent=tuple(lines))
 
 
-def shifted(now: Profile, before: Profile, min_gain: float) -> Found:
+def shifted(now: Profile, before: Profile, min_gain: float) -> CheckResult:
     """Find sensors whose day fits the days before better when it is moved by an hour or more: a clock that is off.
 
     Args:
@@ -110,4 +110,4 @@ def shifted(now: Profile, before: Profile, min_gain: float) -> Found:
         lag = int(np.argmax(fits))
         if lag and fits[lag] > LIKENESS and fits[lag] - fits[0] > min_gain:
             lines.append(f"{sensor}: {lag if lag <= 12 else lag - 24:+d} h")
-    return Found(looked, absent=tuple(lines))
+    return CheckResult(looked, absent=tuple(lines))

@@ -173,12 +173,12 @@ class Evaluator:
         Raises:
             ConfigError: the suite is missing or wrong.
         """
-        from fems.quality.expectations import Beside
+        from fems.quality.expectations import CheckContext
 
         given = parameters or {}
         expectations, left_out = self._suite(suite, frozenset(given))
         shown = table.copy(deep=False)
-        shown.attrs = {"beside": Beside(**(beside or {}))}
+        shown.attrs = {"beside": CheckContext(**(beside or {}))}
         batch = self._batch.get_batch(batch_parameters={"dataframe": shown})
         result = batch.validate(expectations, result_format="BASIC", expectation_parameters=given)
         findings = tuple(_finding(outcome) for outcome in result.results if not outcome.success)

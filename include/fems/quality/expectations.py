@@ -20,10 +20,10 @@ from great_expectations.render import LegacyRendererType, RenderedStringTemplate
 from great_expectations.render.renderer.renderer import renderer
 
 from fems.quality import checks, drift, layout
-from fems.quality.table import EXAMPLES, Found, place
+from fems.quality.table import EXAMPLES, CheckResult, place
 
 
-class Beside:
+class CheckContext:
     """Tables and figures that come with a table and are not part of it.
 
     It travels in the frame's `attrs`, which pandas copies deeply at every turn: this does not let itself be copied.
@@ -32,7 +32,7 @@ class Beside:
     def __init__(self, **items: Any) -> None:
         self.items = items
 
-    def __deepcopy__(self, memo: Any) -> "Beside":
+    def __deepcopy__(self, memo: Any) -> "CheckContext":
         return self
 
 
@@ -60,12 +60,12 @@ class TableExpectation(BatchExpectation):
     metric_dependencies: ClassVar[tuple[str, ...]] = ("table.fems_frame",)
 
     @abstractmethod
-    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> Found:
+    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> CheckResult:
         """Return what breaks the expectation."""
 
-    def allowed(self, found: Found) -> bool:
+    def allowed(self, result: CheckResult) -> bool:
         """Tell whether so much at fault still meets the expectation."""
-        return found.count == 0
+        return result.count == 0
 
     def _validate(
         self,
@@ -115,7 +115,7 @@ class ExpectOneRowPerSensorAndInterval(TableExpectation):
     sensors: list[str] | SuiteParameterDict
     grid: dict[str, Any]
 
-    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> Found:
+    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> CheckResult:
         """See `layout.one_row_each`."""
         return layout.one_row_each(table, str(self.factory_id), list(self.sensors), self.grid)
 
@@ -125,7 +125,7 @@ class ExpectColumnsToHaveTypes(TableExpectation):
 
     types: dict[str, str]
 
-    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> Found:
+    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> CheckResult:
         """See `checks.typed`."""
         return checks.typed(table, self.types)
 
@@ -135,7 +135,7 @@ class ExpectValuesWithinLimits(TableExpectation):
 
     limits: dict[str, Any]
 
-    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> Found:
+    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> CheckResult:
         """See `checks.within`."""
         return checks.within(table, self.limits)
 
@@ -145,7 +145,7 @@ class ExpectFlagsToAgreeWithValues(TableExpectation):
 
     required: str
 
-    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> Found:
+    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> CheckResult:
         """See `checks.flagged`."""
         return checks.flagged(table, self.required)
 
@@ -156,7 +156,7 @@ class ExpectValuesWhereCovered(TableExpectation):
     required: str
     min_coverage_pct: float | SuiteParameterDict
 
-    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> Found:
+    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> CheckResult:
         """See `checks.covered`."""
         return checks.covered(table, self.required, float(self.min_coverage_pct))
 
@@ -167,13 +167,13 @@ class ExpectValuesToBeThere(TableExpectation):
     column: str
     min_share_pct: float
 
-    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> Found:
+    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> CheckResult:
         """See `checks.there`."""
         return checks.there(table, self.column)
 
-    def allowed(self, found: Found) -> bool:
+    def allowed(self, result: CheckResult) -> bool:
         """See the base class."""
-        return found.of > 0 and 100 * (found.of - found.count) >= self.min_share_pct * found.of
+        return result.of > 0 and 100 * (result.of - result.count) >= self.min_share_pct * result.of
 
 
 class ExpectSensorsToBeMeasured(TableExpectation):
@@ -181,7 +181,7 @@ class ExpectSensorsToBeMeasured(TableExpectation):
 
     max_share_pct: float
 
-    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> Found:
+    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> CheckResult:
         """See `checks.measured`."""
         return checks.measured(table, self.max_share_pct)
 
@@ -192,10 +192,10 @@ class ExpectSumsToAgreeWithNative(TableExpectation):
     grid: dict[str, Any]
     sums: dict[str, Any]
 
-    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> Found:
+    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> CheckResult:
         """See `checks.agrees`; without the native rows at hand there is nothing to compare."""
         if "native" not in beside:
-            return Found(0)
+            return CheckResult(0)
         return checks.agrees(table, beside["native"], self.grid, self.sums)
 
 
@@ -207,13 +207,13 @@ class ExpectEquipmentToAddUpToMainMeter(TableExpectation):
     tolerance_pct: float
     min_share_pct: float = 90.0
 
-    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> Found:
+    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> CheckResult:
         """See `checks.adds_up`."""
         return checks.adds_up(table, self.column, str(self.main_meter), self.tolerance_pct)
 
-    def allowed(self, found: Found) -> bool:
+    def allowed(self, result: CheckResult) -> bool:
         """See the base class."""
-        return 100 * (found.of - found.count) >= self.min_share_pct * found.of
+        return 100 * (result.of - result.count) >= self.min_share_pct * result.of
 
 
 class ExpectLawsBetweenColumns(TableExpectation):
@@ -223,13 +223,13 @@ class ExpectLawsBetweenColumns(TableExpectation):
     laws_not_applied: list[Any] | SuiteParameterDict
     max_broken_pct: float
 
-    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> Found:
+    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> CheckResult:
         """See `checks.lawful`."""
         return checks.lawful(table, self.laws, self.laws_not_applied)
 
-    def allowed(self, found: Found) -> bool:
+    def allowed(self, result: CheckResult) -> bool:
         """See the base class."""
-        return 100 * found.count <= self.max_broken_pct * found.of
+        return 100 * result.count <= self.max_broken_pct * result.of
 
 
 class ExpectSensorsToBeHeard(TableExpectation):
@@ -238,7 +238,7 @@ class ExpectSensorsToBeHeard(TableExpectation):
     column: str
     max_silence_hours: float
 
-    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> Found:
+    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> CheckResult:
         """See `checks.heard`."""
         return checks.heard(table, self.column, self.max_silence_hours)
 
@@ -249,7 +249,7 @@ class ExpectSensorsToVary(TableExpectation):
     column: str
     min_days: float
 
-    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> Found:
+    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> CheckResult:
         """See `checks.varying`."""
         return checks.varying(table, self.column, self.min_days)
 
@@ -259,7 +259,7 @@ class ExpectLevelsAsBefore(TableExpectation):
 
     max_times: float
 
-    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> Found:
+    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> CheckResult:
         """See `drift.moved`; without earlier months there is nothing to compare."""
         return drift.moved(beside.get("profile", {}), beside.get("usual", {}), self.max_times)
 
@@ -269,7 +269,7 @@ class ExpectRhythmAsBefore(TableExpectation):
 
     min_gain: float
 
-    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> Found:
+    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> CheckResult:
         """See `drift.shifted`; without earlier months there is nothing to compare."""
         return drift.shifted(beside.get("profile", {}), beside.get("usual", {}), self.min_gain)
 
@@ -279,7 +279,7 @@ class ExpectQuantilesInOrder(TableExpectation):
 
     columns: list[str]
 
-    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> Found:
+    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> CheckResult:
         """See `checks.in_order`."""
         return checks.in_order(table, self.columns)
 
@@ -289,9 +289,13 @@ class ExpectEquipmentToAddUpToFactory(TableExpectation):
 
     column: str
 
-    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> Found:
+    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> CheckResult:
         """See `checks.equals_sum`; without the factory's table there is nothing to compare."""
-        return checks.equals_sum(table, beside["factory"], self.column) if "factory" in beside else Found(0)
+        return (
+            checks.equals_sum(table, beside["factory"], self.column)
+            if "factory" in beside
+            else CheckResult(0)
+        )
 
 
 class ExpectTotalNearRecent(TableExpectation):
@@ -302,6 +306,6 @@ class ExpectTotalNearRecent(TableExpectation):
     hours: float | SuiteParameterDict
     max_times: float
 
-    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> Found:
+    def check(self, table: pd.DataFrame, beside: dict[str, Any]) -> CheckResult:
         """See `checks.near`."""
         return checks.near(table, self.column, float(self.usual_per_hour), float(self.hours), self.max_times)

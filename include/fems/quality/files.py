@@ -8,11 +8,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fems.book import load_book
 from fems.errors import ConfigError, DataError
-from fems.plant import FEEDS, Plant
 from fems.quality import parameters
-from fems.raw.source import Source
+from fems.registry.book import load_book
+from fems.registry.feed import FactoryFeed
+from fems.registry.plant import FEEDS, Plant
 
 
 def read_file(path: Path, plant: Plant) -> pd.DataFrame:
@@ -80,5 +80,5 @@ def parameters_for(table: pd.DataFrame, suite: str, plant: Plant, definitions_di
         return {}
     if feed not in plant.feeds(factory_id):
         return {}
-    source = Source.of(plant, load_book(definitions_dir, feed, plant), factory_id)
+    source = FactoryFeed.of(plant, load_book(definitions_dir, feed, plant), factory_id)
     return parameters.of_table(table, source, grain)

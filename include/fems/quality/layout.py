@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fems.quality.table import EXAMPLES, Found, place, seconds, sensor_codes
+from fems.quality.table import EXAMPLES, CheckResult, place, seconds, sensor_codes
 
 
 def grid_times(begin: str, end: str, minutes: int, timezone: str) -> np.ndarray:
@@ -36,7 +36,9 @@ def position(times: np.ndarray, starts: np.ndarray) -> np.ndarray:
     return np.where(starts[at] == times, at, -1)
 
 
-def one_row_each(table: pd.DataFrame, factory_id: str, sensors: list[str], grid: Mapping[str, Any]) -> Found:
+def one_row_each(
+    table: pd.DataFrame, factory_id: str, sensors: list[str], grid: Mapping[str, Any]
+) -> CheckResult:
     """Find what keeps a table from being one row per registered sensor and interval, by sensor and then by time.
 
     That is: rows of another factory or of an unknown sensor, times that are no interval's start, rows that say again
@@ -56,7 +58,7 @@ def one_row_each(table: pd.DataFrame, factory_id: str, sensors: list[str], grid:
     cell = sensor * len(starts) + at
     foreign = (sensor < 0) | ~_is_factory(table, factory_id)
     if _in_blocks(cell, len(sensors), len(starts)) and not foreign.any():
-        return Found(len(table))
+        return CheckResult(len(table))
     off = ~foreign & (at < 0)
     placed = ~foreign & ~off
     again = placed.copy()
@@ -75,7 +77,7 @@ def one_row_each(table: pd.DataFrame, factory_id: str, sensors: list[str], grid:
         ),
     ]
     count = sum(int(each.sum()) for each in (foreign, off, again, out_of_order, ~there))
-    return Found(len(there), absent=tuple(lines), more=count - len(lines))
+    return CheckResult(len(there), absent=tuple(lines), more=count - len(lines))
 
 
 def _in_blocks(cell: np.ndarray, sensors: int, steps: int) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from fems.lake import GRAINS
+from fems.contracts.grains import GRAINS
 
 _PAGES = Environment(
     loader=PackageLoader("fems.quality"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -16,7 +16,7 @@ def overview(rows: list[dict[str, Any]], root: str) -> str:
     """Return the page of all months.
 
     Args:
-        rows: see `fems.flows.quality.overview`.
+        rows: see `fems.views.quality.overview`.
         root: where the pages lie.
     """
     return _PAGES.get_template("overview.html").render(rows=rows, root=root)

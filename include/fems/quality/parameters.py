@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fems.book import Book
-from fems.plant import Sensor
 from fems.process.abnormal import upper_limits
-from fems.raw.source import Source
+from fems.registry.book import Book
+from fems.registry.feed import FactoryFeed
+from fems.registry.plant import Sensor
 
 GRAIN_MINUTES = {"hour": 60, "day": 1440}
 _LONGEST_DAY = 1500
@@ -21,7 +21,7 @@ _LONGEST_DAY = 1500
 
 
 def of_partition(
-    source: Source, grain: str, first: date, last: date, laws_not_applied: Iterable[tuple[str, str]] = ()
+    source: FactoryFeed, grain: str, first: date, last: date, laws_not_applied: Iterable[tuple[str, str]] = ()
 ) -> dict[str, Any]:
     """Return the parameters of a partition's table.
 
@@ -94,7 +94,7 @@ def _limits(
 
 
 def of_table(
-    table: pd.DataFrame, source: Source, grain: str, laws_not_applied: Iterable[tuple[str, str]] = ()
+    table: pd.DataFrame, source: FactoryFeed, grain: str, laws_not_applied: Iterable[tuple[str, str]] = ()
 ) -> dict[str, Any]:
     """Return the parameters for a table of which only the file is at hand: its days are those that it has rows of."""
     local = table["timestamp"].dt.tz_convert(source.zone)
@@ -102,7 +102,7 @@ def of_table(
 
 
 def of_forecast(
-    source: Source, grain: str, origin: pd.Timestamp, horizon_minutes: int, recent: np.ndarray
+    source: FactoryFeed, grain: str, origin: pd.Timestamp, horizon_minutes: int, recent: np.ndarray
 ) -> dict[str, Any]:
     """Return the parameters of a forecast's table, a row a machine and interval.
 
@@ -140,7 +140,7 @@ def of_forecast(
     }
 
 
-def of_training(source: Source, hours: pd.DataFrame) -> dict[str, Any]:
+def of_training(source: FactoryFeed, hours: pd.DataFrame) -> dict[str, Any]:
     """Return the parameters of what a model is trained on, from its first hour to its last.
 
     Args:

@@ -20,7 +20,7 @@ def picture(record: dict[str, Any], title: str) -> bytes:
     """Draw a month's evaluation.
 
     Args:
-        record: see `fems.flows.quality.record_of`.
+        record: see `fems.flows.evaluate.record_of`.
         title: what stands above it.
 
     Returns:

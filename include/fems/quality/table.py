@@ -14,7 +14,7 @@ EXAMPLES = 3
 
 
 @dataclass(frozen=True)
-class Found:
+class CheckResult:
     """What breaks an expectation.
 
     Attributes:

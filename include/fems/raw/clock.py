@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from fems.plant import FileMapping
 from fems.raw.labels import NO_TIME, read_labels
+from fems.registry.plant import FileMapping
 
 __all__ = ["NO_TIME", "LabelTimes", "interval_starts", "label_times", "local_days", "on_grid", "placed_times"]
 

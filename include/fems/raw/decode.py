@@ -5,16 +5,17 @@ from collections.abc import Collection
 import numpy as np
 
 from fems.calendar import day_number
+from fems.contracts.raw_object import RawObject
 from fems.errors import UndecodableObject
-from fems.lake import RawObject
-from fems.raw import plain, text, wide
+from fems.raw import text, wide
 from fems.raw.decoded import DecodedObject, refused
-from fems.raw.source import Source
+from fems.raw.fast import plain
 from fems.raw.typed import TypedRows, typed
 from fems.raw.verdict import Verdict
+from fems.registry.feed import FactoryFeed
 
 
-def find_headers(there: Collection[str], source: Source) -> dict[str, str]:
+def find_headers(there: Collection[str], source: FactoryFeed) -> dict[str, str]:
     """Match the file's headers to our columns: by the mapping first, then by the book's aliases.
 
     Raises:
@@ -40,7 +41,7 @@ def find_headers(there: Collection[str], source: Source) -> dict[str, str]:
     return found
 
 
-def read_rows(data: bytes, source: Source) -> tuple[text.TextTable, dict[str, str]]:
+def read_rows(data: bytes, source: FactoryFeed) -> tuple[text.TextTable, dict[str, str]]:
     """Read an object's rows and find our columns among its headers.
 
     Raises:
@@ -53,7 +54,7 @@ def read_rows(data: bytes, source: Source) -> tuple[text.TextTable, dict[str, st
     return table, find_headers(table.columns, source)
 
 
-def decode(raw: RawObject, data: bytes, source: Source) -> DecodedObject:
+def decode(raw: RawObject, data: bytes, source: FactoryFeed) -> DecodedObject:
     """Decode a raw object.
 
     Nothing raises: an object that no reader understands comes back with no row and one quarantine record.
@@ -74,7 +75,7 @@ def decode(raw: RawObject, data: bytes, source: Source) -> DecodedObject:
     return decoded
 
 
-def decode_all(objects: list[tuple[RawObject, bytes]], source: Source) -> list[DecodedObject]:
+def decode_all(objects: list[tuple[RawObject, bytes]], source: FactoryFeed) -> list[DecodedObject]:
     """Decode some raw objects; each comes out as it would by itself.
 
     Plain text files are read together by the compiled reader.
@@ -93,7 +94,7 @@ def decode_all(objects: list[tuple[RawObject, bytes]], source: Source) -> list[D
     ]
 
 
-def _placed(rows: TypedRows, raws: list[RawObject], source: Source) -> list[DecodedObject]:
+def _placed(rows: TypedRows, raws: list[RawObject], source: FactoryFeed) -> list[DecodedObject]:
     """Place the rows of some objects in time and plant; those without a place are quarantined."""
     day = np.array([day_number(raw.day) for raw in raws], np.int32)
     owner, lines, values, states, odd = rows.owner, rows.lines, rows.values, rows.states, rows.odd

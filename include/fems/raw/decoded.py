@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fems.lake import RawObject
+from fems.contracts.raw_object import RawObject
 from fems.raw import text
-from fems.raw.source import Source
+from fems.registry.feed import FactoryFeed
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class DecodedObject:
         return self.read == 0
 
 
-def refused(raw: RawObject, source: Source, reason: str) -> DecodedObject:
+def refused(raw: RawObject, source: FactoryFeed, reason: str) -> DecodedObject:
     """Return an object that goes to quarantine whole, with the reason."""
     width = len(source.book.columns)
     return DecodedObject(

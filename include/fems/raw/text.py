@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from fems.errors import UndecodableObject
-from fems.plant import FileMapping
 from fems.raw import encodings, formats
+from fems.registry.plant import FileMapping
 
 _DELIMITERS = (",", ";", "\t", "|")
 _CODED = pa.dictionary(pa.int32(), pa.string())

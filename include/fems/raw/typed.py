@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from fems.raw import labels, numbers, text
 from fems.raw.decoded import NO_ODD_CELLS, OddCells
-from fems.raw.source import Source
+from fems.registry.feed import FactoryFeed
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def constant(name: str, n: int) -> Coded:
     return Coded(np.zeros(n, np.int32), pa.array([name], pa.string()))
 
 
-def coded_constants(source: Source, headers: Mapping[str, str], n: int) -> dict[str, Coded]:
+def coded_constants(source: FactoryFeed, headers: Mapping[str, str], n: int) -> dict[str, Coded]:
     """Return the ID columns that are the same in all rows: the mapping says so, or no header is there to tell.
 
     Args:
@@ -80,7 +80,7 @@ def coded_constants(source: Source, headers: Mapping[str, str], n: int) -> dict[
     return {name: constant(value, n) for name, value in names.items()}
 
 
-def typed(table: text.TextTable, headers: Mapping[str, str], source: Source) -> TypedRows:
+def typed(table: text.TextTable, headers: Mapping[str, str], source: FactoryFeed) -> TypedRows:
     """Type an object's rows.
 
     Args:
@@ -107,7 +107,7 @@ def typed(table: text.TextTable, headers: Mapping[str, str], source: Source) -> 
 
 
 def _numbers_of(
-    table: text.TextTable, headers: Mapping[str, str], source: Source
+    table: text.TextTable, headers: Mapping[str, str], source: FactoryFeed
 ) -> tuple[np.ndarray, np.ndarray, OddCells, np.ndarray]:
     """Type the value columns: values and states (columns, n), odd cells, and which columns the file carries."""
     n, width = len(table.lines), len(source.book.columns)

@@ -4,12 +4,12 @@ import numpy as np
 
 from fems.calendar import day_of
 from fems.raw import clock, text
-from fems.raw.source import Source
 from fems.raw.typed import TypedRows
+from fems.registry.feed import FactoryFeed
 
 
 def times_of(
-    table: text.TextTable, headers: dict[str, str], source: Source
+    table: text.TextTable, headers: dict[str, str], source: FactoryFeed
 ) -> tuple[np.ndarray, list[str], clock.LabelTimes]:
     """Return the code of each row's written time, the distinct written times, and what each of them means."""
     codes, labels = text.distinct(table.columns[headers["timestamp"]])
@@ -19,7 +19,7 @@ def times_of(
 class Verdict:
     """Where each row belongs; and of those without a place, why."""
 
-    def __init__(self, rows: TypedRows, source: Source, object_day: np.ndarray) -> None:
+    def __init__(self, rows: TypedRows, source: FactoryFeed, object_day: np.ndarray) -> None:
         self.rows, self.source, self.object_day = rows, source, object_day
         self.times = clock.placed_times(
             rows.seconds, rows.ahead, source.mapping, source.grain_minutes, source.zone

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 
 from fems.errors import UndecodableObject
-from fems.plant import FileMapping
 from fems.raw.text import TextTable
+from fems.registry.plant import FileMapping
 
 
 def to_long(table: TextTable, mapping: FileMapping) -> TextTable:

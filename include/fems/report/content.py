@@ -7,7 +7,7 @@ import pandas as pd
 
 from fems.forecast.reasons import Language
 from fems.forecast.tables import Forecast
-from fems.plant import Factory
+from fems.registry.plant import Factory
 
 TRACK_COLUMNS = (
     "month",

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fems.errors import ConfigError
-from fems.plant import Feed, FileMapping, Plant
+from fems.registry.plant import Feed, FileMapping, Plant
 from fems.simulate.streams import Floats
 
 FEED_COLUMNS: dict[Feed, tuple[str, ...]] = {

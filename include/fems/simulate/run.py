@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fems.errors import ConfigError
-from fems.plant import Feed, Plant
+from fems.registry.plant import Feed, Plant
 from fems.simulate import collector, faults
 from fems.simulate.calendar import Grid, holidays_of, local_midnight
 from fems.simulate.faults import FAULT_KINDS, FaultRates

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from fems.plant import Factory, SteamTrap
+from fems.registry.plant import Factory, SteamTrap
 from fems.simulate.calendar import Grid, activity
 from fems.simulate.streams import EPOCH, Floats, ar1, month_name, stream
 

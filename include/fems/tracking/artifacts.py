@@ -110,7 +110,7 @@ def log_model(made: Bundle, hour_table: pd.DataFrame, folder: Path) -> Any:
     inputs = [*outputs, *(ColSpec("double", name, required=False) for name in MEASURED[1:])]
     return mlflow.pyfunc.log_model(
         name="model",
-        python_model=str(Path(bundles.__file__).with_name("pyfunc.py")),
+        python_model=str(Path(__file__).with_name("pyfunc.py")),
         artifacts={"bundle": str(folder / "bundle")},
         code_paths=[str(_code(folder))],
         signature=ModelSignature(

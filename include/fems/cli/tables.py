@@ -1,0 +1,100 @@
+"""The tables that `fems status` and the demo print, and what all printed tables share."""
+
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+SHARES = {"coverage_pct": "coverage %", "replaced_pct": "replaced %", "filled_pct": "filled %"}
+"""Shares of all values that a person asks for first, and their headings."""
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    """Write a number with thousands separators, a dash where there is none."""
+    return "-" if value is None else f"{value:,.{digits}f}"
+
+
+def plain_table(title: str, headings: dict[str, str]) -> Table:
+    """Return an empty table without lines.
+
+    Args:
+        title: above it.
+        headings: heading -> left or right; `fold` is left, and a long text runs on in the next line.
+    """
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_lines=False,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    for heading, justify in headings.items():
+        table.add_column(
+            heading,
+            justify="right" if justify == "right" else "left",
+            no_wrap=justify != "fold",
+            overflow="fold" if justify == "fold" else "ellipsis",
+        )
+    return table
+
+
+def percent(share: float | None) -> str:
+    """Write a share that is given in %; what is not quite nothing or not quite all does not look like it."""
+    if share is None:
+        return "-"
+    return "<0.01" if 0 < share < 0.005 else ">99.99" if 99.995 <= share < 100 else f"{share:.2f}"
+
+
+def _factory(factory_id: str, found: dict[str, Any]) -> str:
+    return f"{factory_id}{'*' if found['simulated'] else ''} {found['name']}"
+
+
+def rows_table(summaries: dict[str, dict[str, Any]]) -> Table:
+    """Lay out what came in and what became of it (see `fems.views.status.factory_summary`)."""
+    headings = dict.fromkeys(("read", "published", "quarantined", "duplicate"), "right")
+    others = ("files refused", *SHARES.values(), "critical", "warnings")
+    table = plain_table(
+        "Rows and values of all feeds; quality of the published partitions",
+        {"factory": "left", **headings, **dict.fromkeys(others, "right")},
+    )
+    for factory_id, found in summaries.items():
+        table.add_row(
+            _factory(factory_id, found),
+            *(number(found["rows"][name]) for name in headings),
+            number(found["objects"]["quarantined"]),
+            *(percent(found["shares"][name]) for name in SHARES),
+            number(found["quality"]["critical_failed"]),
+            number(found["quality"]["warning_failed"]),
+        )
+    return table
+
+
+def forecast_table(summaries: dict[str, dict[str, Any]]) -> Table:
+    """Lay out the models and what they say of the next month."""
+    right = ("model", "one-step", "month-ahead", "weekly naive", "month", "kWh")
+    table = plain_table(
+        "Accuracy = 100 x (1 - scaled RMSE); month-ahead and weekly naive on the same held-out window",
+        {
+            "factory": "left",
+            **dict.fromkeys(right, "right"),
+            "highest days": "left",
+            "highest equipment": "left",
+        },
+    )
+    for factory_id, found in summaries.items():
+        accuracy, forecast = found["accuracy"], found["forecast"]
+        days = "\n".join(f"{day['date'][5:]} {day['kwh']:>9,.0f}" for day in forecast["peak_days"])
+        machines = "\n".join(f"{m['name']} {m['share_pct']:.0f} %" for m in forecast["top_equipment"][:3])
+        table.add_row(
+            f"{factory_id}{'*' if found['simulated'] else ''}",
+            f"v{found['model_version']}" if found["model_version"] else "-",
+            *(number(accuracy[name], 1) for name in ("one_step", "month_ahead", "weekly_naive")),
+            forecast["month"] or "-",
+            number(forecast["kwh"]),
+            days or "-",
+            machines or "-",
+        )
+    if any(found["simulated"] for found in summaries.values()):
+        table.caption = "* simulated data"
+    return table

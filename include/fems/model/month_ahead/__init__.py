@@ -1,0 +1,1 @@
+"""The month from one origin: experts, trees and MSTL, mixed by a gate."""

@@ -1,0 +1,82 @@
+"""How much of the factory's sum each way of forecasting has: fixed shares, cut where one erred more in the past.
+
+Forecasts that err differently cancel, and who erred least lately says little of who will next month (the forecast
+combination puzzle of Stock and Watson, 2004); so the shares start from fixed ones. But a way that does not suit a
+series at all errs several times as much at every past origin, and that is no chance.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from fems.model.history import Floats, History
+from fems.model.month_ahead import mstl as decomposition
+from fems.model.month_ahead import trees
+from fems.model.scores import HORIZON_MINUTES
+
+POWER = 2
+"""A way with twice the squared error of the best keeps a quarter of its share."""
+
+_ORIGINS, _EVERY_HOURS = 6, 15 * 24
+_HORIZON_HOURS = HORIZON_MINUTES // 60
+_LEAST_DAYS = 60
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What trees and MSTL have in the factory's sum, 0 to 1; the rest is the experts'."""
+
+    trees: float
+    mstl: float
+
+
+FIXED = Shares(trees=0.3, mstl=0.1)
+"""Chosen on windows before the last four, of the steel file and of simulated series."""
+
+NONE = Shares(trees=0.0, mstl=0.0)
+
+
+def fit(
+    history: History,
+    experts: Callable[[History, pd.Timestamp, int], Floats],
+    *,
+    seed: int = 0,
+    threads: int = 1,
+) -> Shares:
+    """Cut the fixed shares by what each way got wrong from past origins, trees refitted at each.
+
+    Args:
+        history: one factory.
+        experts: (known, origin, hours) -> (hours,) kWh of the factory, without trees and MSTL.
+        seed: of the trees.
+        threads: of the trees.
+
+    Returns:
+        `FIXED` where there is too little before every origin.
+    """
+    squared: list[list[float]] = []
+    for back in range(_HORIZON_HOURS, _HORIZON_HOURS + _ORIGINS * _EVERY_HOURS, _EVERY_HOURS):
+        origin = history.end - pd.Timedelta(hours=back)
+        known = history.until(origin)
+        truth = history.factory_kwh[len(known.hours) :][:_HORIZON_HOURS]
+        if len(known.hours) < _LEAST_DAYS * 24 or not np.isfinite(truth).any():
+            continue
+        booster = trees.fit(known, seed=seed, threads=threads)
+        local = decomposition.forecast(known, origin, len(truth))
+        if booster is None or local is None:
+            continue
+        said = (
+            experts(known, origin, len(truth)),
+            trees.predict(booster, known, origin, len(truth)),
+            local,
+        )
+        squared.append([float(np.nanmean((kwh - truth) ** 2)) for kwh in said])
+    if not squared:
+        return FIXED
+    error = np.maximum(np.mean(squared, axis=0), 1e-12)
+    fixed = np.array([1 - FIXED.trees - FIXED.mstl, FIXED.trees, FIXED.mstl])
+    share = fixed * (error.min() / error) ** POWER
+    share /= share.sum()
+    return Shares(trees=float(share[1]), mstl=float(share[2]))

@@ -1,0 +1,198 @@
+"""Training of the month-ahead model: the prior by past origins, the network where it earns, the band."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from fems.errors import TooLittleHistory
+from fems.model.history import MEASURED, Floats, History
+from fems.model.month_ahead import band, gate, shares, trees
+from fems.model.month_ahead import features as samples
+from fems.model.month_ahead.experts import STEADY
+from fems.model.month_ahead.features import DECODER_DAYS, Field, Samples
+from fems.model.month_ahead.gate_inference import Forward
+from fems.model.month_ahead.model import MonthAheadModel, weigh
+from fems.model.month_ahead.prior import fit_prior, lean
+from fems.model.runtime import prepare
+from fems.model.scaling import MinMaxScaler
+
+LEAST_DAYS = 35
+ORIGIN_EVERY_DAYS = 3
+MOST_ORIGINS = 120
+MARGIN = 0.01
+"""The network must lower the squared error on held-out origins by this share, or the prior stays.
+
+The held-out origins overlap and its best epoch is chosen on them, so a smaller gain says nothing.
+"""
+TRUST = 0.5
+"""The network's share in the weights where it earned one: half-way it keeps most of what it gained and risks half."""
+
+STEADY_SHARE = 0.25
+"""Of the expert with the longest memory in the prior, less where it erred more than the others at past origins: levels
+come back more often than one year shows. Chosen on windows before the last four."""
+
+OPTIMISM = 1.07
+"""Errors from past origins are taken as this much larger for the band: the weights were fitted on those very origins.
+Chosen on windows before the last four, of simulated series and of others."""
+
+_HOUR_STRIDE = 7
+_REFIT_SHARE = 4
+
+
+def train_month_ahead(
+    history: History,
+    epochs: int = 40,
+    seed: int = 0,
+    on_epoch: gate.OnEpoch | None = None,
+    *,
+    threads: int = 1,
+) -> MonthAheadModel:
+    """Train on a history.
+
+    The last origins are held out first: the network must beat the prior there, or the prior is what
+    forecasts. A network that did is then trained on over every origin for a quarter of the epochs.
+
+    Args:
+        history: one factory, at least `LEAST_DAYS` days.
+        epochs: of the network.
+        seed: the same seed and history give the same model.
+        on_epoch: called with the epoch, from 1, and its loss and val_loss.
+        threads: of TensorFlow.
+
+    Raises:
+        TooLittleHistory: fewer than `LEAST_DAYS` days.
+        DataError: the interval is not an hour.
+    """
+    history.require_hours()
+    if len(history.hours) < LEAST_DAYS * 24:
+        raise TooLittleHistory(
+            f"month-ahead training needs {LEAST_DAYS} days of hours; there are {len(history.hours) / 24:.1f}"
+        )
+    prepare(seed, threads)
+    laid_out = Field.of(history, DECODER_DAYS)
+    days = len(laid_out.grid.days)
+    scaler = MinMaxScaler.fit(history.equipment, history.used_kwh)
+    covariates = MinMaxScaler.fit(MEASURED, laid_out.measured)
+    every = samples.training_samples(laid_out, origins(days), scaler, covariates)
+    cut = days - min(60, days // 3)
+    trial = _try(every, cut, len(history.equipment), epochs, seed, on_epoch)
+    prior = _priors(every, len(history.equipment))
+    if trial.trust > 0:
+        start = weigh(None, 0, every.encoder, every.decoder, prior)
+        gate.fit(
+            trial.network,
+            every,
+            np.log(start),
+            validation=None,
+            validation_log_prior=None,
+            epochs=max(1, epochs // _REFIT_SHARE),
+            seed=seed + 1,
+            learning_rate=gate.LEARNING_RATE / 4,
+        )
+    residual, at = _residuals(every, trial, scaler)
+    model = MonthAheadModel(
+        equipment=history.equipment,
+        scaler=scaler,
+        covariates=covariates,
+        prior=prior,
+        trust=trial.trust,
+        network=Forward.of(trial.network) if trial.trust > 0 else None,
+        trees=trees.fit(history, seed=seed, threads=threads),
+        shares=shares.NONE,
+        band=band.fit(OPTIMISM * residual, band.kinds_of(laid_out.features)[at]),
+        trained_until=history.end,
+        notes=trial.notes | {"origins": float(len(every.target) / len(history.equipment))},
+        curve=trial.curve,
+    )
+    return _shared(model, history, seed, threads)
+
+
+def _shared(model: MonthAheadModel, history: History, seed: int, threads: int) -> MonthAheadModel:
+    """Give trees and MSTL their shares; the prior stands for the experts, since the network has seen those origins."""
+    weighed_by_prior = replace(model, network=None, trust=0.0)
+
+    def experts(known: History, origin: pd.Timestamp, hours: int) -> Floats:
+        return weighed_by_prior.predict(known, origin, hours).to_numpy().sum(axis=1)
+
+    found = shares.fit(history, experts, seed=seed, threads=threads)
+    return replace(
+        model,
+        shares=found,
+        notes=model.notes | {"trees_share": found.trees, "mstl_share": found.mstl},
+    )
+
+
+def origins(days: int) -> list[tuple[int, int]]:
+    """Return (day, hour) of past origins: every third day with something before and after it, at changing hours."""
+    past = min(56, days // 3)
+    future = min(14, days // 5)
+    chosen = list(range(days - future, past - 1, -ORIGIN_EVERY_DAYS))[:MOST_ORIGINS]
+    return [(day, (i * _HOUR_STRIDE) % 24) for i, day in enumerate(sorted(chosen))]
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What came of the held-out origins: who is trusted, and what was got wrong where it was not trained on."""
+
+    network: object
+    trust: float
+    prior: Floats
+    curve: list[dict[str, float]]
+    notes: dict[str, float]
+    weights: Floats
+
+
+def _try(
+    every: Samples, cut: int, equipment: int, epochs: int, seed: int, on_epoch: gate.OnEpoch | None
+) -> _Trial:
+    """Train on the origins before `cut` and judge on those from it on."""
+    early = every.where(every.origin_day < cut - 3).forget_from(cut)
+    late = every.where(every.origin_day >= cut)
+    prior = _priors(early, equipment)
+    network = gate.build(every.encoder.shape[2], every.decoder.shape[2])
+    curve, start = gate.fit(
+        network,
+        early,
+        np.log(weigh(None, 0, early.encoder, early.decoder, prior)),
+        validation=late,
+        validation_log_prior=np.log(weigh(None, 0, late.encoder, late.decoder, prior)),
+        epochs=epochs,
+        seed=seed,
+        on_epoch=on_epoch,
+    )
+
+    trained = Forward.of(network)
+
+    def error(trust: float) -> float:
+        mixed = gate.mixture(weigh(trained, trust, late.encoder, late.decoder, prior), late.experts)
+        return float(np.nanmean((mixed - late.target) ** 2))
+
+    trust = TRUST if error(TRUST) < (1 - MARGIN) * error(0.0) else 0.0
+    notes = {
+        "prior_val_loss": start,
+        "network_val_loss": min([row["val_loss"] for row in curve], default=start),
+        "val_loss": error(trust),
+        "trust": trust,
+    }
+    weights = weigh(None, 0, every.encoder, every.decoder, prior)
+    weights[every.origin_day >= cut] = weigh(trained, trust, late.encoder, late.decoder, prior)
+    return _Trial(network, trust, prior, curve, notes, weights)
+
+
+def _priors(of: Samples, equipment: int) -> Floats:
+    """(E, B, K)."""
+    fitted = []
+    for e in range(equipment):
+        experts, target = of.experts[e::equipment], of.target[e::equipment]
+        fitted.append(lean(fit_prior(experts, target), experts, target, STEADY, STEADY_SHARE))
+    return np.stack(fitted)
+
+
+def _residuals(every: Samples, trial: _Trial, scaler: MinMaxScaler) -> tuple[Floats, np.ndarray]:
+    """(R, 24, E) kWh, truth minus forecast, day by day; (R,) the day of the grid."""
+    error = every.target - gate.mixture(trial.weights, every.experts)
+    equipment = len(scaler.span)
+    by_equipment = np.moveaxis(error.reshape(-1, equipment, *error.shape[1:]), 1, -1) * np.array(scaler.span)
+    at = every.origin_day[::equipment, None] + np.arange(error.shape[1])
+    return by_equipment.reshape(-1, 24, equipment), at.reshape(-1)

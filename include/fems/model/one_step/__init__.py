@@ -1,0 +1,1 @@
+"""The study's protocol: the next interval from measured inputs."""

@@ -1,0 +1,1 @@
+"""The compiled reader of plain text files."""

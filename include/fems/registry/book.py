@@ -1,0 +1,295 @@
+"""The definition book (정의서): the rules that each column must keep and what replaces what breaks them."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from fems.registry import yamlfile
+from fems.registry.plant import Feed, Plant
+from fems.registry.yamlfile import WrongAt
+
+Aggregate = Literal["sum", "mean", "max", "energy_weighted_mean"]
+TABLE_COLUMNS = ("timestamp", "factory_id", "sensor_id")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Limits(_Strict):
+    """Hard limits of a value; what lies outside is abnormal."""
+
+    min: float | None = None
+    max: float | None = None
+    max_of_rated: float | None = Field(
+        None, gt=0, description="energy columns: the limit is this x rated_kw x the interval in hours"
+    )
+    max_of_usual: float | None = Field(
+        None, gt=1, description="the limit is this x the sensor's usual level (its 99th percentile)"
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Limits":
+        if self.min is not None and self.max is not None and self.min >= self.max:
+            raise ValueError(f"min {self.min:g} must be below max {self.max:g}")
+        return self
+
+
+class Jump(_Strict):
+    """The rate-of-change limit: a value that leaps away from both its neighbours and back again is abnormal."""
+
+    per_minute: float | None = Field(None, gt=0, description="the most it may change in a minute, own unit")
+    of_usual: float | None = Field(
+        None, gt=0, description="the most it may change at once, x the usual level"
+    )
+
+
+class Stuck(_Strict):
+    """When one column's repeated value means a stuck meter."""
+
+    minutes: int = Field(gt=0, description="a value that repeats exactly for longer than this is abnormal")
+    above_of_usual: float = Field(
+        0.0,
+        ge=0,
+        description="only above this x the usual level: the standby of a machine that is off repeats too, "
+        "at the meter's resolution",
+    )
+
+
+class Fill(_Strict):
+    """What takes the place of a missing or abnormal value, in this order. A longer gap stays missing and says so."""
+
+    stand_in: str | None = Field(
+        None,
+        description="a column that measures the same: where it was measured, its value x their usual ratio",
+    )
+    interpolate_minutes: int = Field(ge=0, description="up to here: a straight line between its neighbours")
+    earlier_minutes: int = Field(
+        ge=0, description="up to here: the same time on earlier days of the same kind, the same weekday first"
+    )
+
+
+class Column(_Strict):
+    """One measured column."""
+
+    name_ko: str
+    description: str
+    unit: str
+    aliases: tuple[str, ...] = Field((), description="headers under which files carry it")
+    required: bool = Field(False, description="a file without it cannot be used")
+    no_signal: tuple[float, ...] = Field(
+        (), description="readings by which the device says that it has none, such as -999"
+    )
+    limits: Limits = Limits()
+    jump: Jump | None = None
+    stuck: Stuck | None = None
+    fill: Fill
+    aggregate: dict[str, Aggregate] = Field(
+        min_length=1, description="columns that the hour and day tables get from this one, and how"
+    )
+
+
+class StuckReading(_Strict):
+    """When a whole reading that repeats means that the gateway lost its meter and sends the last one again."""
+
+    minutes: int = Field(gt=0, description="all columns repeat exactly for longer than this")
+    columns: int = Field(
+        ge=2, description="and this many of them are not 0: a machine at rest repeats a power factor, too"
+    )
+
+
+class Consistency(_Strict):
+    """A law between columns. Where several are broken at once, the column that explains the most of it is abnormal.
+
+    equal: A = B. power_factor: PF % = 100 A / sqrt(A^2 + R^2). apparent: I / sqrt(A^2 + R^2) is the sensor's own
+    constant (three-phase current at a steady voltage).
+    """
+
+    law: Literal["equal", "power_factor", "apparent"]
+    columns: tuple[str, ...] = Field(description="equal: A, B; power_factor: PF, A, R; apparent: I, A, R")
+    tolerance: float = Field(gt=0, description="relative; power_factor: in points of the share, 0.05 is 5 %")
+    max_broken: float = Field(
+        0.05,
+        gt=0,
+        lt=1,
+        description="a sensor of which more of the readings break it does not keep this law at all",
+    )
+    above_of_usual: float = Field(
+        0.02,
+        ge=0,
+        description="not judged where the energy is below this x the usual level: there it is rounding",
+    )
+
+    @model_validator(mode="after")
+    def _columns_fit(self) -> "Consistency":
+        wanted = 2 if self.law == "equal" else 3
+        if len(self.columns) != wanted or len(set(self.columns)) != wanted:
+            raise WrongAt(("columns",), f"the law {self.law!r} is between {wanted} different columns")
+        return self
+
+
+class Coverage(_Strict):
+    """Share of an hour's or a day's intervals that must have a value for the hour or day to have one."""
+
+    hour: float = Field(gt=0, le=1)
+    day: float = Field(gt=0, le=1)
+
+
+class RuleChange(_Strict):
+    """Rules of one column that are others for some sensors; each one given replaces the book's whole."""
+
+    no_signal: tuple[float, ...] | None = None
+    limits: Limits | None = None
+    jump: Jump | None = None
+    stuck: Stuck | None = None
+    fill: Fill | None = None
+
+
+class Override(_Strict):
+    """Other rules for some factories or sensors; where several match, the last one counts."""
+
+    why: str = Field(min_length=1, description="the reason, for the next person who reads the book")
+    factories: tuple[str, ...] = ()
+    sensors: tuple[str, ...] = ()
+    columns: dict[str, RuleChange] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _concerns_someone(self) -> "Override":
+        if not self.factories and not self.sensors:
+            raise ValueError("name the factories or the sensors that it is for")
+        return self
+
+
+class Book(_Strict):
+    """The rules of one feed."""
+
+    feed: Feed
+    time_aliases: tuple[str, ...]
+    factory_aliases: tuple[str, ...]
+    sensor_aliases: tuple[str, ...]
+    lookback_days: int = Field(
+        ge=1, le=31, description="days before a partition that its rules may look at (fill, stuck, registers)"
+    )
+    late_days: int = Field(
+        0, ge=0, le=31, description="days by which a row may come late, in a file of a later day"
+    )
+    min_coverage: Coverage
+    energy_column: str | None = Field(None, description="the weight of every energy_weighted_mean")
+    stuck_reading: StuckReading | None = None
+    consistency: dict[str, Consistency] = Field(default_factory=dict)
+    columns: dict[str, Column] = Field(min_length=1)
+    overrides: tuple[Override, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> "Book":
+        weighted = any("energy_weighted_mean" in c.aggregate.values() for c in self.columns.values())
+        if (weighted or self.energy_column is not None) and self.energy_column not in self.columns:
+            raise WrongAt(("energy_column",), "must name a column: an energy_weighted_mean needs its weight")
+        seen: set[str] = set()
+        for name, column in self.columns.items():
+            if name in TABLE_COLUMNS:
+                raise WrongAt(("columns", name), "the name has a meaning of its own")
+            self._check_column(column.fill.stand_in, ("columns", name, "fill", "stand_in"))
+            for target in column.aggregate:
+                if target in seen:
+                    raise WrongAt(
+                        ("columns", name, "aggregate", target),
+                        "two columns make the same column of the hour table",
+                    )
+                seen.add(target)
+        for rule, law in self.consistency.items():
+            for name in law.columns:
+                self._check_column(name, ("consistency", rule, "columns"))
+        for i, override in enumerate(self.overrides):
+            for name, change in override.columns.items():
+                where = ("overrides", i, "columns", name)
+                self._check_column(name, where)
+                self._check_column(
+                    change.fill.stand_in if change.fill else None, (*where, "fill", "stand_in")
+                )
+        return self
+
+    def _check_column(self, name: str | None, where: tuple[str | int, ...]) -> None:
+        if name is not None and name not in self.columns:
+            raise WrongAt(where, f"{name!r} is no column of this book ({', '.join(self.columns)})")
+
+    def for_sensor(self, factory_id: str, sensor_id: str) -> "Book":
+        """Return the book as it stands for one sensor: its overrides applied, and none left."""
+        columns = dict(self.columns)
+        for override in self.overrides:
+            if factory_id in override.factories or sensor_id in override.sensors:
+                for name, change in override.columns.items():
+                    # by attribute, not by dump: the rules stay models
+                    given = {rule: getattr(change, rule) for rule in change.model_fields_set}
+                    columns[name] = columns[name].model_copy(update=given)
+        return self.model_copy(update={"columns": columns, "overrides": ()})
+
+    @property
+    def version(self) -> str:
+        """Short fingerprint of the rules themselves: a comment changes nothing, a limit does."""
+        return _fingerprint(self.model_dump(mode="json"))
+
+    def version_for(self, factory_id: str, sensor_ids: Iterable[str]) -> str:
+        """Return the fingerprint of the rules as they stand for some sensors.
+
+        An override changes it for those alone that it concerns.
+        """
+        return _fingerprint([self.for_sensor(factory_id, sensor).version for sensor in sensor_ids])
+
+    @property
+    def value_columns(self) -> tuple[str, ...]:
+        """The measured columns in the book's order."""
+        return tuple(self.columns)
+
+
+def _fingerprint(content: Any) -> str:
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class RuleGroup:
+    """Sensors that the same rules hold for.
+
+    Attributes:
+        book: the rules, overrides applied.
+        sensors: int64, positions among the sensors asked for.
+    """
+
+    book: Book
+    sensors: np.ndarray
+
+
+def rule_groups(book: Book, factory_id: str, sensor_ids: Sequence[str]) -> list[RuleGroup]:
+    """Group sensors by the rules that hold for them; one group where the book has no override for them."""
+    found: dict[str, tuple[Book, list[int]]] = {}
+    for i, sensor_id in enumerate(sensor_ids):
+        own = book.for_sensor(factory_id, sensor_id)
+        found.setdefault(own.version, (own, []))[1].append(i)
+    return [RuleGroup(own, np.array(positions)) for own, positions in found.values()]
+
+
+def load_book(definitions_dir: Path, feed: Feed, plant: Plant | None = None) -> Book:
+    """Read the book of a feed; with the plant at hand, see that its overrides are for sensors that there are.
+
+    Raises:
+        ConfigError: it is missing or wrong; names the line.
+    """
+    path = definitions_dir / f"{feed}.yaml"
+    book = yamlfile.load(path, Book)
+    if plant is not None:
+        sensors = {s.sensor_id for f in plant.factories for s in plant.sensors(f, feed)}
+        for i, override in enumerate(book.overrides):
+            for name in sorted({*override.factories} - plant.factories.keys()):
+                raise yamlfile.wrong(path, ("overrides", i, "factories"), f"{name!r} is no factory")
+            for name in sorted({*override.sensors} - sensors):
+                raise yamlfile.wrong(
+                    path, ("overrides", i, "sensors"), f"{name!r} is no sensor of feed {feed}"
+                )
+    return book

@@ -1,0 +1,354 @@
+"""factories.yaml: the factories, their equipment and sensors, and how their collectors write files."""
+
+import re
+from collections.abc import Mapping as AbstractMapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from fems.errors import ConfigError
+from fems.registry import yamlfile
+from fems.registry.tariff import Budget, GridEmission, Tariff, emission_factor
+
+Feed = Literal["meter", "steam_trap"]
+FEEDS: tuple[Feed, ...] = ("meter", "steam_trap")
+
+GRAIN_MINUTES = {"1min": 1, "5min": 5, "10min": 10, "15min": 15, "30min": 30, "1h": 60}
+Grain = Literal["1min", "5min", "10min", "15min", "30min", "1h"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"{name!r} is no IANA time zone (such as Asia/Seoul)") from error
+    return name
+
+
+class FileMapping(_Strict):
+    """How one kind of collector writes its files, and what that means in the project's own words."""
+
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="our column -> the file's header; others are found by the definition book's aliases",
+    )
+    constants: dict[Literal["sensor_id", "factory_id"], str] = Field(
+        default_factory=dict, description="IDs that the file does not carry"
+    )
+    layout: Literal["long", "wide"] = Field(
+        "long", description="long: a row a sensor; wide: a column a sensor"
+    )
+    wide: dict[str, str] = Field(
+        default_factory=dict, description="wide layout only: the file's header -> SENSOR/COLUMN"
+    )
+    time_format: str | tuple[str, ...] | None = Field(
+        None,
+        description="strptime format, or several tried in this order; what matches none is read where it can mean "
+        "one time only (ISO 8601 and the like; day and month of 04/03/2025 are never guessed)",
+    )
+    timezone: str | None = Field(None, description="of the written times; the factory's if not given")
+    time_marks: Literal["start", "end"] = Field(
+        "start", description="which end of the interval the time marks"
+    )
+    midnight: Literal["next_day", "same_day"] = Field(
+        "next_day",
+        description="same_day: a day's last row is labelled 00:00 of that day and belongs to the midnight after it",
+    )
+    delimiter: str | None = Field(
+        None, min_length=1, max_length=1, description="comma, semicolon, tab or | by the header if not given"
+    )
+    decimal: Literal[".", ","] = Field(
+        ".",
+        description="the decimal mark of its text files. With the comma 1,234 is 1.234; with the point it is 1234",
+    )
+    skip_lines: int = Field(0, ge=0, description="lines of title above the header")
+    encodings: tuple[str, ...] = Field(
+        ("utf-8-sig", "cp949"),
+        min_length=1,
+        description="tried in this order; ASCII, and UTF-16 and UTF-8 with their marks, are known without",
+    )
+    cumulative: dict[str, float] = Field(
+        default_factory=dict,
+        description="columns that are a running register -> the value at which it rolls over to 0",
+    )
+
+    _zone = field_validator("timezone")(lambda name: _known_zone(name) if name else name)
+
+    @field_validator("delimiter")
+    @classmethod
+    def _readable_delimiter(cls, delimiter: str | None) -> str | None:
+        if delimiter is not None and (delimiter in '"\r\n\0' or not delimiter.isascii()):
+            raise ValueError(f"{delimiter!r} cannot stand between fields")
+        return delimiter
+
+    @field_validator("encodings")
+    @classmethod
+    def _known_encodings(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            try:
+                "a".encode(name)
+            except LookupError as error:
+                raise ValueError(f"{name!r} is no encoding of text") from error
+        return names
+
+    @field_validator("time_format")
+    @classmethod
+    def _readable_formats(cls, given: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        moment = datetime(2025, 3, 4, 13, 5, tzinfo=UTC)
+        for form in (given,) if isinstance(given, str) else given or ():
+            try:
+                datetime.strptime(moment.strftime(form), form)  # noqa: DTZ007 - only whether it can be read
+            except (ValueError, re.error) as error:
+                raise ValueError(f"{form!r} is no strptime format") from error
+        return given
+
+    @property
+    def separator(self) -> str:
+        """What stands between fields where rows are written and not read."""
+        return self.delimiter or ","
+
+    @property
+    def time_formats(self) -> tuple[str, ...]:
+        """The strptime formats to try, in order."""
+        return (self.time_format,) if isinstance(self.time_format, str) else self.time_format or ()
+
+    @model_validator(mode="after")
+    def _wide_is_complete(self) -> "FileMapping":
+        if (self.layout == "wide") != bool(self.wide):
+            raise ValueError("layout: wide and the table `wide:` go together")
+        for header, target in self.wide.items():
+            if target.count("/") != 1:
+                raise ValueError(f"wide.{header}: write SENSOR/COLUMN, not {target!r}")
+        if any(modulus <= 0 for modulus in self.cumulative.values()):
+            raise ValueError("cumulative: the roll-over value must be above 0")
+        return self
+
+
+class Equipment(_Strict):
+    """A machine with one meter."""
+
+    name: str
+    name_ko: str | None = Field(None, description="the same in Korean, for the report")
+    kind: Literal["compressor", "furnace", "boiler", "press", "pump", "chiller", "conveyor", "mixer", "line"]
+    sensor: str = Field(description="its meter's sensor ID")
+    rated_kw: float | None = Field(
+        None, gt=0, description="nameplate power; sets the hard limits of its meter"
+    )
+
+
+class SteamTrap(_Strict):
+    """A steam trap with a thermal sensor; the key is the sensor ID."""
+
+    name: str
+    set_point_c: float = Field(gt=0, description="temperature of a trap that works, degrees Celsius")
+
+
+class Factory(_Strict):
+    """One factory: its clock, its sensors and the mappings of its files."""
+
+    name: str
+    name_ko: str
+    grain: dict[Feed, Grain] = Field(description="native interval of each feed")
+    mapping: dict[Feed, str] = Field(description="feed -> a name under `mappings`")
+    equipment: dict[str, Equipment] = Field(min_length=1)
+    steam_traps: dict[str, SteamTrap] = Field(default_factory=dict)
+    main_meter: str | None = Field(
+        None,
+        description="sensor ID of the whole factory's meter, where there is one: the machines are compared with it",
+    )
+    timezone: str = "Asia/Seoul"
+    country: str = Field("KR", description="ISO 3166 code: whose public holidays it keeps")
+    shifts: Literal["continuous", "two_shift", "day_shift"] = "two_shift"
+    holidays_off: bool = Field(True, description="whether it stops on public holidays")
+    simulated: bool = Field(False, description="whether `fems simulate` makes its files")
+    contract_kw: float | None = Field(
+        None, gt=0, description="contract power; the forecast says how likely the maximum demand passes it"
+    )
+    tariff: str | None = Field(None, description="a name under `tariffs`; without it no cost is forecast")
+    budget: Budget | None = Field(
+        None, description="what a month is to stay under; stands beside the forecast"
+    )
+
+    _zone = field_validator("timezone")(_known_zone)
+
+    @model_validator(mode="after")
+    def _feeds_agree(self) -> "Factory":
+        if "meter" not in self.mapping:
+            raise ValueError("mapping: the feed `meter` is missing")
+        if set(self.mapping) != set(self.grain):
+            raise ValueError("grain and mapping must name the same feeds")
+        sensors = [e.sensor for e in self.equipment.values()]
+        if len(set(sensors)) != len(sensors):
+            raise ValueError("equipment: one sensor stands on two machines")
+        if self.main_meter in sensors:
+            raise ValueError("main_meter: it is a machine's meter")
+        if self.main_meter is not None and self.simulated:
+            raise ValueError("main_meter: the simulator makes none; set simulated: false")
+        if self.steam_traps and "steam_trap" not in self.mapping:
+            raise ValueError("steam_traps need a mapping and a grain for the feed `steam_trap`")
+        return self
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """A sensor as the stages need it."""
+
+    sensor_id: str
+    feed: Feed
+    equipment_id: str | None
+    rated_kw: float | None
+
+
+class Monitoring(_Strict):
+    """When the monitor asks for training, and when it tells of a coming peak."""
+
+    behind_days: int = Field(
+        7,
+        ge=1,
+        description="days of measured data on which a champion is behind weekly naive before it is replaced",
+    )
+    behind_margin: float = Field(1.0, ge=0, description="accuracy, percentage points, that it is behind by")
+    drift_days: int = Field(
+        14, ge=7, multiple_of=7, description="newest days that are held against the training"
+    )
+    drift_margin: float = Field(
+        1.5, gt=1, description="how many times farther than ever in training the inputs have moved"
+    )
+    drift_least_pct: float = Field(
+        10.0, ge=0, description="% of the factory's mean by which they changed; less does not matter"
+    )
+    ask_every_days: int = Field(
+        14, ge=1, description="days from one request for a factory's training to the next"
+    )
+    peak_chance: float = Field(
+        0.2, gt=0, le=1, description="chance of passing the contract power from which on it is told"
+    )
+
+
+class Plant(_Strict):
+    """The whole registry."""
+
+    mappings: dict[str, FileMapping]
+    factories: dict[str, Factory] = Field(min_length=1)
+    monitoring: Monitoring = Field(default_factory=Monitoring)
+    tariffs: dict[str, Tariff] = Field(default_factory=dict)
+    grid_emission: dict[str, tuple[GridEmission, ...]] = Field(
+        default_factory=dict,
+        description="country, ISO 3166 -> what a MWh from its grid emits, a factor a year",
+    )
+
+    @model_validator(mode="after")
+    def _tariffs_exist(self) -> "Plant":
+        for factory_id, factory in self.factories.items():
+            if factory.tariff is not None and factory.tariff not in self.tariffs:
+                raise yamlfile.WrongAt(
+                    ("factories", factory_id, "tariff"), f"tariff {factory.tariff!r} is not under `tariffs`"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _budgets_can_be_reckoned(self) -> "Plant":
+        for factory_id, factory in self.factories.items():
+            if factory.budget is not None and factory.budget.unit == "cost" and factory.tariff is None:
+                raise yamlfile.WrongAt(
+                    ("factories", factory_id, "budget"),
+                    "a budget in money needs a tariff; give one, or unit: kwh",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _emission_factors_are_of_different_years(self) -> "Plant":
+        for country, factors in self.grid_emission.items():
+            years = [factor.year for factor in factors]
+            for i, year in enumerate(years):
+                if year in years[:i]:
+                    raise yamlfile.WrongAt(
+                        ("grid_emission", country, i, "year"), f"overlap: there are two factors for {year}"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _mappings_exist(self) -> "Plant":
+        for factory_id, factory in self.factories.items():
+            for feed, name in factory.mapping.items():
+                if name not in self.mappings:
+                    raise ValueError(
+                        f"factory {factory_id}: mapping {name!r} of feed {feed} is not under `mappings`"
+                    )
+        return self
+
+    def factory(self, factory_id: str) -> Factory:
+        """Return a factory.
+
+        Raises:
+            ConfigError: it is not registered.
+        """
+        try:
+            return self.factories[factory_id]
+        except KeyError as error:
+            known = ", ".join(self.factories)
+            raise ConfigError(f"factory {factory_id!r} is not in factories.yaml (it has {known})") from error
+
+    def mapping(self, factory_id: str, feed: Feed) -> FileMapping:
+        """Return how the collectors of a factory's feed write their files.
+
+        Raises:
+            ConfigError: the factory or its feed is not registered.
+        """
+        factory = self.factory(factory_id)
+        if feed not in factory.mapping:
+            raise ConfigError(f"factory {factory_id} has no feed {feed!r} in factories.yaml")
+        return self.mappings[factory.mapping[feed]]
+
+    def feeds(self, factory_id: str) -> tuple[Feed, ...]:
+        """Return the feeds that a factory has, in the project's order."""
+        return tuple(feed for feed in FEEDS if feed in self.factory(factory_id).mapping)
+
+    def sensors(self, factory_id: str, feed: Feed) -> list[Sensor]:
+        """Return a feed's sensors in the order of the registry; a main meter, which is no machine, is the last."""
+        factory = self.factory(factory_id)
+        if feed == "steam_trap":
+            return [Sensor(sensor_id, feed, None, None) for sensor_id in factory.steam_traps]
+        machines = [Sensor(e.sensor, feed, key, e.rated_kw) for key, e in factory.equipment.items()]
+        main = [] if factory.main_meter is None else [Sensor(factory.main_meter, feed, None, None)]
+        return machines + main
+
+    def emission(self, factory_id: str, year: int) -> GridEmission | None:
+        """Return what a MWh from the grid of a factory's country emits in a year; None where no factor is known."""
+        return emission_factor(self.grid_emission.get(self.factory(factory_id).country, ()), year)
+
+    def grain_minutes(self, factory_id: str, feed: Feed) -> int:
+        """Return the native interval of a feed in minutes."""
+        return GRAIN_MINUTES[self.factory(factory_id).grain[feed]]
+
+    def with_grains(self, grains: AbstractMapping[str, Grain]) -> "Plant":
+        """Return the same plant with another native meter grain in some factories.
+
+        Raises:
+            ConfigError: a factory or a grain is unknown.
+        """
+        for key, grain in grains.items():
+            if grain not in GRAIN_MINUTES:
+                raise ConfigError(f"factory {key}: grain {grain!r} is none of {', '.join(GRAIN_MINUTES)}")
+        changed = {
+            key: self.factory(key).model_copy(update={"grain": {**self.factory(key).grain, "meter": grain}})
+            for key, grain in grains.items()
+        }
+        return self.model_copy(update={"factories": {**self.factories, **changed}})
+
+
+def load_plant(path: Path) -> Plant:
+    """Read factories.yaml.
+
+    Raises:
+        ConfigError: it is missing or wrong; names the line.
+    """
+    return yamlfile.load(path, Plant)
