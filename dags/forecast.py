@@ -74,7 +74,9 @@ def forecast() -> None:
 
         asked = known_params(params, dag)
         partition = getattr(dag_run, "partition_key", None)
-        return targets(Platform.from_environment(), partition, asked.get("factories"), asked.get("month"))
+        return targets(
+            Platform.from_environment(role="forecast"), partition, asked.get("factories"), asked.get("month")
+        )
 
     @task_with_report(
         outlets=[FORECAST],
@@ -85,7 +87,7 @@ def forecast() -> None:
         from fems.flows.forecast import forecast_factory
         from fems.flows.platform import Platform
 
-        platform = Platform.from_environment()
+        platform = Platform.from_environment(role="forecast")
         return forecast_factory(platform, factory, month, params["horizon_minutes"], params["origin"])
 
     forecast_factory.expand_kwargs(targets())

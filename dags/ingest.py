@@ -56,7 +56,7 @@ def ingest() -> None:
         from fems.flows.ingest import stale_factories
         from fems.flows.platform import Platform
 
-        platform = Platform.from_environment()
+        platform = Platform.from_environment(role="ingest")
         return stale_factories(platform, known_params(params, dag)["factories"] or platform.plant.factories)
 
     @task_with_quality(outlets=[PROCESSED], map_index_template="{{ task.op_kwargs['factory'] }}")
@@ -65,7 +65,7 @@ def ingest() -> None:
         from fems.flows.ingest import ingest_factory
         from fems.flows.platform import Platform
 
-        return ingest_factory(Platform.from_environment(), factory, run=run_id)
+        return ingest_factory(Platform.from_environment(role="ingest"), factory, run=run_id)
 
     ingest_factory.expand(factory=find_stale())
 

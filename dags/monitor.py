@@ -58,7 +58,7 @@ def monitor() -> None:
         from fems.flows.platform import Platform
         from fems.flows.train import trainable
 
-        platform = Platform.from_environment()
+        platform = Platform.from_environment(role="monitor")
         return known_params(params, dag)["factories"] or trainable(platform)
 
     @task(outlets=[ASKED], map_index_template="{{ task.op_kwargs['factory'] }}")
@@ -67,7 +67,7 @@ def monitor() -> None:
         from fems.flows.monitor import monitor_factory, now_utc
         from fems.flows.platform import Platform
 
-        result = monitor_factory(Platform.from_environment(), factory, now_utc(), run_id)
+        result = monitor_factory(Platform.from_environment(role="monitor"), factory, now_utc(), run_id)
         if result["request"]:
             outlet_events[ASKED].add(RETRAIN, extra=result["request"])
         return result

@@ -71,7 +71,7 @@ def train() -> None:
         from fems.flows.platform import Platform
         from fems.flows.train import trainable
 
-        platform = Platform.from_environment()
+        platform = Platform.from_environment(role="training")
         return known_params(params, dag)["factories"] or trainable(platform)
 
     @task(
@@ -85,7 +85,7 @@ def train() -> None:
         from fems.flows.platform import Platform
         from fems.flows.train import train_factory
 
-        platform = Platform.from_environment()
+        platform = Platform.from_environment(role="training")
         result = train_factory(
             platform,
             factory,
