@@ -56,7 +56,11 @@ def system(kind: str, machine: str, glibc: str) -> Finding:
     """
     what = f"{kind} on {machine}, {glibc or 'no glibc'}"
     if kind != "Linux" or machine != "x86_64":
-        return Finding(FAIL, what, "the packages are made for Linux on x86_64: use such a machine, a virtual one on macOS and Windows")
+        return Finding(
+            FAIL,
+            what,
+            "the packages are made for Linux on x86_64: use such a machine, a virtual one on macOS and Windows",
+        )
     version = tuple(int(part) for part in re.findall(r"\d+", glibc)[:2])
     if version < OLDEST_GLIBC:
         return Finding(
@@ -123,7 +127,9 @@ def environment(folder: Path, version: tuple) -> Finding:
     if fems.exists() and str(folder) not in fems.read_text(errors="replace")[:1000]:
         return Finding(FAIL, f"{folder.name} was made elsewhere and moved here", remove)
     if own[:2] != version[:2] and OLDEST <= version[:2] <= NEWEST:
-        return Finding(WARN, f"{what} and stays so, this is {version[0]}.{version[1]}", f"to change, {remove}")
+        return Finding(
+            WARN, f"{what} and stays so, this is {version[0]}.{version[1]}", f"to change, {remove}"
+        )
     return Finding(OK, what)
 
 
@@ -142,7 +148,7 @@ def memory(available: Optional[float], needed: float) -> Finding:  # noqa: UP045
     what = f"{available / GB:.1f} GB of memory available, needed about {needed / GB:.0f}"
     if available < needed:
         return Finding(
-            WARN, what, "end other programs, or take fewer factories: `make demo DEMO=\"--factories 2160\"`"
+            WARN, what, 'end other programs, or take fewer factories: `make demo DEMO="--factories 2160"`'
         )
     return Finding(OK, what)
 
