@@ -115,12 +115,14 @@ def steel(path: Path, step: pd.Timedelta = HOUR) -> History:
 
 
 def usual_series() -> list[str]:
+    """Return the simulated factories, and steel where the file is."""
     plant = load_plant(settings().factories_file)
     names = [key for key, factory in plant.factories.items() if factory.simulated]
     return [*names, "steel"] if STEEL.exists() else names
 
 
 def history_of(series: str) -> History:
+    """Return the history of a factory, of steel or of a profile of SimBench."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if series in others.NAMES:
         return others.history(series)
