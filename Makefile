@@ -60,10 +60,11 @@ check:
 down: ## stop what `make up` or `make demo` started; the data stays
 	@if [[ -x $(BIN)/python ]]; then $(BIN)/python -m embedded down; else echo "nothing is running"; fi
 
-lint: setup ## style and types
+lint: setup ## style, types and the order of the rooms
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 test: lint ## lint, types and all tests, on the embedded services
 	$(BIN)/pytest
@@ -97,4 +98,4 @@ fresh: ## do what README says on a bare Debian 12 and 13, in a container engine;
 	@python3 tests/fresh/run.py $(FRESH)
 
 env: ## make .env with new secrets, for docker-compose.yaml
-	@python3 include/embedded/dotenv.py .env
+	@PYTHONPATH=include python3 -m embedded.dotenv .env
