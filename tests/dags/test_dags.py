@@ -155,7 +155,7 @@ def test_a_misspelt_param_is_named(bag) -> None:
         known_params({"factories": None, "factory": ["1100"]}, dag)
 
 
-def test_a_missing_library_fails_at_once_and_a_lost_service_is_tried_again() -> None:
+def test_a_missing_library_fails_at_once_and_a_lost_service_is_tried_again(bag) -> None:
     from airflow.sdk import RetryAction
 
     from fems.errors import DataError, ServiceUnavailable
