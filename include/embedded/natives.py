@@ -19,11 +19,13 @@ SYSTEM = {
     "libgcc_s.so.1",
     "libm.so.6",
     "libpthread.so.0",
+    "libresolv.so.2",
     "librt.so.1",
     "libstdc++.so.6",
     "libutil.so.1",
+    "libz.so.1",
 }
-"""What a bare Debian, Ubuntu and Fedora have: glibc, and GCC's runtime, which their package managers need."""
+"""What a bare Debian, Ubuntu and Fedora have: glibc; GCC's runtime and zlib, which their package managers need."""
 
 OPTIONAL = {
     "omppool": "one of numba's three ways to run threads, and no code of ours asks numba for threads",
