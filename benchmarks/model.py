@@ -51,13 +51,13 @@ def rows(skip: int = 0) -> list[Measurement]:
     Args:
         skip: so many of the last windows are left out; designs are chosen with 4, and reported with 0.
     """
-    month_ahead = [_line(job.series, found) for job, found in tables(_series(), skip).items()]
+    month_ahead = [_line(job.series, found) for job, found in tables(usual_series(), skip).items()]
     return [*month_ahead, *(_one_step_line(name, found) for name, found in one_step().items())]
 
 
 def one_step() -> dict[str, dict[str, Any]]:
     """Return what `backtest.one_step` says of each series, in two processes."""
-    names = [*_series(), *(["steel, 15 minutes"] if STEEL.exists() else [])]
+    names = [*usual_series(), *(["steel, 15 minutes"] if STEEL.exists() else [])]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         return dict(zip(names, pool.map(_one_step, names), strict=True))
 
@@ -114,13 +114,15 @@ def steel(path: Path, step: pd.Timedelta = HOUR) -> History:
     return History.from_hour_table(hours.assign(factory_id="steel", sensor_id="steel-M01"), step=step)
 
 
-def _series() -> list[str]:
+def usual_series() -> list[str]:
+    """Return the simulated factories, and steel where the file is."""
     plant = load_plant(settings().factories_file)
     names = [key for key, factory in plant.factories.items() if factory.simulated]
     return [*names, "steel"] if STEEL.exists() else names
 
 
-def _history(series: str) -> History:
+def history_of(series: str) -> History:
+    """Return the history of a factory, of steel or of a profile of SimBench."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if series in others.NAMES:
         return others.history(series)
@@ -130,11 +132,11 @@ def _history(series: str) -> History:
 
 
 def _one_step(series: str) -> dict[str, Any]:
-    return backtest.one_step(_history(series))
+    return backtest.one_step(history_of(series))
 
 
 def _backtest(job: Job) -> dict[str, Any]:
-    history = _history(job.series)
+    history = history_of(job.series)
     methods = backtest.all_methods(seed=job.seed)
     if job.seed:
         methods = {LSTM: methods[LSTM]}
@@ -166,7 +168,7 @@ def main() -> None:
     if sys.argv[1:] == ["one-step"]:
         return _print_one_step()
     skip, seeds = (int(sys.argv[i]) if len(sys.argv) > i else default for i, default in ((1, 0), (2, 1)))
-    asked = sys.argv[3:] or _series()
+    asked = sys.argv[3:] or usual_series()
     found = tables(list(others.NAMES) if asked == ["others"] else asked, skip, seeds)
     first = {job.series: result for job, result in found.items() if job.seed == 0}
     for figure in ("accuracy", "mae", "r2", "abs_total_error_pct", "coverage_80"):
