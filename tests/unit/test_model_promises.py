@@ -14,7 +14,7 @@ from fems.model import backtest, promotion, scores
 from fems.model import calendar_features as calendar
 from fems.model.bundle import Bundle
 from fems.model.history import History
-from fems.model.month_ahead import band, closures, experts
+from fems.model.month_ahead import band, experts, shutdowns
 from fems.model.month_ahead.daygrid import DayGrid
 from fems.model.month_ahead.model import MonthAheadModel
 from fems.model.month_ahead.train import train_month_ahead
@@ -41,7 +41,7 @@ def consult(history: History) -> dict[str, np.ndarray]:
     known = np.concatenate([grid.values, np.full((1, 24, 1), np.nan)])
     days = np.append(days, days[-1] + calendar.ONE_DAY)
     features = calendar.day_features(days, "KR")
-    said = experts.consult(known, calendar.day_kinds(features), calendar.weekdays(days), 31, 28, True)
+    said = experts.predict_all(known, calendar.day_kinds(features), calendar.weekdays(days), 31, 28, True)
     return {name: said.future[:, k, :, 0] for k, name in enumerate(experts.NAMES)}
 
 
@@ -52,7 +52,9 @@ def test_a_stop_is_found_and_moves_no_level() -> None:
     used[stopped] = 3.0
     stop = replace(history, used_kwh=used)
     grid = DayGrid.of(stop.hours, stop.used_kwh)
-    found = closures.find(grid.values, calendar.day_kinds(calendar.day_features(grid.days, "KR")))[:, 0]
+    found = shutdowns.find_shutdowns(grid.values, calendar.day_kinds(calendar.day_features(grid.days, "KR")))[
+        :, 0
+    ]
     days = [str(day) for day in grid.days[found]]
     assert days == [f"2024-11-{d}" for d in (20, 21, 22, 25, 26)]  # a weekend that rests is no stop
     whole, broken = consult(history), consult(stop)
@@ -70,7 +72,7 @@ def test_a_machine_that_often_rests_has_no_stops() -> None:
     day = np.arange(len(used)) // 24
     used[day % 3 == 0] = 3.0
     kinds = calendar.day_kinds(calendar.day_features(DayGrid.of(history.hours, used).days, "KR"))
-    assert not closures.find(DayGrid.of(history.hours, used).values, kinds).any()
+    assert not shutdowns.find_shutdowns(DayGrid.of(history.hours, used).values, kinds).any()
 
 
 def test_a_planted_holiday_effect_is_learnt() -> None:
@@ -142,7 +144,7 @@ def test_bands_are_of_every_machine_and_the_factory_by_the_hour_and_by_the_day()
     made = band.fit(random.normal(0, 3, (280, 24, 2)), np.tile([0, 0, 0, 0, 0, 1, 2], 40))
     hours = pd.date_range("2025-03-03 18:00", periods=54, freq="h", tz=ZONE)
     kwh = pd.DataFrame({"A": 100.0, "B": 1.0}, index=hours)
-    bands = band.around(kwh, made, "KR")
+    bands = band.around(kwh, made, "KR", True, np.zeros(2))
     assert set(bands.hour) == set(bands.day) == {"A", "B", ""}
     pd.testing.assert_series_equal(
         bands.hour[""]["p50_kwh"], kwh.sum(axis=1), check_names=False, check_freq=False
@@ -158,19 +160,34 @@ def test_bands_are_of_every_machine_and_the_factory_by_the_hour_and_by_the_day()
     assert width[1] < 0.4 * (whole["p90_kwh"] - whole["p10_kwh"]).sum()
 
 
+def test_a_factory_that_works_on_holidays_has_a_working_days_band_there() -> None:
+    days = np.array(["2025-05-01", "2025-05-04", "2025-05-03", "2025-05-02"], dtype="datetime64[D]")
+    features = calendar.day_features(days, "KR")  # a Thursday that is a holiday, Sunday, Saturday, Friday
+    assert band.kinds_of(features, holidays_off=True).tolist() == [2, 2, 1, 0]
+    assert band.kinds_of(features, holidays_off=False).tolist() == [0, 2, 1, 0]
+    random = np.random.default_rng(7)
+    kinds = np.tile([0, 0, 0, 0, 0, 1, 2], 40)
+    made = band.fit(random.normal(0, np.array([10, 10, 1.0])[kinds][:, None, None], (280, 24, 1)), kinds)
+    hours = pd.date_range("2025-05-01", periods=24, freq="h", tz=ZONE)
+    kwh = pd.DataFrame({"A": 100.0}, index=hours)
+    off, on = (band.around(kwh, made, "KR", off, np.zeros(1)).hour["A"] for off in (True, False))
+    wide, narrow = ((bands["p90_kwh"] - bands["p10_kwh"]).mean() for bands in (on, off))
+    assert wide > 5 * narrow
+
+
 def test_every_method_is_scored_on_the_same_windows_and_sees_no_future() -> None:
     history = plant(150)
     methods = backtest.all_methods(epochs=1)
     result = backtest.month_ahead(history, methods, count=2, horizon_minutes=7 * 1440)
-    assert set(result["mean"]) == {"lstm", "weekly_naive", "profile", "mstl", "lightgbm"}
-    assert set(result["train_seconds"]) == set(result["mean"])
-    for name, found in result["mean"].items():
+    assert set(result.mean) == {"month_ahead", "weekly_naive", "profile", "mstl", "lightgbm"}
+    assert set(result.train_seconds) == set(result.mean)
+    for name, found in result.mean.items():
         assert {"accuracy", "rmse_scaled", "mae", "r2", "total_error_pct", "abs_total_error_pct"} <= set(
             found
         )
         assert found["accuracy"] > 85, name
-    assert 0 <= result["mean"]["lstm"]["coverage_80"] <= 1
-    origin = pd.Timestamp(result["windows"][0]["origin"])
+    assert 0 <= result.mean["month_ahead"]["coverage_80"] <= 1
+    origin = pd.Timestamp(result.windows[0].origin)
     spoilt = replace(history, used_kwh=np.where((history.hours >= origin)[:, None], 1e6, history.used_kwh))
     spoilt = replace(spoilt, inputs=pd.DataFrame({"used_kwh": spoilt.used_kwh[:, 0]}, index=spoilt.hours))
     for name, method in methods.items():
@@ -202,10 +219,10 @@ def test_windows_to_choose_on_and_windows_to_report_do_not_meet() -> None:
 def test_a_challenger_needs_a_margin(
     ours: float, naive: float, rival: float | str | None, promoted: bool, says: str
 ) -> None:
-    known = {None: None, "none": promotion.Rival("7", None, "no window in common")}
-    found = known.get(rival, promotion.Rival("7", rival, "it forecast this window"))  # type: ignore[arg-type]
-    verdict = promotion.decide(ours, naive, found)
-    assert verdict.promoted is promoted and says in verdict.reason
+    known = {None: None, "none": promotion.ChampionScore("7", None, "no window in common")}
+    found = known.get(rival, promotion.ChampionScore("7", rival, "it forecast this window"))  # type: ignore[arg-type]
+    decision = promotion.decide(ours, naive, found)
+    assert decision.promoted is promoted and says in decision.reason
 
 
 def test_a_champion_that_saw_the_window_is_not_scored_on_it() -> None:
@@ -218,13 +235,16 @@ def test_a_champion_that_saw_the_window_is_not_scored_on_it() -> None:
 
     before, after = (train_month_ahead(h, epochs=1) for h in (history.until(origin), history))
     recorded = {"month_ahead.accuracy": 91.0, "month_ahead.holdout_hours": 480.0}
-    honest = promotion.rival("1", bundle(before, recorded), window, 45.0, history, "")
+    honest = promotion.score_champion("1", bundle(before, recorded), window, 45.0, history, "")
     own = scores.accuracy(window["truth"], before.predict(history, origin, 480)["M"], 45.0)
     assert honest.accuracy == pytest.approx(own) and honest.accuracy != 91.0
-    same = promotion.rival("1", bundle(after, recorded), window, 45.0, history, origin.isoformat())
+    same = promotion.score_champion("1", bundle(after, recorded), window, 45.0, history, origin.isoformat())
     assert same.accuracy == 91.0
     for other in ("", (origin - pd.Timedelta(days=1)).isoformat()):
-        assert promotion.rival("1", bundle(after, recorded), window, 45.0, history, other).accuracy is None
+        assert (
+            promotion.score_champion("1", bundle(after, recorded), window, 45.0, history, other).accuracy
+            is None
+        )
 
 
 def test_a_table_that_cannot_be_used_is_one_clear_error(tmp_path: Path) -> None:

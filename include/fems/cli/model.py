@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -10,6 +10,9 @@ from rich.table import Table
 from fems.cli.tables import plain_table
 from fems.cli.terminal import FactoryArgument, out
 from fems.errors import ConfigError
+
+if TYPE_CHECKING:
+    from fems.model.backtest import BacktestResult
 
 
 def backtest(
@@ -34,7 +37,10 @@ def backtest(
     one_step: Annotated[
         bool, typer.Option("--one-step", help="Score the study's protocol, beside persistence.")
     ] = False,
-    epochs: Annotated[int, typer.Option(min=1, help="Of the one-step model, at most.")] = 50,
+    epochs: Annotated[
+        int,
+        typer.Option(min=1, help="Of the LSTM (the one-step model, or the month-ahead gate), at most."),
+    ] = 50,
     seed: int = 0,
 ) -> None:
     """Score all methods on the same windows of any series: month-ahead from rolling origins, or one-step."""
@@ -55,7 +61,7 @@ def backtest(
         skip=skip,
     )
     try:
-        output.write_text(json.dumps(result, indent=1), encoding="utf-8")
+        output.write_text(json.dumps(result.to_json(), indent=1), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"--out {output}: cannot be written: {error.strerror}") from error
     # a pipe or a log file has no width; 80 columns would break the table
@@ -69,21 +75,23 @@ def promote(
     ] = None,
 ) -> None:
     """Make a version of a factory's model the champion: it forecasts from now on."""
-    from fems import tracking
+    from fems.settings import settings
+    from fems.tracking import Tracking
 
-    made = tracking.promote(factory, version)
+    made = Tracking.connect(settings()).promote(factory, version)
     typer.echo(f"{made.model}: version {made.version} is champion, {made.reason}")
 
 
 def rollback(factory: FactoryArgument) -> None:
     """Give the champion's place back to the version that it took it from."""
-    from fems import tracking
+    from fems.settings import settings
+    from fems.tracking import Tracking
 
-    made = tracking.rollback(factory)
+    made = Tracking.connect(settings()).rollback(factory)
     typer.echo(f"{made.model}: version {made.version} is champion, {made.reason}")
 
 
-def backtest_table(name: str, result: dict[str, Any]) -> Table:
+def backtest_table(name: str, result: "BacktestResult") -> Table:
     """Lay out what a backtest found, best accuracy first."""
     columns = {
         "accuracy": ("accuracy", ".2f"),
@@ -95,10 +103,10 @@ def backtest_table(name: str, result: dict[str, Any]) -> Table:
         "in the 80 % band": ("coverage_80", ".3f"),
     }
     shown = plain_table(
-        f"{name}: {result['protocol']}, {len(result['windows'])} windows, mean",
+        f"{name}: {result.protocol}, {len(result.windows)} windows, mean",
         {"method": "left", **dict.fromkeys(columns, "right")},
     )
-    for method, found in sorted(result["mean"].items(), key=lambda item: -item[1]["accuracy"]):
+    for method, found in sorted(result.mean.items(), key=lambda item: -item[1]["accuracy"]):
         cells = (f"{found[key]:{form}}" if key in found else "-" for key, form in columns.values())
         shown.add_row(method, *cells)
     return shown

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from fems import __version__, tracking
+from fems import __version__
 from fems.errors import DataError, NoModel, TooLittleHistory
 from fems.flows.evaluate import evaluate_forecast
 from fems.flows.history import as_history, month_of, published_hours, published_months, with_tables
@@ -130,7 +130,7 @@ def forecast_factory(
     history = as_history(platform, factory_id, published_hours(platform, factory_id))
     start = origin_of(history.end, factory_id, month, origin)
     known = history.until(start)
-    said = _said(factory_id, known, start, -(-horizon_minutes // 60))
+    said = _said(platform, factory_id, known, start, -(-horizon_minutes // 60))
     fingerprint = _fingerprint(lake, factory_id, start)
     prefix, there = _place(lake, factory_id, start, horizon_minutes, said.model, fingerprint)
     if there is not None:
@@ -166,14 +166,16 @@ def forecast_factory(
     return _told(prefix, summary)
 
 
-def _said(factory_id: str, known: History, origin: pd.Timestamp, hours: int) -> ForecastResult:
+def _said(
+    platform: Platform, factory_id: str, known: History, origin: pd.Timestamp, hours: int
+) -> ForecastResult:
     """Ask the champion; where there is none, or too little recent data for it, ask a baseline and say so.
 
     A service that does not answer is no reason for a baseline: that is retried.
     """
     share = fallback.recent_share(known, origin)
     try:
-        champion = tracking.load_champion(factory_id)
+        champion = platform.tracking.load_champion(factory_id)
         trained_until = pd.Timestamp(champion.tags["trained_until"])
         if trained_until > origin:
             raise DataError(
@@ -188,11 +190,12 @@ def _said(factory_id: str, known: History, origin: pd.Timestamp, hours: int) -> 
         model = champion.bundle.month_ahead
         kwh, bands = model.predict(known, origin, hours), model.predict_bands(known, origin, hours)
         about = {
-            "name": tracking.model_name(factory_id),
+            "name": platform.tracking.model_name(factory_id),
             "version": champion.version,
             "trained_until": trained_until.isoformat(),
             "fallback": None,
             "fallback_code": None,
+            "notice": champion.notice,
         }
         return ForecastResult(kwh, bands, about)
     except (NoModel, TooLittleHistory) as error:
@@ -302,5 +305,5 @@ def targets(
         factories = [factory_id]
     for factory_id in factories or []:
         platform.plant.factory(factory_id)
-    chosen = factories or [f for f in platform.plant.factories if tracking.has_champion(f)]
+    chosen = factories or [f for f in platform.plant.factories if platform.tracking.has_champion(f)]
     return [{"factory": factory_id, "month": month} for factory_id in chosen]

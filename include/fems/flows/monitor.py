@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from fems import tracking
 from fems.flows.history import as_history, published_hours
 from fems.flows.platform import Platform, timed
 from fems.lake import keys
@@ -18,7 +17,7 @@ from fems.lake.serialize import to_json, to_parquet
 from fems.model.history import History
 from fems.monitor import behind, drift, peaks, record, requests
 from fems.monitor.record import FACTORY, Past
-from fems.tracking.track_record import log_track_record
+from fems.tracking import Tracking
 
 log = logging.getLogger(__name__)
 
@@ -71,12 +70,12 @@ def look(platform: Platform, factory_id: str) -> Findings:
     history = as_history(platform, factory_id, published_hours(platform, factory_id))
     joined = [record.join(past, history) for past in past_forecasts(platform.lake, factory_id, history)]
     table = record.table([row for one in joined for row in record.rows(one)], str(history.hours.tz))
-    _log_versions(factory_id, table)
+    _log_versions(platform.tracking, factory_id, table)
     if len(joined):
         data = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
         platform.lake.store.put(keys.track_record_key(factory_id), to_parquet(data))
 
-    champion = tracking.find_champion(factory_id)
+    champion = platform.tracking.find_champion(factory_id)
     if champion is None:
         return Findings(table, None, None, [], None, history.end)
     version, tags = champion
@@ -166,13 +165,13 @@ def _with_tables(lake: Lake, past: Past, prefix: str, hours: int) -> Past:
     return replace(past, kwh=wide("used_kwh"), low=wide("used_kwh_p10"), high=wide("used_kwh_p90"))
 
 
-def _log_versions(factory_id: str, table: pd.DataFrame) -> None:
+def _log_versions(tracking: Tracking, factory_id: str, table: pd.DataFrame) -> None:
     """Log each version's newest measured forecast to MLflow; baselines that stood in for a model have no version."""
     factory = table[(table["sensor_id"] == FACTORY) & table["model_version"].str.fullmatch(r"\d+")]
     for version, rows in factory.groupby("model_version"):
         newest = rows.iloc[-1]
         figures = {name: float(newest[name]) for name in _FIGURES}
-        log_track_record(
+        tracking.log_track_record(
             factory_id, str(version), figures, int(newest["hours"]), newest["until"].to_pydatetime()
         )
 

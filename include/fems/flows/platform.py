@@ -12,6 +12,7 @@ from fems.registry.book import Book, load_book
 from fems.registry.feed import FactoryFeed
 from fems.registry.plant import Feed, Plant, load_plant
 from fems.settings import Settings, settings
+from fems.tracking import Tracking
 
 P = ParamSpec("P")
 
@@ -50,6 +51,11 @@ class Platform:
     def evaluator(self) -> Evaluator:
         """Great Expectations, set up when the first table is evaluated."""
         return Evaluator(self.settings.expectations_dir)
+
+    @cached_property
+    def tracking(self) -> Tracking:
+        """MLflow; nothing is asked of it before it is used."""
+        return Tracking.connect(self.settings, self.lake)
 
     def source(self, factory_id: str, feed: Feed) -> FactoryFeed:
         """Return what decoding and processing a factory's feed need beside its files."""

@@ -9,6 +9,7 @@ import pandas as pd
 from fems.errors import TooLittleHistory
 from fems.model.baselines import hour_of_week_profile, weekly_naive
 from fems.model.calendar_features import day_features
+from fems.model.floors import fit_floors
 from fems.model.history import Floats, History
 from fems.model.month_ahead import band
 from fems.model.month_ahead.band import Bands
@@ -65,8 +66,10 @@ def forecast(history: History, origin: pd.Timestamp, horizon_hours: int) -> Fall
     name = min(errors, key=lambda name: float(np.nanmean(errors[name][0] ** 2)))
     kwh = BASELINES[name](known, origin, horizon_hours)
     residual, days = errors[name]
-    kinds = band.kinds_of(day_features(days, known.country))
-    return Fallback(name, kwh, band.around(kwh, band.fit(residual, kinds), known.country))
+    kinds = band.kinds_of(day_features(days, known.country), known.holidays_off)
+    widths = band.fit(residual, kinds)
+    floor = fit_floors(known.used_kwh)
+    return Fallback(name, kwh, band.around(kwh, widths, known.country, known.holidays_off, floor))
 
 
 def _past_errors(known: History, baseline: Baseline) -> tuple[Floats, np.ndarray]:

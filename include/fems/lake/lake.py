@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fems.contracts.grains import TABLES
+from fems.contracts.model_manifest import ModelManifest
 from fems.contracts.raw_object import RawObject
 from fems.errors import DataError
 from fems.lake import keys
@@ -105,6 +106,20 @@ class Lake:
             return self.store.get(key)
         except KeyError:
             return None
+
+    def model_manifest(self, factory_id: str, run_id: str) -> ModelManifest | None:
+        """Return the manifest of the model that a training run registered, None where none was written.
+
+        Raises:
+            DataError: what lies there is no manifest.
+        """
+        key = keys.model_manifest_key(factory_id, run_id)
+        data = self.get(key)
+        return None if data is None else ModelManifest.from_json(data, key)
+
+    def write_model_manifest(self, factory_id: str, run_id: str, manifest: ModelManifest) -> None:
+        """Write the manifest of the model that a training run is about to register."""
+        self.store.put(keys.model_manifest_key(factory_id, run_id), manifest.to_json().encode())
 
     def part_keys(self, feed: Feed, factory_id: str, month: str | None = None) -> set[str]:
         """Return the key of every table of a factory, or of one month, whether a manifest names it or not."""

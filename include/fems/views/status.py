@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from fems import tracking
 from fems.errors import NoModel
 from fems.flows.evaluate import records
 from fems.flows.platform import Platform
@@ -62,7 +61,7 @@ def factory_summary(factory_id: str, platform: Platform | None = None) -> dict[s
     factory = platform.plant.factory(factory_id)
     forecast = platform.lake.read_json(keys.latest_key(factory_id)) or {}
     try:
-        version, metrics = tracking.champion_metrics(factory_id)
+        version, metrics = platform.tracking.champion_metrics(factory_id)
     except NoModel:
         version, metrics = None, {}
     return {

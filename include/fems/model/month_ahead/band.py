@@ -5,7 +5,7 @@ by kind of day and hour, give the band its shape, and one factor for all of it i
 own: quantiles of hours do not add up to a day's.
 
 The band is as wide above the forecast as below: past origins overlap and show a few months, so which way a level moved
-in them says little of the month to come.
+in them tells little of the month to come.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _FACTORS = (0.6, 3.0)
 
 
 @dataclass(frozen=True)
-class Band:
+class BandWidths:
     """What to add to a forecast, kWh, for E machines and last their factory, L = E + 1 levels.
 
     Attributes:
@@ -50,20 +50,24 @@ class Bands:
     Attributes:
         hour: sensor, or `FACTORY`, -> p10_kwh, p50_kwh, p90_kwh, indexed by the starts of the hours.
         day: likewise by local days; a part of a day at either end is a row of its own. p50_kwh is the
-            forecast itself, p10_kwh <= p50_kwh <= p90_kwh, and none is negative.
+            forecast itself, p10_kwh <= p50_kwh <= p90_kwh, and none is negative but of machines that feed in.
     """
 
     hour: dict[str, pd.DataFrame]
     day: dict[str, pd.DataFrame]
 
 
-def kinds_of(features: pd.DataFrame) -> NDArray[np.int64]:
-    """Return (D,) 0 for a weekday, 1 for a Saturday, 2 for a Sunday or holiday, of `calendar.day_features`."""
-    kinds: NDArray[np.int64] = _OF_KIND[np.minimum(day_kinds(features), HOLIDAY)]
+def kinds_of(features: pd.DataFrame, holidays_off: bool) -> NDArray[np.int64]:
+    """Return (D,) 0 for a weekday, 1 for a Saturday, 2 for a Sunday, of `calendar_features.day_features`.
+
+    A holiday is a Sunday where the factory stops on it, and its weekday where it works on.
+    """
+    of_day = day_kinds(features) if holidays_off else features["weekday"].to_numpy()
+    kinds: NDArray[np.int64] = _OF_KIND[np.minimum(of_day, HOLIDAY)]
     return kinds
 
 
-def fit(residual: Floats, kinds: NDArray[np.int64]) -> Band:
+def fit(residual: Floats, kinds: NDArray[np.int64]) -> BandWidths:
     """Take the quantiles by kind of day, then stretch them until they hold the share they should.
 
     Args:
@@ -71,15 +75,15 @@ def fit(residual: Floats, kinds: NDArray[np.int64]) -> Band:
             missing.
         kinds: (N,) kinds of the days.
     """
-    # A meter that was never heard has no error to add; where one that was heard is missing, the sum is missing.
-    heard = np.isfinite(residual).any(axis=(0, 1))
-    levels = np.concatenate([residual, residual[..., heard].sum(axis=2, keepdims=True)], axis=2)
+    # A meter that never reported has no error to add; where one that did is missing, the sum is missing.
+    reporting = np.isfinite(residual).any(axis=(0, 1))
+    levels = np.concatenate([residual, residual[..., reporting].sum(axis=2, keepdims=True)], axis=2)
     known = np.isfinite(levels).sum(axis=1)
     with np.errstate(invalid="ignore"):
         mean = np.nansum(levels, axis=1) / np.where(known >= _LEAST_HOURS, known, np.nan)
     hour = [_offsets(levels[..., level], kinds) for level in range(levels.shape[2])]
     day = [_offsets(24 * mean[:, level, None], kinds)[:, 0] for level in range(levels.shape[2])]
-    return Band(np.stack(hour), np.stack(day))
+    return BandWidths(np.stack(hour), np.stack(day))
 
 
 def _offsets(residual: Floats, kinds: NDArray[np.int64]) -> Floats:
@@ -104,29 +108,33 @@ def _stretch(half: Floats, residual: Floats, kinds: NDArray[np.int64]) -> float:
     return float(np.clip(np.quantile(need[known], HIGH - LOW), *_FACTORS))
 
 
-def around(kwh: pd.DataFrame, band: Band, country: str) -> Bands:
+def around(kwh: pd.DataFrame, band: BandWidths, country: str, holidays_off: bool, floor: Floats) -> Bands:
     """Put the band around a forecast.
 
     Args:
         kwh: (T, E) indexed by tz-aware hour, a column a machine, in the order that `band` was fitted in.
         band: from `fit`.
         country: ISO 3166 code.
+        holidays_off: whether the factory stops on public holidays.
+        floor: (E,) kWh, at most 0, that no hour of a machine's band falls below.
     """
     hours = pd.DatetimeIndex(kwh.index)
     day, slot = positions(hours)
     days, row = np.unique(day, return_inverse=True)
-    kinds = kinds_of(day_features(days, country))
+    kinds = kinds_of(day_features(days, country), holidays_off)
     starts = hours.normalize().unique().rename(hours.name)
     by_hour, by_day = {}, {}
     names = [*map(str, kwh.columns), FACTORY]
+    floors = np.append(floor, floor.sum())
     forecast = np.column_stack([kwh.to_numpy(dtype=np.float64), kwh.to_numpy(dtype=np.float64).sum(axis=1)])
     for level, name in enumerate(names):
         offset = band.hour[level][kinds[row], slot]
-        by_hour[name] = _quantiles(forecast[:, level], offset, hours)
+        by_hour[name] = _quantiles(forecast[:, level], offset, hours, floors[level])
         total = np.bincount(row, forecast[:, level]).astype(np.float64)
         summed = np.stack([np.bincount(row, offset[:, side]) for side in range(2)], axis=1)
         share = _shrink(band.hour[level].sum(axis=1), band.day[level])[kinds]
-        by_day[name] = _quantiles(total, summed * _of_part(share, np.bincount(row)), starts)
+        length = np.bincount(row)
+        by_day[name] = _quantiles(total, summed * _of_part(share, length), starts, floors[level] * length)
     return Bands(by_hour, by_day)
 
 
@@ -148,10 +156,10 @@ def _of_part(share: Floats, hours: NDArray[np.int64]) -> Floats:
     return part
 
 
-def _quantiles(kwh: Floats, offset: Floats, index: pd.DatetimeIndex) -> pd.DataFrame:
+def _quantiles(kwh: Floats, offset: Floats, index: pd.DatetimeIndex, floor: Floats | float) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "p10_kwh": np.maximum(kwh + offset[:, 0], 0.0),
+            "p10_kwh": np.maximum(kwh + offset[:, 0], floor),
             "p50_kwh": kwh,
             "p90_kwh": kwh + offset[:, 1],
         },
