@@ -16,20 +16,24 @@ SENSORS = ("F-M1", "F-M2")
 PLANT = Plant.model_validate(
     {
         "mappings": {"csv": {}},
-        "grid_emission": {"KR": {"tco2e_per_mwh": 0.5, "year": 2020, "source": "a test"}},
+        "grid_emission": {"KR": [{"tco2e_per_mwh": 0.5, "year": 2020, "source": "a test"}]},
         "tariffs": {
             "flat": {
                 "name": "Flat",
                 "name_ko": "단일",
-                "source": "a test",
-                "year": 2020,
-                "demand_per_kw": 1000,
-                "seasons": [
+                "price_lists": [
                     {
-                        "name": "all",
-                        "months": list(range(1, 13)),
-                        "per_kwh": {"light": 50, "maximum": 150},
-                        "hours": {"light": ["20:00-08:00"], "maximum": ["08:00-20:00"]},
+                        "valid_from": "2015-01-01",
+                        "source": "a test",
+                        "demand_per_kw": 1000,
+                        "seasons": [
+                            {
+                                "name": "all",
+                                "months": list(range(1, 13)),
+                                "per_kwh": {"light": 50, "maximum": 150},
+                                "hours": {"light": ["20:00-08:00"], "maximum": ["08:00-20:00"]},
+                            }
+                        ],
                     }
                 ],
             }

@@ -16,6 +16,7 @@ from fems.cli import forecast as cli_forecast
 from fems.cli import model as cli_model
 from fems.cli import monitor as cli_monitor
 from fems.cli import quality as cli_quality
+from fems.cli import sql as cli_sql
 from fems.cli.terminal import (
     FactoriesOption,
     FactoryArgument,
@@ -288,6 +289,7 @@ for command in (
     cli_model.rollback,
     cli_monitor.monitor,
     cli_quality.quality,
+    cli_sql.sql,
 ):
     app.command()(explained(command))
 

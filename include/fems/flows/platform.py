@@ -37,15 +37,19 @@ class Platform:
     settings: Settings
 
     @classmethod
-    def from_environment(cls, lake: Lake | None = None) -> "Platform":
+    def from_environment(cls, lake: Lake | None = None, *, role: str | None = None) -> "Platform":
         """Return the platform that the environment describes, on another lake if one is given.
+
+        Args:
+            lake: instead of the environment's.
+            role: whose key opens the environment's lake, such as `ingest` (`Settings.store_key`).
 
         Raises:
             ConfigError: a setting or factories.yaml is wrong; says where.
         """
         configured = settings()
         plant = load_plant(configured.factories_file)
-        return cls(lake or Lake.connect(configured), plant, configured)
+        return cls(lake or Lake.connect(configured, role), plant, configured)
 
     @cached_property
     def evaluator(self) -> Evaluator:

@@ -103,17 +103,22 @@ def cost(
     The demand charge is that of the median maximum demand; a contract may bill an earlier month's, which is not in it.
 
     Returns:
-        total, energy, demand, by_load (load, hours, kwh, cost), and the tariff's names, currency, source, year and
-        example.
+        total, energy, demand, by_load (load, hours, kwh, cost), the tariff's names, currency and example, and the
+        source and first day of the price list that holds on the first day.
+
+    Raises:
+        DataError: the tariff has no prices for the time.
     """
     if tariff is None:
         return None
     hour = forecast.factory["hour"]
     times = pd.DatetimeIndex(hour["timestamp"])
     days = times.tz_localize(None).to_numpy().astype("datetime64[D]")
-    loads = tariff.loads(days, np.asarray(times.hour, dtype=np.int64), country)
+    of_day = np.asarray(times.hour, dtype=np.int64)
+    prices = tariff.on(times[0].date())
+    loads = tariff.loads(days, of_day, country)
     kwh = hour["used_kwh"].to_numpy()
-    paid = kwh * tariff.prices(days, loads)
+    paid = kwh * tariff.prices(days, of_day, country)
     by_load = [
         {
             "load": load,
@@ -124,9 +129,10 @@ def cost(
         for i, load in enumerate(LOADS)
         if (loads == i).any()
     ]
-    for_demand = tariff.demand_per_kw * demand.kw if demand is not None else 0.0
-    told = tariff.model_dump(include={"name", "name_ko", "currency", "source", "year", "example"})
+    for_demand = prices.demand_per_kw * demand.kw if demand is not None else 0.0
     return {"total": float(paid.sum()) + for_demand, "energy": float(paid.sum()), "demand": for_demand} | {
         "by_load": by_load,
-        **told,
+        **tariff.model_dump(include={"name", "name_ko", "currency", "example"}),
+        "source": prices.source,
+        "valid_from": prices.valid_from.isoformat(),
     }

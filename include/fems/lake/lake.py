@@ -29,20 +29,14 @@ class Lake:
         self.store = store
 
     @classmethod
-    def connect(cls, settings: Settings) -> "Lake":
-        """Return the lake that the settings name.
+    def connect(cls, settings: Settings, role: str | None = None) -> "Lake":
+        """Return the lake that the settings name, opened with the key of a role.
 
         Raises:
             ConfigError: the endpoint or the keys are not usable.
         """
-        return cls(
-            MinioStore(
-                settings.s3_endpoint,
-                settings.s3_access_key.get_secret_value(),
-                settings.s3_secret_key.get_secret_value(),
-                settings.s3_bucket,
-            )
-        )
+        access_key, secret_key = settings.store_key(role)
+        return cls(MinioStore(settings.s3_endpoint, access_key, secret_key, settings.s3_bucket))
 
     def raw_objects(self, feed: Feed, factory_id: str) -> list[RawObject]:
         """List a factory's raw objects of a feed, ordered by key; a key without a date= folder is passed over."""

@@ -17,12 +17,12 @@ from fems.model.month_ahead.band import FACTORY
 from fems.model.month_ahead.train import EPOCHS, LEAST_DAYS, train_month_ahead
 from fems.model.one_step.train import train_one_step
 
-MONTH_AHEAD, WEEKLY_NAIVE, PROFILE, MSTL, LIGHTGBM = (
+MONTH_AHEAD, WEEKLY_NAIVE, PROFILE, MSTL, XGBOOST = (
     "month_ahead",
     "weekly_naive",
     "profile",
     "mstl",
-    "lightgbm",
+    "xgboost",
 )
 """Methods of the protocol month-ahead; the first is the product's."""
 LSTM, PERSISTENCE = "lstm", "persistence"
@@ -107,12 +107,12 @@ def baselines() -> dict[str, Method]:
 
 def all_methods(*, epochs: int = EPOCHS, seed: int = 0, threads: int = 1) -> dict[str, Method]:
     """Return every method of `fems backtest`."""
-    boosted = partial(peers.lightgbm, seed=seed, threads=threads)
+    boosted = partial(peers.xgboost, seed=seed, threads=threads)
     return {
         MONTH_AHEAD: month_ahead_method(epochs=epochs, seed=seed, threads=threads),
         **baselines(),
         MSTL: lambda *args: peers.mstl(*args).to_frame("kwh"),
-        LIGHTGBM: lambda *args: boosted(*args).to_frame("kwh"),
+        XGBOOST: lambda *args: boosted(*args).to_frame("kwh"),
     }
 
 

@@ -5,7 +5,7 @@
 - scalers.json: month_ahead (by equipment), covariates, one_step
 - month_ahead.npz: the weights of the gate; absent where the prior forecasts
 - one_step.keras
-- trees.txt: LightGBM's own text format; absent where there are none
+- trees.npz: boosted trees as arrays; absent where there are none
 """
 
 import json
@@ -22,6 +22,7 @@ from fems.errors import DataError
 from fems.model.history import MEASURED, History
 from fems.model.month_ahead import experts, features, trees
 from fems.model.month_ahead.band import BandWidths
+from fems.model.month_ahead.boosted import BoostedTrees
 from fems.model.month_ahead.gate_inference import TrainedGate
 from fems.model.month_ahead.model import MonthAheadModel
 from fems.model.month_ahead.shares import Shares
@@ -30,9 +31,9 @@ from fems.model.one_step.model import OneStepModel
 from fems.model.runtime import prepare
 from fems.model.scaling import MinMaxScaler
 
-FORMAT = 6
+FORMAT = 7
 _GATE = "month_ahead.npz"
-_TREES = "trees.txt"
+_TREES = "trees.npz"
 
 
 FEATURES: dict[str, tuple[str, ...]] = {
@@ -87,7 +88,7 @@ def save(bundle: Bundle, folder: Path) -> ModelManifest:
     if ahead.network is not None:
         ahead.network.save(folder / _GATE)
     if ahead.trees is not None:
-        (folder / _TREES).write_text(ahead.trees.model_to_string(), encoding="utf-8")
+        ahead.trees.save(folder / _TREES)
     if step is not None:
         scalers["one_step"] = step.scaler
         step.network.save(folder / "one_step.keras")
@@ -175,7 +176,7 @@ def _bundle(about: dict[str, Any], scalers: dict[str, Any], folder: Path, one_st
         prior=np.array(about["prior"]),
         trust=about["trust"],
         network=TrainedGate.load(folder / _GATE) if about["trust"] > 0 else None,
-        trees=_trees(folder / _TREES) if about["trees"] else None,
+        trees=BoostedTrees.load(folder / _TREES, trees.COLUMNS) if about["trees"] else None,
         shares=Shares(**about["shares"]),
         band=BandWidths(np.array(about["band"]["hour"]), np.array(about["band"]["day"])),
         trained_until=pd.Timestamp(about["trained_until"]).tz_convert(about["time_zone"]),
@@ -203,15 +204,6 @@ def _network(path: Path) -> Any:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (OSError, ValueError) as error:
         raise DataError(f"{path.name}: no Keras model that can be loaded safely: {error}") from error
-
-
-def _trees(path: Path) -> Any:
-    import lightgbm
-
-    try:
-        return lightgbm.Booster(model_str=path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, lightgbm.basic.LightGBMError) as error:
-        raise DataError(f"{path.name}: no trees that can be read: {error}") from error
 
 
 def finite(values: dict[str, float]) -> dict[str, float]:

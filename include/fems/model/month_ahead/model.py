@@ -6,7 +6,7 @@ Protocol `month-ahead`: one origin, and no measured value at or after it. `month
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from fems.model.calendar_features import ONE_DAY
 from fems.model.history import Floats, History
 from fems.model.month_ahead import band, features, gate, mstl, prior, trees
 from fems.model.month_ahead.band import Bands, BandWidths
+from fems.model.month_ahead.boosted import BoostedTrees
 from fems.model.month_ahead.daygrid import DayGrid, horizon_hours, positions
 from fems.model.month_ahead.features import DECODER_DAYS, DailyHistory, Singles
 from fems.model.month_ahead.gate_inference import TrainedGate
@@ -55,7 +56,7 @@ class MonthAheadModel:
     prior: Floats
     trust: float
     network: TrainedGate | None
-    trees: Any
+    trees: BoostedTrees | None
     shares: Shares
     band: BandWidths
     trained_until: pd.Timestamp
