@@ -8,7 +8,7 @@ and windows are those of `series_of`; what is reported (`benchmarks.model`) is n
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
@@ -17,16 +17,16 @@ import pandas as pd
 
 from benchmarks import model, others
 from embedded.config import Config
-from fems.model import backtest, peers
+from fems.model import backtest
 from fems.model.baselines import hour_of_week_profile, weekly_naive
 from fems.model.floors import fit_floors
 from fems.model.history import Floats, History
-from fems.model.month_ahead import mstl, shares, trees
-from fems.model.month_ahead.train import train_month_ahead
+from fems.model.month_ahead import mstl, trees
+from fems.model.month_ahead.train import train_experts
 
-PARTS = ("experts", "trees", "mstl", "peer_mstl", "weekly_naive", "profile")
+PARTS = ("experts", "trees", "mstl", "weekly_naive", "profile")
 HOURS = 705
-PAST_ORIGINS, EVERY_HOURS = 12, 15 * 24
+PAST_ORIGINS, EVERY_HOURS = 8, 15 * 24
 WINDOWS = 4
 
 
@@ -63,43 +63,43 @@ def series_of(kind: str) -> dict[str, int]:
     return simulated | {name: 0 for name in others.DEVELOPMENT}
 
 
-def measure(series: str, skip: int, folder: Path) -> None:
-    """Forecast a series' windows with every part, and keep what came of it."""
+def measure(series: str, skip: int, back: int, folder: Path) -> None:
+    """Forecast a window of a series with every part, and keep what came of it; `back` counts from the last, 0."""
+    path = folder / f"{series}.{back}.npz"
+    if path.exists():
+        return
+    started = perf_counter()
     history = model.history_of(series)
-    for i, origin in enumerate(backtest.origins(history, WINDOWS, HOURS, skip=skip)):
-        path = folder / f"{series}.{i}.npz"
-        if path.exists():
-            continue
-        started = perf_counter()
-        known = history.until(origin)
-        parts = Parts(known, fit_floors(known.used_kwh))
-        past = []
-        for back in range(HOURS, HOURS + PAST_ORIGINS * EVERY_HOURS, EVERY_HOURS):
-            start = origin - pd.Timedelta(hours=back)
-            before = known.until(start)
-            if len(before.hours) < 60 * 24:
-                break
-            past.append((start, known.factory_kwh[len(before.hours) :][:HOURS], parts.at(before, start)))
-        truth = history.factory_kwh[len(known.hours) :][:HOURS]
-        np.savez(
-            path,
-            span=backtest.training_span(known.factory_kwh),
-            hours=pd.date_range(origin, periods=HOURS, freq="h").asi8,
-            zone=str(origin.tz),
-            truth=truth,
-            parts=parts.at(known, origin),
-            past_truth=np.array([p[1] for p in past]),
-            past_parts=np.array([p[2] for p in past]),
-            past_hours=np.array([p[0].value for p in past]),
-        )
-        print(f"{series} {i}: {perf_counter() - started:.1f} s", flush=True)
+    (origin,) = backtest.origins(history, 1, HOURS, skip=skip + back)
+    known = history.until(origin)
+    parts = Parts(known, fit_floors(known.used_kwh))
+    past = []
+    for hours in range(HOURS, HOURS + PAST_ORIGINS * EVERY_HOURS, EVERY_HOURS):
+        start = origin - pd.Timedelta(hours=hours)
+        before = known.until(start)
+        if len(before.hours) < 60 * 24:
+            break
+        past.append((start, known.factory_kwh[len(before.hours) :][:HOURS], parts.at(before, start)))
+    truth = history.factory_kwh[len(known.hours) :][:HOURS]
+    np.savez(
+        path,
+        span=backtest.training_span(known.factory_kwh),
+        hours=pd.date_range(origin, periods=HOURS, freq="h").asi8,
+        zone=str(origin.tz),
+        truth=truth,
+        parts=parts.at(known, origin),
+        past_truth=np.array([p[1] for p in past]),
+        past_parts=np.array([p[2] for p in past]),
+        past_hours=np.array([p[0].value for p in past]),
+    )
+    print(f"{series} {back}: {perf_counter() - started:.1f} s", flush=True)
 
 
 class Parts:
     """The parts, trained on what was known; `at` refits the trees, which must not have seen what follows."""
 
     def __init__(self, known: History, floor: Floats) -> None:
-        self._experts = replace(train_month_ahead(known, epochs=0), shares=shares.NONE)
+        self._experts = train_experts(known, epochs=0)
         self._floor = floor
 
     def at(self, known: History, origin: pd.Timestamp) -> Floats:
@@ -111,7 +111,6 @@ class Parts:
             self._experts.predict(known, origin, n).sum(axis=1).to_numpy(),
             trees.predict(booster, above, origin, n) + total,
             np.full(n, np.nan) if local is None else local + total,
-            peers.mstl(known, origin, n).to_numpy(),
             weekly_naive(known, origin, n).sum(axis=1).to_numpy(),
             hour_of_week_profile(known, origin, n).sum(axis=1).to_numpy(),
         ]
@@ -154,8 +153,9 @@ def main() -> None:
     folder = Config.from_environment().state / "bench" / "components" / kind
     folder.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    for series, skip in series_of(kind).items():
-        measure(series, skip, folder)
+    for back in range(WINDOWS):
+        for series, skip in series_of(kind).items():
+            measure(series, skip, back, folder)
     report(list(windows(folder)))
 
 
@@ -165,13 +165,12 @@ def report(measured: list[Window]) -> None:
         part: (tuple(float(part == other) for other in PARTS), 0.0) for part in PARTS
     }
     mixes |= {
-        "0.6 experts, 0.3 trees, 0.1 mstl": ((6, 3, 1, 0, 0, 0), 2.0),
-        "4:3:3": ((4, 3, 3, 0, 0, 0), 2.0),
-        "4:3:3, power 1": ((4, 3, 3, 0, 0, 0), 1.0),
-        "4:3:3:1": ((4, 3, 3, 1, 0, 0), 2.0),
-        "4:3:3:1, power 1": ((4, 3, 3, 1, 0, 0), 1.0),
-        "4:3:3:1, power 4": ((4, 3, 3, 1, 0, 0), 4.0),
-        "4:3:3:1:1:1": ((4, 3, 3, 1, 1, 1), 2.0),
+        "0.6 experts, 0.3 trees, 0.1 mstl": ((6, 3, 1, 0, 0), 2.0),
+        "4:3:3": ((4, 3, 3, 0, 0), 2.0),
+        "4:3:3, power 1": ((4, 3, 3, 0, 0), 1.0),
+        "4:3:3, power 4": ((4, 3, 3, 0, 0), 4.0),
+        "4:3:3:1:1 with naive and profile": ((4, 3, 3, 1, 1), 2.0),
+        "4:3:3:1:1, power 4": ((4, 3, 3, 1, 1), 4.0),
     }
     names = [window.series for window in measured]
     by_mix = {}

@@ -66,6 +66,19 @@ def train_month_ahead(
         TooLittleHistory: fewer than `LEAST_DAYS` days.
         DataError: the interval is not an hour.
     """
+    model = train_experts(history, epochs, seed, on_epoch, threads=threads)
+    return _with_shares(model, history, seed, threads)
+
+
+def train_experts(
+    history: History,
+    epochs: int = EPOCHS,
+    seed: int = 0,
+    on_epoch: gate.OnEpoch | None = None,
+    *,
+    threads: int = 1,
+) -> MonthAheadModel:
+    """Train all but the shares of trees and MSTL, which are none: see `train_month_ahead`."""
     history.require_hours()
     if len(history.hours) < LEAST_DAYS * 24:
         raise TooLittleHistory(
@@ -96,7 +109,7 @@ def train_month_ahead(
             learning_rate=gate.LEARNING_RATE / 4,
         )
     residual, at = _residuals(every, trial, scaler)
-    model = MonthAheadModel(
+    return MonthAheadModel(
         equipment=history.equipment,
         floor=floor,
         scaler=scaler,
@@ -111,7 +124,6 @@ def train_month_ahead(
         notes=trial.notes | {"origins": float(len(every.target) / len(history.equipment))},
         curve=trial.curve,
     )
-    return _with_shares(model, history, seed, threads)
 
 
 def _with_shares(model: MonthAheadModel, history: History, seed: int, threads: int) -> MonthAheadModel:
