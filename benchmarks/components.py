@@ -106,10 +106,11 @@ class Parts:
         """(T, P) kWh."""
         above, total, n = known.above(self._floor), self._floor.sum(), HOURS
         booster = trees.fit(above)
+        boosted = np.full(n, np.nan) if booster is None else trees.predict(booster, above, origin, n)
         local = mstl.predict(above, origin, n)
         columns = [
             self._experts.predict(known, origin, n).sum(axis=1).to_numpy(),
-            trees.predict(booster, above, origin, n) + total,
+            boosted + total,
             np.full(n, np.nan) if local is None else local + total,
             weekly_naive(known, origin, n).sum(axis=1).to_numpy(),
             hour_of_week_profile(known, origin, n).sum(axis=1).to_numpy(),

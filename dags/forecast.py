@@ -88,7 +88,8 @@ def forecast() -> None:
         from fems.flows.platform import Platform
 
         platform = Platform.from_environment(role="forecast")
-        return forecast_factory(platform, factory, month, params["horizon_minutes"], params["origin"])
+        outcome = forecast_factory(platform, factory, month, params["horizon_minutes"], params["origin"])
+        return outcome.figures()
 
     forecast_factory.expand_kwargs(targets())
 

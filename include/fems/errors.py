@@ -17,6 +17,10 @@ class DataError(FemsError):
     """The data cannot be used as it is. Retrying does not help."""
 
 
+class UnknownFormat(DataError):
+    """A stored record is of a format that this version does not read. Says what makes it anew."""
+
+
 class UndecodableObject(DataError):
     """A raw object that no reader understands; it goes to quarantine whole."""
 

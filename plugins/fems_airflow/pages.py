@@ -91,19 +91,19 @@ def to_login(request: Request, error: HTTPException) -> Response:
 @app.get("/quality")
 def quality_overview() -> HTMLResponse:
     """All months that were evaluated."""
-    from fems.quality.pages import overview as page
-    from fems.views.quality import overview
+    from fems.quality.pages import overview
+    from fems.views.quality import quality_overview
 
-    return _html(page(overview(_platform()), f"{base_path()}{QUALITY}"))
+    return _html(overview(quality_overview(_platform()), f"{base_path()}{QUALITY}"))
 
 
 @app.get("/quality/{factory}")
 def quality_of_factory(factory: str) -> HTMLResponse:
     """The months of one factory."""
-    from fems.quality.pages import overview as page
-    from fems.views.quality import overview
+    from fems.quality.pages import overview
+    from fems.views.quality import quality_overview
 
-    return _html(page(overview(_platform(), [factory]), f"{base_path()}{QUALITY}"))
+    return _html(overview(quality_overview(_platform(), [factory]), f"{base_path()}{QUALITY}"))
 
 
 @app.get("/quality/{feed}/{factory}/{month}")
@@ -118,27 +118,25 @@ def quality_month(feed: Feed, factory: str, month: Month) -> HTMLResponse:
 @app.get("/quality/{feed}/{factory}/{month}/{grain}")
 def quality_docs(feed: Feed, factory: str, month: Month, grain: Grain) -> HTMLResponse:
     """The Data Docs page of a table's last evaluation."""
-    from fems.flows.evaluate import docs_key
-
     platform = _platform()
     platform.plant.factory(factory)
-    data = platform.lake.get(docs_key(feed, factory, month, grain))
-    if data is None:
+    page = platform.lake.evaluations.docs(feed, factory, month, grain)
+    if page is None:
         raise HTTPException(404, f"no Data Docs of {feed} {grain}, {month} are kept")
-    return _html(data.decode())
+    return _html(page)
 
 
 @app.get("/report/{factory}")
 def report_newest(factory: str, lang: Language = "ko") -> HTMLResponse:
     """The report of a factory's newest forecast."""
-    from fems.flows.report import report_html
+    from fems.views.report import report_page
 
-    return _html(report_html(_platform(), factory, None, lang))
+    return _html(report_page(_platform(), factory, None, lang))
 
 
 @app.get("/report/{factory}/{month}")
 def report_of_month(factory: str, month: Month, lang: Language = "ko") -> HTMLResponse:
     """The report of a factory's month."""
-    from fems.flows.report import report_html
+    from fems.views.report import report_page
 
-    return _html(report_html(_platform(), factory, month, lang))
+    return _html(report_page(_platform(), factory, month, lang))

@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
-from typing import Any, ParamSpec
+from typing import ParamSpec, TypeVar
 
+from fems.contracts.record import Outcome
 from fems.lake.lake import Lake
 from fems.quality.evaluate import Evaluator
 from fems.registry.book import Book, load_book
@@ -15,15 +16,17 @@ from fems.settings import Settings, settings
 from fems.tracking import Tracking
 
 P = ParamSpec("P")
+AnyOutcome = TypeVar("AnyOutcome", bound=Outcome)
 
 
-def timed(flow: Callable[P, dict[str, Any]]) -> Callable[P, dict[str, Any]]:
+def timed(flow: Callable[P, AnyOutcome]) -> Callable[P, AnyOutcome]:
     """Add to what a flow returns how many seconds it took, so that a scheduler's own share can be told."""
 
     @wraps(flow)
-    def run(*args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
+    def run(*args: P.args, **kwargs: P.kwargs) -> AnyOutcome:
         began = time.perf_counter()
-        return {**flow(*args, **kwargs), "seconds": round(time.perf_counter() - began, 3)}
+        outcome = flow(*args, **kwargs)
+        return outcome.model_copy(update={"seconds": round(time.perf_counter() - began, 3)})
 
     return run
 

@@ -1,11 +1,10 @@
 """Train: a factory's published hours into a registered model."""
 
-import hashlib
-import json
 import logging
 from datetime import UTC, datetime
-from typing import Any
 
+from fems.canonical import fingerprint
+from fems.contracts.outcomes import TrainingOutcome
 from fems.errors import DataError
 from fems.flows.evaluate import evaluate_training
 from fems.flows.history import as_history, month_of, published_hours, with_tables
@@ -30,7 +29,7 @@ def train_factory(
     seed: int = 0,
     dag_run: str = "shell",
     reason: str = "",
-) -> dict[str, Any]:
+) -> TrainingOutcome:
     """Train, score and register a factory's model.
 
     Args:
@@ -40,9 +39,6 @@ def train_factory(
         seed: of every random choice.
         dag_run: who asked, for the run's tags.
         reason: why, where the monitor or a person asked for it; a tag, too.
-
-    Returns:
-        factory_id, month (that the model is meant for), version, alias (champion or challenger), reason, metrics.
 
     Raises:
         TooLittleHistory: too few days are published; says how many are needed.
@@ -57,10 +53,10 @@ def train_factory(
         log.warning("factory %s, training set: %s", factory_id, finding)
     month = month_of(history.end)
     seen = partitions(platform.lake, factory_id)
-    fingerprint = _fingerprint(seen)
+    seen_fingerprint = fingerprint(seen)
     tags = {
         "dag_run": dag_run,
-        "data_fingerprint": fingerprint,
+        "data_fingerprint": seen_fingerprint,
         "book_version": ", ".join(sorted({p["book_version"] for p in seen.values()})),
         "code_version": code_version(),
         "simulated": str(platform.plant.factory(factory_id).simulated).lower(),
@@ -78,19 +74,19 @@ def train_factory(
         "shifts": history.shifts or "",
     }
     with platform.tracking.training_run(factory_id, month, tags=tags, params=params) as run:
-        run.log_data(hours, seen, fingerprint)
+        run.log_data(hours, seen, seen_fingerprint)
         trained = train_model(history, epochs=epochs, seed=seed, on_epoch=run.log_epoch)
         decision = _decide(platform.tracking, factory_id, trained, history)
         registered = run.register(trained, hours, decision, datetime.now(UTC))
     log.info("factory %s: model version %s, %s", factory_id, registered.version, registered.reason)
-    return {
-        "factory_id": factory_id,
-        "month": month,
-        "version": registered.version,
-        "alias": registered.alias,
-        "reason": registered.reason,
-        "metrics": trained.metrics,
-    }
+    return TrainingOutcome(
+        factory_id=factory_id,
+        month=month,
+        version=registered.version,
+        alias=registered.alias,
+        reason=registered.reason,
+        metrics=trained.metrics,
+    )
 
 
 def trainable(platform: Platform) -> list[str]:
@@ -101,13 +97,9 @@ def trainable(platform: Platform) -> list[str]:
 def partitions(lake: Lake, factory_id: str) -> dict[str, dict[str, str]]:
     """Return what a training sees: month -> fingerprint and book_version of its published partition."""
     return {
-        month: {name: str(manifest[name]) for name in ("fingerprint", "book_version")}
+        month: {"fingerprint": manifest.fingerprint, "book_version": manifest.book_version}
         for month, manifest in with_tables(lake, factory_id).items()
     }
-
-
-def _fingerprint(partitions: dict[str, dict[str, str]]) -> str:
-    return hashlib.sha256(json.dumps(partitions, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _decide(

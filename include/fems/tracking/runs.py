@@ -290,7 +290,7 @@ def _this_process() -> str:
 
 def _is_gone(process: str, started: datetime) -> bool:
     """Tell whether a run's process is over; of another machine's only its age tells."""
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     host, _, rest = process.partition("/")
     pid, _, created = rest.partition("/")

@@ -8,7 +8,6 @@ import pyarrow.compute as pc
 
 from fems.errors import ConfigError
 from fems.flows.platform import Platform
-from fems.lake import keys
 
 EQUIPMENT = pa.schema(
     [(name, pa.string()) for name in ("factory_id", "equipment_id", "name", "name_ko", "kind", "sensor_id")]
@@ -59,7 +58,7 @@ def _meter(grain: str) -> Callable[[Platform], pa.Table]:
             months = [
                 m
                 for m, manifest in platform.lake.manifests("meter", factory_id).items()
-                if not manifest["empty"]
+                if not manifest.empty
             ]
             if months:
                 table = platform.lake.published("meter", grain, factory_id, months)
@@ -73,17 +72,15 @@ def _forecast(grain: str) -> Callable[[Platform], pa.Table]:
     def make(platform: Platform) -> pa.Table:
         parts = []
         for factory_id in platform.plant.factories:
-            latest = platform.lake.read_json(keys.latest_key(factory_id))
+            latest = platform.lake.forecasts.latest(factory_id)
             if latest is None:
                 continue
-            prefix = latest["prefix"]
             for level in ("equipment", "factory"):
-                table = platform.lake.read_table(f"{prefix}{level}_{grain}.parquet").replace_schema_metadata(
-                    None
-                )
+                table = platform.lake.forecasts.table(latest.prefix, level, grain)
+                table = table.replace_schema_metadata(None)
                 if level == "factory":
                     table = table.append_column("sensor_id", pa.nulls(len(table), pa.string()))
-                table = table.append_column("month", pa.array([latest["month"]] * len(table)))
+                table = table.append_column("month", pa.array([latest.month] * len(table)))
                 parts.append(_named(platform, factory_id, table))
         return _together(parts, pa.schema([("local_time", pa.timestamp("us")), ("factory_id", pa.string())]))
 
