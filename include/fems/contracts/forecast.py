@@ -145,7 +145,8 @@ class Cost(Part):
     """What energy and maximum demand cost by a tariff, before taxes and surcharges.
 
     Attributes:
-        total: energy and demand. by_load: the energy's part.
+        total: energy and demand, less what is paid for what is fed in. by_load: the energy's part.
+        feed_in: what is paid for energy fed into the grid; feed_in_kwh: how much that is.
         name, name_ko, currency: of the tariff. example: whether its prices are made up.
         source, valid_from: of the price list that holds on the first day.
     """
@@ -153,6 +154,8 @@ class Cost(Part):
     total: float
     energy: float
     demand: float
+    feed_in: float = 0.0
+    feed_in_kwh: float = 0.0
     by_load: tuple[LoadCost, ...]
     name: str
     name_ko: str

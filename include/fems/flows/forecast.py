@@ -22,6 +22,7 @@ from fems.forecast.demand import Demand, expected, factory_power, interval, past
 from fems.forecast.summary import summarise
 from fems.lake import keys
 from fems.lake.lake import Lake
+from fems.model.floors import fit_floors
 from fems.model.history import History
 from fems.model.month_ahead.band import Bands
 
@@ -213,7 +214,8 @@ def _demand(
     day = forecast.factory["day"]
     times = pd.DatetimeIndex(day["timestamp"])
     try:
-        past = past_days(factory_power(native, grain_minutes), interval(grain_minutes), country)
+        feeds_in = bool(fit_floors(known.used_kwh).any())
+        past = past_days(factory_power(native, grain_minutes), interval(grain_minutes), country, feeds_in)
     except TooLittleHistory as error:
         log.warning("no maximum demand: %s", error)
         return None

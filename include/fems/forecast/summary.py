@@ -77,7 +77,7 @@ def summarise(
         working_days=outlook.working_days(pd.DatetimeIndex(day["timestamp"]), known),
         demand=_of_demand(demand, factory.contract_kw),
         change=outlook.compared(forecast, known, origin),
-        carbon=outlook.carbon(total, plant.emission(factory_id, origin.year)),
+        carbon=outlook.carbon(outlook.drawn_kwh(forecast), plant.emission(factory_id, origin.year)),
         cost=outlook.cost(
             forecast, plant.tariffs[factory.tariff] if factory.tariff else None, factory.country, demand
         ),
