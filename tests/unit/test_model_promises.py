@@ -13,7 +13,7 @@ from fems.flows.backtest import read_series, run
 from fems.model import backtest, promotion, scores
 from fems.model import calendar_features as calendar
 from fems.model.bundle import Bundle
-from fems.model.history import History
+from fems.model.history import Floats, History
 from fems.model.month_ahead import band, experts, shutdowns
 from fems.model.month_ahead.daygrid import DayGrid
 from fems.model.month_ahead.model import MonthAheadModel
@@ -120,28 +120,57 @@ def test_poor_data_is_forecast_all_the_same(spoil: str) -> None:
         assert (said["p90_kwh"] > said["p10_kwh"]).all()
 
 
+MANY = 1e6
+"""Months of a factory's own, beside which other series do not count."""
+
+
+def errors(level: float, day: float, hour: Floats, seed: int, origins: int = 60) -> Floats:
+    """(O, 28, 24, 2) kWh: what a month, a day and an hour err by; the second machine's days and months do not."""
+    random = np.random.default_rng(seed)
+    own = random.normal(0, hour, (origins, 28, 24, 2))
+    own[..., 0] += random.normal(0, day, (origins, 28, 1)) + random.normal(0, level, (origins, 1, 1))
+    return own
+
+
 def test_the_band_holds_what_it_says_on_windows_that_it_did_not_see() -> None:
-    """Two machines whose hours of a day share an error: a day's band is far wider than its hours' alone would be."""
-    random = np.random.default_rng(5)
+    """Apart for hours, days and the month, whose errors have more and more in common."""
+    kinds = np.tile([0, 0, 0, 0, 0, 1, 2], (60, 4))
     width = 1 + np.arange(24)[:, None] / 6
-    kinds = np.tile([0, 0, 0, 0, 0, 1, 2], 40)
-    seen, later = (
-        random.normal(0, width, (280, 24, 2)) + random.normal(0, [2.0, 0.0], (280, 1, 2)) for _ in range(2)
-    )
-    made = band.fit(seen, kinds)
-    for level, error in enumerate([later[..., 0], later[..., 1], later.sum(axis=2)]):
-        low, high = np.moveaxis(made.hour[level][kinds], -1, 0)
-        inside = ((error >= low) & (error <= high)).mean(axis=0)
-        assert 0.78 < inside.mean() < 0.9 and np.ptp(inside) < 0.15  # in wide hours and in narrow ones
-        low, high = made.day[level][kinds].T
-        day = error.sum(axis=1)
-        assert 0.75 < ((day >= low) & (day <= high)).mean() < 0.92
-    assert np.diff(made.day[0]).mean() > 2 * np.diff(made.day[1]).mean()
+    seen, later = (errors(1.5, 1.0, width, seed, origins=60 * n) for seed, n in ((5, 1), (6, 10)))
+    made = band.fit(seen, kinds, MANY)
+    assert made.level[0] == pytest.approx(1.5, rel=0.25) and made.level[1] < 0.3
+    hours = pd.date_range("2025-06-09", periods=28 * 24, freq="h", tz=ZONE)  # no holiday within
+    flat = pd.DataFrame(1000.0, index=hours, columns=["A", "B"])
+    bands = band.around(flat, made, "KR", True, np.zeros(2))
+    for name, error in (("A", later[..., 0]), ("B", later[..., 1]), ("", later.sum(axis=3))):
+        by_hour = error.reshape(len(error), -1)
+        for table, truth in (
+            (bands.hour[name], by_hour),
+            (bands.day[name], error.sum(axis=2)),
+            (bands.total[name], by_hour.sum(axis=1, keepdims=True)),
+        ):
+            half = (table["p90_kwh"] - table["p50_kwh"]).to_numpy()
+            inside = np.mean(np.abs(truth) <= half)
+            assert 0.72 < inside < 0.9, (name, len(half))
+        of_hour = np.abs(by_hour) <= (bands.hour[name]["p90_kwh"] - bands.hour[name]["p50_kwh"]).to_numpy()
+        by_clock = of_hour.mean(axis=0).reshape(28, 24).mean(axis=0)
+        assert np.ptp(by_clock) < 0.12  # in wide hours and in narrow ones
+    assert bands.shared["A"] > 0.4 and bands.shared["B"] < 0.2
+
+
+def test_a_short_history_takes_the_level_s_error_from_other_series() -> None:
+    kinds = np.tile([0, 0, 0, 0, 0, 1, 2], (4, 4))
+    calm = errors(0.0, 2.0, np.ones((24, 1)), 8, origins=4)
+    short, long = (band.fit(calm, kinds, months).level[0] for months in (1.0, MANY))
+    assert short > 2 * long and short == pytest.approx(2.0 * band.LEVEL_RATIO, rel=0.25)
+    assert band.months_of(np.array([0, 30, 59])) == pytest.approx(3, abs=0.1)
+    nothing = band.fit(np.full((4, 28, 24, 1), np.nan), kinds, 1.0)
+    assert not nothing.hour.any() and not nothing.level.any()
 
 
 def test_bands_are_of_every_machine_and_the_factory_by_the_hour_and_by_the_day() -> None:
     random = np.random.default_rng(6)
-    made = band.fit(random.normal(0, 3, (280, 24, 2)), np.tile([0, 0, 0, 0, 0, 1, 2], 40))
+    made = band.fit(random.normal(0, 3, (10, 28, 24, 2)), np.tile([0, 0, 0, 0, 0, 1, 2], (10, 4)), MANY)
     hours = pd.date_range("2025-03-03 18:00", periods=54, freq="h", tz=ZONE)
     kwh = pd.DataFrame({"A": 100.0, "B": 1.0}, index=hours)
     bands = band.around(kwh, made, "KR", True, np.zeros(2))
@@ -151,7 +180,7 @@ def test_bands_are_of_every_machine_and_the_factory_by_the_hour_and_by_the_day()
     )
     assert [str(day)[:10] for day in bands.day["A"].index] == ["2025-03-03", "2025-03-04", "2025-03-05"]
     assert bands.day["A"]["p50_kwh"].tolist() == [600.0, 2400.0, 2400.0]
-    for table in (*bands.hour.values(), *bands.day.values()):
+    for table in (*bands.hour.values(), *bands.day.values(), *bands.total.values()):
         assert list(table) == ["p10_kwh", "p50_kwh", "p90_kwh"] and (table >= 0).all().all()
         assert (table["p10_kwh"] <= table["p50_kwh"]).all() and (table["p50_kwh"] <= table["p90_kwh"]).all()
     width = (bands.day["A"]["p90_kwh"] - bands.day["A"]["p10_kwh"]).to_numpy()
@@ -166,8 +195,9 @@ def test_a_factory_that_works_on_holidays_has_a_working_days_band_there() -> Non
     assert band.kinds_of(features, holidays_off=True).tolist() == [2, 2, 1, 0]
     assert band.kinds_of(features, holidays_off=False).tolist() == [0, 2, 1, 0]
     random = np.random.default_rng(7)
-    kinds = np.tile([0, 0, 0, 0, 0, 1, 2], 40)
-    made = band.fit(random.normal(0, np.array([10, 10, 1.0])[kinds][:, None, None], (280, 24, 1)), kinds)
+    kinds = np.tile([0, 0, 0, 0, 0, 1, 2], (10, 4))
+    width = np.array([10, 10, 1.0])[kinds][..., None, None]
+    made = band.fit(random.normal(0, width, (10, 28, 24, 1)), kinds, MANY)
     hours = pd.date_range("2025-05-01", periods=24, freq="h", tz=ZONE)
     kwh = pd.DataFrame({"A": 100.0}, index=hours)
     off, on = (band.around(kwh, made, "KR", off, np.zeros(1)).hour["A"] for off in (True, False))

@@ -162,14 +162,6 @@ def test_the_maximum_demand_of_a_factory_whose_level_is_about_zero(history: Hist
     table = tables.build(made.kwh, made.bands, np.ones((2, 24, 1)), "N", 60, 42_300)
     power = pd.Series(history.factory_kwh, index=history.hours)
     past = demand.past_days(power, 60, "KR", feeds_in=True)
-    day = table.factory["day"]
-    found = demand.expected(
-        day[[f"used_kwh_{name}" for name in tables.QUANTILES]].to_numpy(),
-        tables.hours_of_days(table),
-        pd.DatetimeIndex(day["timestamp"]).tz_localize(None).to_numpy().astype("datetime64[D]"),
-        ZONE,
-        past,
-        "KR",
-    )
+    found = demand.of_forecast(table, made.bands, past, "KR")
     usual = float(np.quantile(past.kw, 0.95))
     assert 0.7 * usual < found.p10 <= found.kw <= found.p90 < 1.5 * usual

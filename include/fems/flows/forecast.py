@@ -18,7 +18,7 @@ from fems.flows.history import as_history, month_of, published_hours, published_
 from fems.flows.platform import Platform, timed
 from fems.flows.report import write_report
 from fems.forecast import fallback, tables
-from fems.forecast.demand import Demand, expected, factory_power, interval, past_days
+from fems.forecast.demand import Demand, factory_power, interval, of_forecast, past_days
 from fems.forecast.summary import summarise
 from fems.lake import keys
 from fems.lake.lake import Lake
@@ -143,7 +143,7 @@ def forecast_factory(
     source = platform.source(factory_id, "meter")
     recent_kwh = known.factory_kwh[-24 * 28 :]
     quality = evaluate_forecast(platform.evaluator, source, forecast, start, horizon_minutes, recent_kwh)
-    demand = _demand(forecast, frame, known, grain_minutes)
+    demand = _demand(forecast, frame, known, grain_minutes, made.bands)
     summary = ForecastSummary(
         factory_id=factory_id,
         month=month_of(start),
@@ -182,7 +182,8 @@ def _predict(
                 f"only {100 * share:.0f} % of the last {fallback.RECENT_DAYS} days were measured"
             )
         model = champion.bundle.month_ahead
-        kwh, bands = model.predict(known, origin, hours), model.predict_bands(known, origin, hours)
+        bands = model.predict_bands(known, origin, hours)
+        kwh = bands.forecast()
         about = ForecastModel(
             name=platform.tracking.model_name(factory_id),
             version=champion.version,
@@ -207,21 +208,17 @@ def _predict(
 
 
 def _demand(
-    forecast: tables.Forecast, native: pd.DataFrame, known: History, grain_minutes: int
+    forecast: tables.Forecast, native: pd.DataFrame, known: History, grain_minutes: int, bands: Bands
 ) -> Demand | None:
     """The maximum demand; None where no whole day was measured of late."""
     country = known.country if known.holidays_off else None
-    day = forecast.factory["day"]
-    times = pd.DatetimeIndex(day["timestamp"])
+    feeds_in = bool(fit_floors(known.used_kwh).any())
     try:
-        feeds_in = bool(fit_floors(known.used_kwh).any())
         past = past_days(factory_power(native, grain_minutes), interval(grain_minutes), country, feeds_in)
     except TooLittleHistory as error:
         log.warning("no maximum demand: %s", error)
         return None
-    quantiles = day[[f"used_kwh_{name}" for name in tables.QUANTILES]].to_numpy()
-    days = times.tz_localize(None).to_numpy().astype("datetime64[D]")
-    return expected(quantiles, tables.hours_of_days(forecast), days, str(times.tz), past, country)
+    return of_forecast(forecast, bands, past, country)
 
 
 def _fingerprint(lake: Lake, factory_id: str, origin: pd.Timestamp) -> str:

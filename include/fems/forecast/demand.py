@@ -20,16 +20,15 @@ from numpy.typing import NDArray
 
 from fems.calendar import WORKDAY, Days, kinds_of_days
 from fems.errors import TooLittleHistory
-from fems.forecast.tables import whole_days
+from fems.forecast.tables import QUANTILES, Forecast, hours_of_days, whole_days
 from fems.model.history import Floats
+from fems.model.month_ahead.band import FACTORY, Bands
 
 MINUTES = 15
 """Korean tariffs bill the mean power of 15 minutes (the demand interval of the meter)."""
 PAST_DAYS = 182
 """Days before the origin that are drawn from."""
 PATHS = 2000
-SHARED = 0.5
-"""Share of the variance of a day's error that all days of a month have in common; 0.48 was measured."""
 
 _LEAST_KNOWN = 0.9
 _LEAST_OF_KIND = 3
@@ -76,7 +75,7 @@ class Demand:
         minutes: of the interval.
         by_day: (D,) kW, the median of each day's highest demand; NaN for parts of days.
         draws: (P,) kW, the maxima drawn.
-        total_kwh: p10 and p90 of the span's energy, whole days.
+        total_kwh: how far p10 and p90 of the span's energy are from its middle.
     """
 
     kw: float
@@ -166,6 +165,34 @@ def over_level(past: PastDays, span: int) -> tuple[Floats, Floats]:
     return tops, levels
 
 
+def of_forecast(
+    forecast: Forecast, bands: Bands, past: PastDays, country: str | None, seed: int = 0
+) -> Demand:
+    """Return the maximum demand of a forecast, see `expected`.
+
+    Args:
+        forecast: its tables.
+        bands: its quantiles.
+        past: what to draw shapes from.
+        country: see `past_days`.
+        seed: of the draws.
+    """
+    day = forecast.factory["day"]
+    times = pd.DatetimeIndex(day["timestamp"])
+    of_span = bands.total[FACTORY].iloc[0]
+    return expected(
+        day[[f"used_kwh_{name}" for name in QUANTILES]].to_numpy(),
+        hours_of_days(forecast),
+        times.tz_localize(None).to_numpy().astype("datetime64[D]"),
+        str(times.tz),
+        past,
+        country,
+        bands.shared[FACTORY],
+        (float(of_span["p10_kwh"] - of_span["p50_kwh"]), float(of_span["p90_kwh"] - of_span["p50_kwh"])),
+        seed,
+    )
+
+
 def expected(
     quantiles: Floats,
     hours: NDArray[np.int64],
@@ -173,6 +200,8 @@ def expected(
     zone: str,
     past: PastDays,
     country: str | None,
+    shared: float,
+    total_kwh: tuple[float, float],
     seed: int = 0,
 ) -> Demand:
     """Draw months.
@@ -184,6 +213,8 @@ def expected(
         zone: IANA time zone.
         past: what to draw shapes from.
         country: see `past_days`.
+        shared: 0 to 1, share of the variance of a day's error that all days have in common; see `Bands.shared`.
+        total_kwh: how far the 10 % and the 90 % quantile of the span's energy are from its middle; see `Bands.total`.
         seed: of the draws.
     """
     rng = np.random.default_rng(seed)
@@ -191,7 +222,7 @@ def expected(
     low, mid, high = quantiles[whole].T
     kinds = kinds_of_days(days[whole], country)
     common = rng.standard_normal((PATHS, 1))
-    z = np.sqrt(SHARED) * common + np.sqrt(1 - SHARED) * rng.standard_normal((PATHS, len(mid)))
+    z = np.sqrt(shared) * common + np.sqrt(1 - shared) * rng.standard_normal((PATHS, len(mid)))
     kwh = _drawn(z, low, mid, high, past.feeds_in)
     drawn = np.empty(kwh.shape, dtype=np.int64)
     for i, kind in enumerate(kinds):
@@ -208,13 +239,12 @@ def expected(
 
     work = kinds == WORKDAY if (kinds == WORKDAY).any() else np.ones(len(kinds), dtype=bool)
     level = (
-        _drawn(np.sqrt(SHARED) * common, low[work], mid[work], high[work], past.feeds_in) / hours[whole][work]
+        _drawn(np.sqrt(shared) * common, low[work], mid[work], high[work], past.feeds_in) / hours[whole][work]
     )
     tops, levels = over_level(past, int(whole.sum()))
     span = rng.choice(len(tops), PATHS)
     maxima = np.maximum(past.above(level.mean(axis=1), tops[span], levels[span]), 0.0)
     low_kw, mid_kw, high_kw = np.quantile(maxima, [0.1, 0.5, 0.9])
-    total = np.quantile(kwh.sum(axis=1), [0.1, 0.9]) - mid.sum()
     return Demand(
         float(mid_kw),
         float(low_kw),
@@ -224,7 +254,7 @@ def expected(
         past.minutes,
         by_day,
         maxima,
-        (float(total[0]), float(total[1])),
+        total_kwh,
     )
 
 

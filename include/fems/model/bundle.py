@@ -106,7 +106,7 @@ def save(bundle: Bundle, folder: Path) -> ModelManifest:
         "shares": asdict(ahead.shares),
         "floor": ahead.floor.tolist(),
         "prior": ahead.prior.tolist(),
-        "band": {"hour": ahead.band.hour.tolist(), "day": ahead.band.day.tolist()},
+        "band": {name: values.tolist() for name, values in asdict(ahead.band).items()},
         "features": FEATURES,
         "one_step": {"window": step.window, "floor": step.floor} if step else None,
         "notes": finite(ahead.notes),
@@ -178,7 +178,7 @@ def _bundle(about: dict[str, Any], scalers: dict[str, Any], folder: Path, one_st
         network=TrainedGate.load(folder / _GATE) if about["trust"] > 0 else None,
         trees=BoostedTrees.load(folder / _TREES, trees.COLUMNS) if about["trees"] else None,
         shares=Shares(**about["shares"]),
-        band=BandWidths(np.array(about["band"]["hour"]), np.array(about["band"]["day"])),
+        band=BandWidths(**{name: np.array(values) for name, values in about["band"].items()}),
         trained_until=pd.Timestamp(about["trained_until"]).tz_convert(about["time_zone"]),
         notes=about["notes"],
     )

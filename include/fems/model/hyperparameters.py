@@ -38,4 +38,7 @@ def hyperparameters() -> Parameters:
         "mstl.days": mstl.DAYS,
         "band.low": band.LOW,
         "band.high": band.HIGH,
+        "band.level_ratio": band.LEVEL_RATIO,
+        "band.level_months": band.LEVEL_MONTHS,
+        "band.width": band.WIDTH,
     }

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from fems.errors import TooLittleHistory
 from fems.model.floors import fit_floors
@@ -33,10 +34,6 @@ TRUST = 0.5
 STEADY_SHARE = 0.25
 """Of the expert with the longest memory in the prior, less where it erred more than the others at past origins: levels
 come back more often than one year shows. Chosen on windows before the last four."""
-
-OPTIMISM = 1.07
-"""Errors from past origins are taken as this much larger for the band: the weights were fitted on those very origins.
-Chosen on windows before the last four, of simulated series and of others."""
 
 _HOUR_STRIDE = 7
 _REFIT_SHARE = 4
@@ -108,7 +105,7 @@ def train_experts(
             seed=seed + 1,
             learning_rate=gate.LEARNING_RATE / 4,
         )
-    residual, at = _residuals(every, trial, scaler)
+    kinds = band.kinds_of(daily.features, history.holidays_off)
     return MonthAheadModel(
         equipment=history.equipment,
         floor=floor,
@@ -119,7 +116,7 @@ def train_experts(
         network=TrainedGate.from_keras(trial.network) if trial.trust > 0 else None,
         trees=trees.fit(above, seed=seed, threads=threads),
         shares=shares.NONE,
-        band=band.fit(OPTIMISM * residual, band.kinds_of(daily.features, history.holidays_off)[at]),
+        band=_fit_band(every, trial, scaler, kinds),
         trained_until=history.end,
         notes=trial.notes | {"origins": float(len(every.target) / len(history.equipment))},
         curve=trial.curve,
@@ -211,10 +208,14 @@ def _fit_priors(samples: Samples, equipment: int) -> Floats:
     return np.stack(fitted)
 
 
-def _residuals(every: Samples, trial: _Trial, scaler: MinMaxScaler) -> tuple[Floats, np.ndarray]:
-    """(R, 24, E) kWh, truth minus forecast, day by day; (R,) the day of the grid."""
+def _fit_band(
+    every: Samples, trial: _Trial, scaler: MinMaxScaler, kinds: NDArray[np.int64]
+) -> band.BandWidths:
+    """Fit the band on what the experts got wrong from past origins; `kinds` are those of the grid's days."""
     error = every.target - gate.mixture(trial.weights, every.experts)
     equipment = len(scaler.span)
-    by_equipment = np.moveaxis(error.reshape(-1, equipment, *error.shape[1:]), 1, -1) * np.array(scaler.span)
-    at = every.origin_day[::equipment, None] + np.arange(error.shape[1])
-    return by_equipment.reshape(-1, 24, equipment), at.reshape(-1)
+    by_origin = error.reshape(-1, equipment, *error.shape[1:])
+    residual = np.moveaxis(by_origin, 1, -1) * np.array(scaler.span)
+    first = every.origin_day[::equipment]
+    at = first[:, None] + np.arange(error.shape[1])
+    return band.fit(residual, kinds[at], band.months_of(first))
