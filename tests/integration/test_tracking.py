@@ -280,7 +280,7 @@ def test_the_next_training_closes_a_run_whose_process_is_gone() -> None:
         pool.submit(_open_and_close, "G").result()
         assert client.get_run(alive.run_id).info.status == "RUNNING"  # its process is there
     gone = client.get_run(dead)
-    assert gone.info.status == "KILLED" and "process died" in gone.data.tags["promotion"]
+    assert gone.info.status == "FAILED" and gone.data.tags["abandoned"]
 
 
 def test_factories_that_start_at_once_share_one_run_of_the_month() -> None:
@@ -311,6 +311,22 @@ def test_a_failed_training_registers_nothing(trained: TrainedFactory) -> None:
     assert not mlflow_server().has_champion("F")
     with pytest.raises(NoModel):
         mlflow_server().champion_metrics("F")
+
+
+def test_a_run_that_was_left_running_is_closed_by_the_next_try() -> None:
+    """The task was killed, or MLflow was gone when it ended: nothing said so to the run."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(settings().mlflow_uri)
+    with tracking.training_run("R", "2026-03", tags={"dag_run": "one"}) as first:
+        pass
+    client.update_run(first.run_id, "RUNNING")
+    with tracking.training_run("R", "2026-03", tags={"dag_run": "other"}):
+        assert client.get_run(first.run_id).info.status == "RUNNING"  # it may be at work elsewhere
+    with tracking.training_run("R", "2026-03", tags={"dag_run": "one"}) as second:
+        assert client.get_run(first.run_id).info.status == "FAILED"
+        assert client.get_run(second.run_id).info.status == "RUNNING"
+    assert client.get_run(first.run_id).data.tags["abandoned"]
 
 
 @pytest.fixture

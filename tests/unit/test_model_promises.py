@@ -144,14 +144,14 @@ def test_the_band_holds_what_it_says_on_windows_that_it_did_not_see() -> None:
     bands = band.around(flat, made, "KR", True, np.zeros(2))
     for name, error in (("A", later[..., 0]), ("B", later[..., 1]), ("", later.sum(axis=3))):
         by_hour = error.reshape(len(error), -1)
-        for table, truth in (
-            (bands.hour[name], by_hour),
-            (bands.day[name], error.sum(axis=2)),
-            (bands.total[name], by_hour.sum(axis=1, keepdims=True)),
+        kwh = float(bands.hour[name]["p50_kwh"].sum())
+        month = bands.of_span(name, kwh, len(hours))[1] - kwh
+        for half, truth in (
+            ((bands.hour[name]["p90_kwh"] - bands.hour[name]["p50_kwh"]).to_numpy(), by_hour),
+            ((bands.day[name]["p90_kwh"] - bands.day[name]["p50_kwh"]).to_numpy(), error.sum(axis=2)),
+            (month, by_hour.sum(axis=1)),
         ):
-            half = (table["p90_kwh"] - table["p50_kwh"]).to_numpy()
-            inside = np.mean(np.abs(truth) <= half)
-            assert 0.72 < inside < 0.9, (name, len(half))
+            assert 0.72 < np.mean(np.abs(truth) <= half) < 0.9, (name, np.size(half))
         of_hour = np.abs(by_hour) <= (bands.hour[name]["p90_kwh"] - bands.hour[name]["p50_kwh"]).to_numpy()
         by_clock = of_hour.mean(axis=0).reshape(28, 24).mean(axis=0)
         assert np.ptp(by_clock) < 0.12  # in wide hours and in narrow ones
@@ -180,7 +180,7 @@ def test_bands_are_of_every_machine_and_the_factory_by_the_hour_and_by_the_day()
     )
     assert [str(day)[:10] for day in bands.day["A"].index] == ["2025-03-03", "2025-03-04", "2025-03-05"]
     assert bands.day["A"]["p50_kwh"].tolist() == [600.0, 2400.0, 2400.0]
-    for table in (*bands.hour.values(), *bands.day.values(), *bands.total.values()):
+    for table in (*bands.hour.values(), *bands.day.values()):
         assert list(table) == ["p10_kwh", "p50_kwh", "p90_kwh"] and (table >= 0).all().all()
         assert (table["p10_kwh"] <= table["p50_kwh"]).all() and (table["p50_kwh"] <= table["p90_kwh"]).all()
     width = (bands.day["A"]["p90_kwh"] - bands.day["A"]["p10_kwh"]).to_numpy()

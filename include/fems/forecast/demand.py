@@ -12,13 +12,13 @@ Which day and time it is most likely comes from draws by day: a day's energy by 
 15 minutes of a past day of its kind were above that day's mean.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fems.calendar import WORKDAY, Days, kinds_of_days
+from fems.calendar import WORKDAY, Days, kinds_of_days, local_days
 from fems.errors import TooLittleHistory
 from fems.forecast.tables import QUANTILES, Forecast, hours_of_days, whole_days
 from fems.model.history import Floats
@@ -32,7 +32,7 @@ PATHS = 2000
 
 _LEAST_KNOWN = 0.9
 _LEAST_OF_KIND = 3
-_Z90 = 1.2815515655446004
+Z90 = 1.2815515655446004
 """The standard normal's 90 % quantile."""
 
 
@@ -87,6 +87,27 @@ class Demand:
     by_day: Floats
     draws: Floats
     total_kwh: tuple[float, float]
+
+    def at_least(self, kw: float, at: pd.Timestamp) -> "Demand":
+        """Return the maximum of a span and of what was measured before it.
+
+        Args:
+            kw: the highest demand that was measured.
+            at: the start of its interval.
+        """
+        draws = np.maximum(self.draws, kw)
+        low, mid, high = np.quantile(draws, [0.1, 0.5, 0.9])
+        above = float(np.mean(self.draws > kw))
+        stands = above < 0.5  # what was measured is more likely the highest
+        return replace(
+            self,
+            kw=float(mid),
+            p10=float(low),
+            p90=float(high),
+            draws=draws,
+            at=at if stands else self.at,
+            day_chance=1 - above if stands else self.day_chance * above,
+        )
 
     def chance_over(self, contract_kw: float) -> float:
         """Return how likely the maximum passes a power, 0 to 1."""
@@ -166,7 +187,13 @@ def over_level(past: PastDays, span: int) -> tuple[Floats, Floats]:
 
 
 def of_forecast(
-    forecast: Forecast, bands: Bands, past: PastDays, country: str | None, seed: int = 0
+    forecast: Forecast,
+    bands: Bands,
+    past: PastDays,
+    country: str | None,
+    *,
+    end: pd.Timestamp | None = None,
+    seed: int = 0,
 ) -> Demand:
     """Return the maximum demand of a forecast, see `expected`.
 
@@ -175,20 +202,25 @@ def of_forecast(
         bands: its quantiles.
         past: what to draw shapes from.
         country: see `past_days`.
+        end: days from there on do not count; None where all do.
         seed: of the draws.
     """
     day = forecast.factory["day"]
+    if end is not None:
+        day = day.loc[day["timestamp"] < end]
     times = pd.DatetimeIndex(day["timestamp"])
-    of_span = bands.total[FACTORY].iloc[0]
+    hours = hours_of_days(forecast)[: len(day)]
+    kwh = float(day["used_kwh"].sum())
+    low, high = bands.of_span(FACTORY, kwh, int(hours.sum()))
     return expected(
         day[[f"used_kwh_{name}" for name in QUANTILES]].to_numpy(),
-        hours_of_days(forecast),
-        times.tz_localize(None).to_numpy().astype("datetime64[D]"),
+        hours,
+        local_days(times),
         str(times.tz),
         past,
         country,
         bands.shared[FACTORY],
-        (float(of_span["p10_kwh"] - of_span["p50_kwh"]), float(of_span["p90_kwh"] - of_span["p50_kwh"])),
+        (low - kwh, high - kwh),
         seed,
     )
 
@@ -214,7 +246,7 @@ def expected(
         past: what to draw shapes from.
         country: see `past_days`.
         shared: 0 to 1, share of the variance of a day's error that all days have in common; see `Bands.shared`.
-        total_kwh: how far the 10 % and the 90 % quantile of the span's energy are from its middle; see `Bands.total`.
+        total_kwh: how far the 10 % and the 90 % quantile of the span's energy are from its middle; see `Bands.of_span`.
         seed: of the draws.
     """
     rng = np.random.default_rng(seed)
@@ -260,5 +292,5 @@ def expected(
 
 def _drawn(z: Floats, low: Floats, mid: Floats, high: Floats, feeds_in: bool) -> Floats:
     """Quantiles at normal deviates: half a normal on either side of the median, as wide as its quantile says."""
-    drawn: Floats = mid + z * np.where(z > 0, high - mid, mid - low) / _Z90
+    drawn: Floats = mid + z * np.where(z > 0, high - mid, mid - low) / Z90
     return drawn if feeds_in else np.maximum(drawn, 0.0)

@@ -46,8 +46,8 @@ _ABOUT = (
     "MLflow's menus for language models go away with *Model training*, top left."
 )
 _SETTLE_S = 0.5
-_LONGEST = timedelta(hours=3)
-"""A training is stopped after this time; a run of another machine that is older has no process any more."""
+_LONGEST = timedelta(hours=4)
+"""A task is stopped after three hours; a run of another machine that is older has no process any more."""
 
 
 class TrainingRun:
@@ -173,7 +173,7 @@ def training_run(
     mlflow = server.connect()
     with server.errors():
         experiment = _experiment(server.client())
-        _close_abandoned(server.client(), experiment, factory_id)
+        _close_abandoned(server.client(), experiment, factory_id, (tags or {}).get("dag_run"))
         run = mlflow.start_run(
             experiment_id=experiment,
             run_name=f"{factory_id}|{month}",
@@ -269,16 +269,20 @@ def _log_despite_races(client: "MlflowClient", run_id: str, name: str, value: fl
     despite_races(lambda: client.log_metric(run_id, name, value))
 
 
-def _close_abandoned(client: "MlflowClient", experiment: str, factory_id: str) -> None:
-    """Mark runs of a factory as KILLED that are RUNNING without a process: its server or its machine died."""
+def _close_abandoned(client: "MlflowClient", experiment: str, factory_id: str, dag_run: str | None) -> None:
+    """Mark a factory's runs as FAILED that nobody will end: MLflow, or the training itself, died within them.
+
+    Those are the runs of an earlier try of the same task, and those whose process is gone.
+    """
     runs = client.search_runs(
         [experiment], f"tags.factory = '{factory_id}' and attributes.status = 'RUNNING'"
     )
     for run in runs:
         started = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
-        if _is_gone(run.data.tags.get(_PROCESS, ""), started):
-            client.set_tag(run.info.run_id, "promotion", "none: its process died before it was done")
-            client.set_terminated(run.info.run_id, "KILLED")
+        earlier_try = dag_run is not None and run.data.tags.get("dag_run") == dag_run
+        if earlier_try or _is_gone(run.data.tags.get(_PROCESS, ""), started):
+            client.set_tag(run.info.run_id, "abandoned", "its training ended without a word")
+            client.set_terminated(run.info.run_id, "FAILED")
 
 
 def _this_process() -> str:

@@ -69,14 +69,28 @@ class Bands:
         hour: sensor, or `FACTORY`, -> p10_kwh, p50_kwh, p90_kwh, indexed by the starts of the hours.
         day: likewise by local days; a part of a day at either end is a row of its own. p50_kwh is the
             forecast itself, p10_kwh <= p50_kwh <= p90_kwh, and none is negative but of machines that feed in.
-        total: likewise of the whole span; a row.
+        level: sensor, or `FACTORY`, -> kWh an hour: half of the width of the level's band, which a span of any length
+            has in each of its hours.
+        floor: sensor, or `FACTORY`, -> kWh an hour, at most 0, that no band falls below.
         shared: sensor, or `FACTORY`, -> 0 to 1, the share of a day's squared error that all days have in common.
     """
 
     hour: dict[str, pd.DataFrame]
     day: dict[str, pd.DataFrame]
-    total: dict[str, pd.DataFrame]
+    level: dict[str, float]
+    floor: dict[str, float]
     shared: dict[str, float]
+
+    def of_span(self, name: str, kwh: float, hours: int) -> tuple[float, float]:
+        """Return the 10 % and 90 % quantile, kWh, of all the energy of a span.
+
+        Args:
+            name: sensor, or `FACTORY`.
+            kwh: the forecast of the span's energy.
+            hours: its length.
+        """
+        half = self.level[name] * hours
+        return (min(max(kwh - half, self.floor[name] * hours), kwh), kwh + half)
 
     def forecast(self) -> pd.DataFrame:
         """Return the forecast itself: (T, E) kWh, indexed by hour, a column a machine."""
@@ -171,7 +185,7 @@ def around(kwh: pd.DataFrame, band: BandWidths, country: str, holidays_off: bool
     values = kwh.to_numpy(dtype=np.float64)
     forecast = np.column_stack([values, values.sum(axis=1)])
     floors = np.append(floor, floor.sum())
-    bands = Bands({}, {}, {}, {})
+    bands = Bands({}, {}, {}, {}, {})
     for level, name in enumerate([*map(str, kwh.columns), FACTORY]):
         own, shift = forecast[:, level], _Z * band.level[level]
         half = np.hypot(band.hour[level][kinds[row], slot], shift)
@@ -179,8 +193,7 @@ def around(kwh: pd.DataFrame, band: BandWidths, country: str, holidays_off: bool
         within = band.day[level][kinds] * _of_part(band.hour[level], band.day[level], kinds, length)
         by_day = np.bincount(row, own).astype(np.float64)
         bands.day[name] = _quantiles(by_day, np.hypot(within, shift * length), starts, floors[level] * length)
-        total, of_span = np.array([own.sum()]), np.array([shift * len(hours)])  # the level is its mean error
-        bands.total[name] = _quantiles(total, of_span, starts[:1], floors[level] * len(hours))
+        bands.level[name], bands.floor[name] = float(shift), float(floors[level])
         common = (shift * length) ** 2
         bands.shared[name] = float(common.sum() / max(float((within**2 + common).sum()), 1e-12))
     return bands
