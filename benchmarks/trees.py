@@ -135,7 +135,7 @@ def _stored(fitted: object) -> int:
 def main() -> None:
     """Print the means of all series, and the accuracy of each."""
     skip = int(sys.argv[1]) if len(sys.argv) > 1 else 4
-    series = sys.argv[2:] or model.usual_series()
+    series = sys.argv[2:] or model.reported_series()
     series = list(others.NAMES) if series == ["others"] else series
     print(
         f"month-ahead, {WINDOWS} windows, the last {skip} left out; all but steel is simulated, or SimBench's"

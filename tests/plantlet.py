@@ -110,11 +110,9 @@ def month() -> CalendarMonth:
 @cache
 def expected(seed: int = 0) -> demand.Demand:
     past = demand.past_days(demand.factory_power(native(known()), 15), 15, "KR")
-    made = forecast()
-    day = made.factory["day"]
-    quantiles = day[[f"used_kwh_{name}" for name in tables.QUANTILES]].to_numpy()
-    local = pd.DatetimeIndex(day["timestamp"]).tz_localize(None).to_numpy().astype("datetime64[D]")
-    return demand.expected(quantiles, tables.hours_of_days(made), local, "Asia/Seoul", past, "KR", seed)
+    return demand.of_forecast(
+        forecast(), fallback.forecast(known(), ORIGIN, 705).bands, past, "KR", seed=seed
+    )
 
 
 TRACK = pd.DataFrame(

@@ -1,4 +1,4 @@
-"""What is known of the future: the calendar."""
+"""Features of days that are known in advance: weekday, holidays, the days around them, the shift plan."""
 
 from functools import lru_cache
 
@@ -17,6 +17,9 @@ FESTIVAL = 8
 
 A plant that works through single holidays still stops for these.
 """
+
+DAY_FEATURES = ("weekday", "holiday", "festival", "before_holiday", "after_holiday", "bridge", "planned")
+"""What is known of a day of the future; the columns of `day_features`."""
 
 ONE_DAY = np.timedelta64(1, "D")
 
@@ -45,8 +48,8 @@ def bridges(country: str, days: Days) -> NDArray[np.bool_]:
         return holidays_of(country, when) | np.isin(weekdays(when), weekend)
 
     touches = holidays_of(country, days - ONE_DAY) | holidays_of(country, days + ONE_DAY)
-    found: NDArray[np.bool_] = ~off(days) & off(days - ONE_DAY) & off(days + ONE_DAY) & touches
-    return found
+    between: NDArray[np.bool_] = ~off(days) & off(days - ONE_DAY) & off(days + ONE_DAY) & touches
+    return between
 
 
 @lru_cache(maxsize=64)
@@ -87,6 +90,7 @@ def day_features(days: Days, country: str, shifts: str | None = None) -> pd.Data
             "planned": planned[weekdays(days)],
         },
         index=pd.Index(days, name="day"),
+        columns=list(DAY_FEATURES),
     )
 
 

@@ -99,6 +99,26 @@ def coverage(truth: ArrayLike, low: ArrayLike, high: ArrayLike) -> float:
     return float(np.mean((t >= below) & (t <= above)))
 
 
+def interval_score(truth: ArrayLike, low: ArrayLike, high: ArrayLike, missed: float = 0.2) -> float:
+    """Mean interval score (Gneiting and Raftery, 2007), kWh: the width, plus 2 / `missed` times how far a miss is off.
+
+    Smaller is better; a band is rewarded for being narrow and pays for what it does not hold.
+
+    Args:
+        truth: (T,) kWh.
+        low: (T,) kWh.
+        high: (T,) kWh.
+        missed: share of the truth that the band may miss.
+
+    Raises:
+        DataError: no truth.
+    """
+    t, below = _pairs(truth, low)
+    _, above = _pairs(truth, high)
+    beyond = np.maximum(below - t, 0.0) + np.maximum(t - above, 0.0)
+    return float(np.mean(above - below + 2 / missed * beyond))
+
+
 def table(truth: ArrayLike, forecast: ArrayLike, span: float) -> dict[str, float]:
     """Return every score of one forecast.
 

@@ -7,7 +7,7 @@ import mlflow  # noqa: TID253
 import pandas as pd
 
 
-class FactoryForecast(mlflow.pyfunc.PythonModel):
+class FactoryForecast(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow is not typed
     """Month-ahead forecast from an hour table."""
 
     def load_context(self, context: Any) -> None:
