@@ -10,7 +10,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, Literal
 
-from embedded import credentials, environment, postgres
+from embedded import credentials, environment, postgres, volume
 from embedded.config import Config
 from embedded.credentials import Credentials
 from fems.errors import ConfigError
@@ -129,13 +129,8 @@ def _gateway(config: Config) -> list[str]:
         # It always opens a port for metrics, unless that port can't be had: an address kept for documentation
         # (RFC 5737) is nobody's, so it logs one line and goes on without.
         "--metrics", "192.0.2.1:9567",
-        minio_meta(config), f"127.0.0.1:{config.minio_port}",
+        f"sqlite3://{volume.meta_file(config.state / 'minio')}", f"127.0.0.1:{config.minio_port}",
     ]  # fmt: skip
-
-
-def minio_meta(config: Config) -> str:
-    """Return the address of the gateway's metadata."""
-    return f"sqlite3://{config.state / 'minio' / 'meta' / 'meta.db'}"
 
 
 def _mlflow_server(config: Config) -> list[str]:

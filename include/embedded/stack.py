@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import shutil
 import subprocess
 import threading
 import time
@@ -17,7 +16,7 @@ from graphlib import TopologicalSorter
 from importlib.metadata import version
 from pathlib import Path
 
-from embedded import accounts, credentials, environment, postgres
+from embedded import accounts, credentials, environment, postgres, volume
 from embedded.airflow_api import AirflowApi
 from embedded.config import Config
 from embedded.credentials import Credentials
@@ -196,7 +195,7 @@ class Stack:
 
     def _start(self, service: Service) -> None:
         if service.name == "minio":
-            self._format_minio()
+            volume.create(self.config.state / "minio", program("juicefs"))
         self.supervisor.start_program(service.name)
         deadline = time.monotonic() + PATIENCE
         trouble = "it is still starting"
@@ -215,25 +214,6 @@ class Stack:
         raise ServiceUnavailable(
             f"{service.title} did not come up ({trouble}). See {path}; its last lines:\n{tail(path, 12)}"
         )
-
-    def _format_minio(self) -> None:
-        folder = self.config.state / "minio"
-        blocks, meta, aside = folder / "blocks", folder / "meta", folder / "meta.new"
-        if meta.exists():
-            return
-        # Formatted aside and renamed, so that a format cut short leaves nothing that looks whole.
-        shutil.rmtree(aside, ignore_errors=True)
-        for made in (blocks, aside):
-            made.mkdir(parents=True, exist_ok=True)
-        command = [
-            program("juicefs"), "format", "--storage", "file", "--bucket", f"{blocks}/", "--trash-days", "0",
-            f"sqlite3://{aside / 'meta.db'}", "minio",
-        ]  # fmt: skip
-        outcome = subprocess.run(command, capture_output=True, text=True, check=False, cwd=self.config.state)
-        if outcome.returncode:
-            last = (outcome.stderr.strip().splitlines() or ["no message"])[-1]
-            raise ServiceUnavailable(f"MinIO's disk could not be formatted in {folder}: {last}")
-        aside.rename(meta)
 
     def _create_accounts(self) -> None:
         """Make MinIO's buckets and accounts; what they were last made from is kept, for it costs a second."""
