@@ -97,7 +97,8 @@ def step_of(grain: str) -> pd.Timedelta:
 def _times(path: Path, written: pd.Series, local: ZoneInfo) -> pd.Series:
     """Read times in one way: all with an offset, or none."""
     if isinstance(written.dtype, pd.DatetimeTZDtype):
-        return written.dt.tz_convert(local)
+        zoned: pd.Series = written.dt.tz_convert(local)
+        return zoned
     text = written.astype(str)
     offset = text.str.contains(_OFFSET)
     if offset.any() and not offset.all():

@@ -23,8 +23,8 @@ class _UniqueKeys(yaml.SafeLoader):
     """A loader that refuses a key written twice: YAML would silently keep the last."""
 
 
-def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict:
-    seen: set = set()
+def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[object, object]:
+    seen: set[object] = set()
     for key_node, _ in node.value:
         key = loader.construct_object(key_node)
         if key in seen:
