@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI, HTTPException, Path, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from fems.errors import FemsError
-from fems.registry.plant import Feed
+from fems.registry.sensors import Feed
 
 if TYPE_CHECKING:
     from fems.flows.platform import Platform

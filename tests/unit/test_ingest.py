@@ -122,7 +122,9 @@ def test_what_fails_its_suite_is_not_published_and_the_last_good_one_stays(
                 [HEADER, *(f"{day} 0{h}:00:00,F,F-M01,ERR,ERR,ERR,ERR,ERR" for h in range(9))]
             ).encode(),
         )
-    with pytest.raises(QualityFailed, match=r"2025-03: not published.*expect_values_to_be_there\(used_kwh\)"):
+    with pytest.raises(
+        QualityFailed, match=r"2025-03: not published.*expect_values_to_be_present\(used_kwh\)"
+    ):
         ingest_factory(platform, "F")
     assert platform.lake.published("meter", "hour", "F", ["2025-03"]).equals(good)
     assert stale(platform.lake, platform.source("F", "meter"))

@@ -21,6 +21,7 @@ from fems.process.register import energy_from_register
 from fems.raw.decode import decode
 from fems.registry.book import Book, Fill, Jump, Stuck, load_book
 from fems.registry.feed import FactoryFeed
+from fems.registry.laws import usual_levels
 from fems.registry.plant import Plant
 from fems.settings import settings
 
@@ -159,7 +160,7 @@ def test_no_day_takes_anything_from_a_later_one(slot: int, planted: float, lengt
 
 def test_stuck_values_stand_once_and_standby_may_repeat() -> None:
     values = np.array([[0.0] * 10 + [0.5] * 10 + [9.0, 10.0] + [8.0] * 6 + [7.0, 8.0]])
-    usual = abnormal.usual_levels(values)
+    usual = usual_levels(values)
     found = abnormal.stuck_values(values, Stuck(minutes=60, above_of_usual=0.1), usual, 15)
     assert found.tolist() == [23, 24, 25, 26, 27]
 

@@ -24,10 +24,11 @@ from fems.flows.evaluate import evaluate_forecast, evaluate_training, keep, prun
 from fems.forecast.tables import Forecast, build
 from fems.lake import keys
 from fems.model.month_ahead.band import Bands
-from fems.quality import checks, drift, score
+from fems.quality import baseline, checks, score
 from fems.quality.evaluate import Evaluator
-from fems.quality.layout import grid_times, one_row_each
-from fems.quality.table import EXAMPLES
+from fems.quality.grid import Grid, misplaced_rows
+from fems.quality.parameters import SuiteParameters
+from fems.quality.table import EXAMPLES, TableView
 from fems.registry.plant import load_plant
 from fems.settings import ROOT, settings
 from fems.views.quality import month_page, month_picture, quality_overview
@@ -118,13 +119,8 @@ def test_an_expectation_is_added_in_the_file_alone(tmp_path: Path) -> None:
 
 def test_what_cannot_be_evaluated_counts_as_failed(evaluator: Evaluator) -> None:
     table = pd.DataFrame({"timestamp": ["yesterday"], "used_kwh": [1.0]})
-    grid = {
-        "begin": "2025-01-01T00:00+09:00",
-        "end": "2025-01-02T00:00+09:00",
-        "minutes": 60,
-        "timezone": ZONE,
-    }
-    known = {"factory_id": "F", "sensors": ["A"], "grid": grid}
+    grid = Grid("2025-01-01T00:00+09:00", "2025-01-02T00:00+09:00", 60, ZONE)
+    known = SuiteParameters(factory_id="F", sensors=("A",), grid=grid)
     found = evaluator.evaluate(table, "meter_hour", known)
     notes = [f.note for f in found.findings if f.expectation == "expect_one_row_per_sensor_and_interval"]
     assert len(notes) == 1 and notes[0].startswith("could not be evaluated")
@@ -136,7 +132,7 @@ def test_an_expectation_without_its_parameter_is_left_out_and_named(evaluator: E
     assert "expect_values_within_limits" in evaluator.evaluate(table, "meter_hour").left_out
 
 
-def long(sensors: int, steps: int, zone: str = ZONE) -> tuple[pd.DataFrame, dict[str, object], list[str]]:
+def long(sensors: int, steps: int, zone: str = ZONE) -> tuple[pd.DataFrame, Grid, list[str]]:
     times = pd.date_range("2025-03-01", periods=steps, freq="h", tz=zone)
     names = [f"S{i}" for i in range(sensors)]
     table = pd.DataFrame(
@@ -147,8 +143,8 @@ def long(sensors: int, steps: int, zone: str = ZONE) -> tuple[pd.DataFrame, dict
             "used_kwh": 1.0,
         }
     )
-    grid = {"begin": times[0].isoformat(), "end": (times[-1] + pd.Timedelta("1h")).isoformat(), "minutes": 60}
-    return table, {**grid, "timezone": zone}, names
+    end = (times[-1] + pd.Timedelta("1h")).isoformat()
+    return table, Grid(times[0].isoformat(), end, 60, zone), names
 
 
 @given(st.integers(1, 4), st.integers(2, 30), st.data())
@@ -156,36 +152,37 @@ def test_the_fast_way_and_the_slow_way_agree_on_what_is_a_whole_table(
     sensors: int, steps: int, data: st.DataObject
 ) -> None:
     table, grid, names = long(sensors, steps)
-    assert one_row_each(table, "F", names, grid).count == 0
+    assert misplaced_rows(TableView(table), "F", names, grid).count == 0
     rows = data.draw(st.lists(st.integers(0, len(table) - 1), min_size=1, max_size=3, unique=True))
     without = table.drop(index=rows)
-    assert one_row_each(without, "F", names, grid).count == len(rows)
+    assert misplaced_rows(TableView(without), "F", names, grid).count == len(rows)
     twice = pd.concat([table, table.iloc[rows]])
-    found = one_row_each(twice, "F", names, grid)
-    assert sum("is there twice" in line for line in found.absent) == min(len(rows), EXAMPLES)
+    found = misplaced_rows(TableView(twice), "F", names, grid)
+    assert sum("stands twice" in line for line in found.messages) == min(len(rows), EXAMPLES)
 
 
 def test_days_on_which_the_clocks_change_are_days() -> None:
-    grid = {"begin": "2025-03-29T00:00+01:00", "end": "2025-04-01T00:00+02:00", "minutes": 1440}
-    times = grid_times(**grid, timezone="Europe/Berlin")
-    assert np.diff(times).tolist() == [86_400, 82_800]
+    grid = Grid("2025-03-29T00:00+01:00", "2025-04-01T00:00+02:00", 1440, "Europe/Berlin")
+    assert np.diff(grid.starts).tolist() == [86_400, 82_800]
 
 
 def test_limits_are_each_sensors_own() -> None:
     table, _, _ = long(2, 3)
     table["used_kwh"] = [1.0, 2.0, 3.0, 1.0, 2.0, 3.0]
     limits = {"S0": {"used_kwh": (0.0, 2.5)}, "S1": {"used_kwh": (0.0, None)}}
-    assert checks.within(table, limits).rows.tolist() == [2]
+    assert checks.outside_limits(TableView(table), limits).rows.tolist() == [2]
     table.loc[5, "used_kwh"] = np.inf
-    assert checks.within(table, limits).rows.tolist() == [2, 5]
+    assert checks.outside_limits(TableView(table), limits).rows.tolist() == [2, 5]
 
 
 def test_machines_are_compared_with_the_main_meter() -> None:
     table, _, _ = long(3, 10)
     table.loc[table["sensor_id"] == "S2", "used_kwh"] = 2.0
-    assert checks.adds_up(table, "used_kwh", "S2", 5).count == 0
+    assert checks.main_meter_gaps(TableView(table), "used_kwh", "S2", 5).count == 0
     table.loc[0, "used_kwh"] = 0.2
-    assert checks.adds_up(table, "used_kwh", "S2", 5).absent == ("2025-03-01 00:00: machines 1.2, S2 2.0",)
+    assert checks.main_meter_gaps(TableView(table), "used_kwh", "S2", 5).messages == (
+        "2025-03-01 00:00: machines 1.2, S2 2.0",
+    )
 
 
 def test_a_unit_and_a_clock_are_seen_in_comparison_and_a_usual_month_is_not() -> None:
@@ -195,13 +192,16 @@ def test_a_unit_and_a_clock_are_seen_in_comparison_and_a_usual_month_is_not() ->
 
     def month(shift: int = 0, factor: float = 1.0) -> Profile:
         shape = 50 + 40 * np.sin(2 * np.pi * (hour - shift) / 24)
-        return drift.profile(table.assign(used_kwh=factor * (shape + rng.normal(0, 5, len(table)))), ZONE)
+        used = factor * (shape + rng.normal(0, 5, len(table)))
+        return baseline.profile(TableView(table.assign(used_kwh=used)), ZONE)
 
-    usual = drift.usual([month(), month(), month()])
-    assert drift.moved(month(), usual, 4).count == drift.shifted(month(), usual, 0.15).count == 0
-    assert drift.moved(month(factor=0.1), usual, 4).count == 1
-    assert drift.shifted(month(shift=3), usual, 0.15).absent == ("S0: +3 h",)
-    assert drift.moved(month(), {}, 4).count == drift.shifted(month(), {}, 0.15).count == 0
+    usual = baseline.baseline([month(), month(), month()])
+    assert baseline.level_changes(month(), usual, 4).count == 0
+    assert baseline.clock_shifts(month(), usual, 0.15).count == 0
+    assert baseline.level_changes(month(factor=0.1), usual, 4).count == 1
+    assert baseline.clock_shifts(month(shift=3), usual, 0.15).messages == ("S0: +3 h",)
+    assert baseline.level_changes(month(), {}, 4).count == 0
+    assert baseline.clock_shifts(month(), {}, 0.15).count == 0
 
 
 def test_the_score_is_the_share_as_measured() -> None:
@@ -308,7 +308,7 @@ def test_a_training_set_is_evaluated_before_it_is_learnt_from(bench: Bench, eval
     source, hours = bench.platform.source(FACTORY, "meter"), training_hours(bench)
     assert evaluate_training(evaluator, source, hours).findings == ()
     gone = hours.assign(used_kwh=hours["used_kwh"].where(hours.index % 3 == 0))
-    with pytest.raises(QualityFailed, match=r"not trained on.*expect_values_to_be_there\(used_kwh\)"):
+    with pytest.raises(QualityFailed, match=r"not trained on.*expect_values_to_be_present\(used_kwh\)"):
         evaluate_training(evaluator, source, gone).require("training set", refused="not trained on")
     without_february = hours[hours["timestamp"].dt.month != 2]
     found = evaluate_training(evaluator, source, without_february)
@@ -346,7 +346,7 @@ def test_a_forecast_is_evaluated_before_it_is_published(bench: Bench, evaluator:
     good = forecast.equipment["hour"].copy()
     for column, row, value, expectation in (
         ("used_kwh", 3, 19.9, "expect_equipment_to_add_up_to_factory"),
-        ("used_kwh", 3, np.nan, "expect_values_to_be_there"),
+        ("used_kwh", 3, np.nan, "expect_values_to_be_present"),
         ("used_kwh_p90", 3, 0.0, "expect_quantiles_in_order"),
         ("timestamp", 3, good["timestamp"].iloc[4], "expect_one_row_per_sensor_and_interval"),
     ):

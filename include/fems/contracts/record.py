@@ -28,10 +28,12 @@ class Record(Part):
 
     Attributes:
         REMEDY: what a person runs where the stored record is of another format, or broken.
+        INDENT: of its JSON; None for one line, which is ten times as fast to write.
         format: the number of its format; its default is what this version writes, and all that it reads.
     """
 
     REMEDY: ClassVar[str]
+    INDENT: ClassVar[int | None] = 1
 
     format: int = 1
 
@@ -53,7 +55,7 @@ def write(record: Record, leave_out: Iterable[str] = ()) -> bytes:
         record: what to store.
         leave_out: fields that are not written, for a copy that nobody reads back.
     """
-    return to_json(record.model_dump(mode="json", exclude=set(leave_out)))
+    return to_json(record.model_dump(mode="json", exclude=set(leave_out)), record.INDENT)
 
 
 def read(kind: type[R], data: bytes, key: str) -> R:

@@ -57,7 +57,7 @@ def process(objects: list[DecodedObject], source: FactoryFeed, first: date, last
     """
     book = source.book
     begin = max(min([first, *(d.raw.day for d in objects)]), first - timedelta(days=book.lookback_days))
-    axis = grid.time_axis(begin, last, source.zone, source.grain_minutes)
+    axis = grid.time_axis(begin, last, source.zone, source.grain_minutes, source.day_begins)
     placed_grid, placed = grid.place(objects, axis, len(source.sensors), len(book.columns))
     since = int(axis.bounds[(first - begin).days])
     window = slice(since, len(axis.starts))
@@ -186,11 +186,19 @@ def _tables(
     tables = {"native": _layout(starts, native, source, {"flag": flag, "flag_columns": detail})}
     estimated = (marks[0] >= 2) & ~np.isnan(values[0])
     for grain, (begin, coverage) in groups.items():
+        if not len(begin):  # the hours of shifts and days
+            tables[grain] = _layout(begin, dict.fromkeys(_summed_columns(book), np.zeros(0)), source, {})
+            continue
         summed = aggregate.aggregate(values, estimated, starts, begin, book, coverage)
         shares = {"coverage_pct": summed.coverage_pct, "estimated_pct": summed.estimated_pct}
         flat = {name: array.reshape(-1) for name, array in (summed.columns | shares).items()}
         tables[grain] = _layout(summed.starts, flat, source, {})
     return tables
+
+
+def _summed_columns(book: Book) -> list[str]:
+    """Return the columns of numbers of an hour's or a day's table, in order."""
+    return [name for name, kind in book.table_columns("hour").items() if kind == "number"]
 
 
 def _layout(

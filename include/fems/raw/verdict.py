@@ -13,7 +13,11 @@ def times_of(
 ) -> tuple[np.ndarray, list[str], clock.LabelTimes]:
     """Return the code of each row's written time, the distinct written times, and what each of them means."""
     codes, labels = text.distinct(table.columns[headers["timestamp"]])
-    return codes, labels, clock.label_times(labels, source.mapping, source.grain_minutes, source.zone)
+    return (
+        codes,
+        labels,
+        clock.label_times(labels, source.mapping, source.grain_minutes, source.zone, source.day_begins),
+    )
 
 
 class Verdict:
@@ -22,7 +26,7 @@ class Verdict:
     def __init__(self, rows: TypedRows, source: FactoryFeed, object_day: np.ndarray) -> None:
         self.rows, self.source, self.object_day = rows, source, object_day
         self.times = clock.placed_times(
-            rows.seconds, rows.ahead, source.mapping, source.grain_minutes, source.zone
+            rows.seconds, rows.ahead, source.mapping, source.grain_minutes, source.zone, source.day_begins
         )
         place = {sensor.sensor_id: i for i, sensor in enumerate(source.sensors)}
         own = source.factory_id
@@ -57,7 +61,9 @@ class Verdict:
         if times.local[label] == clock.NO_TIME:
             return f"the time {written} cannot be read"
         if times.wall[label] == clock.NO_TIME:
-            return f"the time {written} is not on the {source.grain_minutes}-minute grid"
+            return (
+                f"the time {written} is not on the {source.grain_minutes}-minute grid{source.day_begins_text}"
+            )
         if times.utc[label] == clock.NO_TIME:
             return f"the time {written} is skipped or repeated by a change of the clocks"
         if self.places[sensor] < 0:

@@ -43,7 +43,7 @@ def reactive_kvar(kind: str, kw: Floats, load: Floats, rated_kw: float, rng: np.
     the load (the approximate equivalent circuit of any textbook on electrical machines):
     Q = P_rated (q0 + (q1 - q0) load^2), q1 = tan(phi) at full load. Off, only the standby electronics remain.
     """
-    magnetics = MAGNETICS[kind]
+    magnetics = MAGNETICS.get(kind, MAGNETICS["line"])
     # Under a quarter of the load a machine is started and stopped, and is magnetised only while it runs.
     running = (load / 0.25).clip(0.0, 1.0)
     q1 = _tan_phi(magnetics.full_pf)

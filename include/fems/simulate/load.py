@@ -57,6 +57,9 @@ NATURES: dict[str, Nature] = {
     "line": Nature(0.6, 0.03, 0.02, 0.2, period_min=120, duty=0.93, low=0.45, tau_min=25),
 }
 
+OTHER_KIND = "line"
+"""How a machine behaves whose kind is a plant's own word."""
+
 
 def rated_kw(equipment: Equipment) -> float:
     """Return the nameplate power in kW; a machine without one gets a middling one."""
@@ -128,7 +131,7 @@ def true_kw(
         outdoor: degrees Celsius, a value a minute.
         levels: the factory's production level, a value a day.
     """
-    nature = NATURES[equipment.kind]
+    nature = NATURES.get(equipment.kind, NATURES[OTHER_KIND])
     own = stream(seed, *names, "nature")
     run, keep, period, lead = own.uniform((0.92, 0.75, 0.8, 0.7), (1.08, 1.25, 1.25, 1.3))
     rng = stream(seed, *names, "load", month_name(grid.first))

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 
 from fems.calendar import holiday_dates
 from fems.errors import ConfigError
-from fems.registry.plant import Feed, Plant
+from fems.registry.plant import Plant
+from fems.registry.sensors import Feed
 from fems.simulate import collector, faults
 from fems.simulate.calendar import Grid, local_midnight
 from fems.simulate.faults import FAULT_KINDS, FaultRates
@@ -161,7 +162,12 @@ def _checked(plant: Plant, factories: Sequence[str] | None, start: date) -> list
 
 
 def _feeds(plant: Plant, factory_id: str) -> list[Feed]:
-    return [feed for feed in plant.feeds(factory_id) if plant.sensors(factory_id, feed)]
+    """Return the feeds of a factory that are simulated."""
+    return [
+        feed
+        for feed in plant.feeds(factory_id)
+        if feed in collector.FEED_COLUMNS and plant.sensors(factory_id, feed)
+    ]
 
 
 def _rows_a_day(plant: Plant, factory_id: str) -> float:
