@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from airflow.sdk import Param, PartitionedAssetTimetable, dag, task
 
-from fems.contracts.forecast import HORIZON_MINUTES
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems_airflow.assets import FORECAST, MODEL
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS

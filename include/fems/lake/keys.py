@@ -164,6 +164,11 @@ def latest_key(factory_id: str) -> str:
     return f"{forecasts_prefix(factory_id)}latest.json"
 
 
+def model_manifest_key(factory_id: str, run_id: str) -> str:
+    """Return the key of the manifest of the model that a training run registered."""
+    return f"models/factory={factory_id}/run={run_id}.json"
+
+
 def track_record_key(factory_id: str) -> str:
     """Return the key of the table of how a factory's forecasts did."""
     return f"{forecasts_prefix(factory_id)}track_record.parquet"

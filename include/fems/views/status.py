@@ -1,6 +1,5 @@
 """What a person asks first of a factory: what came in, what became of it, what comes next."""
 
-from fems import tracking
 from fems.contracts.status import Accuracy, FactoryStatus, ForecastStatus
 from fems.errors import NoModel
 from fems.flows.ingest_status import ingest_status
@@ -17,7 +16,7 @@ def factory_status(factory_id: str, platform: Platform) -> FactoryStatus:
     """
     factory = platform.plant.factory(factory_id)
     try:
-        version, metrics = tracking.champion_metrics(factory_id)
+        version, metrics = platform.tracking.champion_metrics(factory_id)
     except NoModel:
         version, metrics = None, {}
     return FactoryStatus(

@@ -16,7 +16,10 @@ from fems.model.month_ahead.daygrid import horizon_hours, positions
 
 _DAY, _WEEK = 24, 168
 _LAGS = (24, 48, 72, 96, 120, 144, 168, 336)
-COLUMNS = len(_LAGS) + 1 + 6
+_CALENDAR_FEATURES = ("weekday", "holiday", "festival", "before_holiday", "after_holiday")
+FEATURES: tuple[str, ...] = (*(f"lag_{hours}h" for hours in _LAGS), "week_mean", "hour", *_CALENDAR_FEATURES)
+"""The columns that a tree splits."""
+COLUMNS = len(FEATURES)
 _LEAST_ROWS = 7 * 24
 _ROUNDS = 300
 _DEPTH = 5
@@ -79,7 +82,7 @@ def filled(known: History) -> Floats:
 
 
 def _features(values: Floats, calendar: Floats, rows: Any) -> Floats:
-    """(R, COLUMNS): lags, the week's mean, calendar."""
+    """(R, C): the columns of `FEATURES`."""
     lags = np.stack([values[rows - lag] for lag in _LAGS], axis=1)
     sums = np.concatenate([[0.0], np.cumsum(np.nan_to_num(values))])
     week = (sums[rows - _DAY + 1] - sums[rows - _DAY + 1 - _WEEK]) / _WEEK
@@ -90,6 +93,5 @@ def _calendar(hours: pd.DatetimeIndex, country: str) -> Floats:
     """(T, 6): hour, weekday, holiday, festival, and whether the day before or after a holiday."""
     day, slot = positions(hours)
     days, row = np.unique(day, return_inverse=True)
-    names = ["weekday", "holiday", "festival", "before_holiday", "after_holiday"]
-    features = day_features(days, country)[names].to_numpy(dtype=np.float64)
+    features = day_features(days, country)[list(_CALENDAR_FEATURES)].to_numpy(dtype=np.float64)
     return np.concatenate([slot[:, None], features[row]], axis=1)
