@@ -19,13 +19,14 @@ import pandas as pd
 
 from benchmarks import model, others
 from benchmarks.measurement import peak_mb
-from fems.model import backtest, scores
+from fems.contracts.forecast import HORIZON_MINUTES
+from fems.model import backtest
 from fems.model.history import Floats, History
 from fems.model.month_ahead import shares, trees
 from fems.model.month_ahead.model import MonthAheadModel
 from fems.model.month_ahead.train import train_month_ahead
 
-WINDOWS, HOURS = 4, scores.HORIZON_MINUTES // 60
+WINDOWS, HOURS = 4, HORIZON_MINUTES // 60
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def _with(trained: MonthAheadModel, known: History, fit: Callable[..., object]) 
         return experts_only.predict(before, origin, hours).to_numpy().sum(axis=1)
 
     with mock.patch.object(trees, "fit", fit):
-        return replace(trained, trees=trees.fit(known), shares=shares.fit(known, experts))
+        return replace(trained, trees=trees.fit(known), shares=shares.fit(known, experts, trained.floor))
 
 
 def _accuracy(history: History, known: History, kwh: Floats) -> float:

@@ -63,8 +63,12 @@ def licences(packages: Iterable[tuple[str, str]]) -> list[Licence]:
             continue
         classes = [value.removeprefix("License :: ") for value in about.get_all("Classifier") or []
                    if value.startswith("License :: ") and value != "License :: OSI Approved"]  # fmt: skip
-        first = (about.get("License") or "").strip().partition("\n")[0]
-        stated = [about.get("License-Expression") or "", *classes, first]
+        first = (_field(about, "License")).strip().partition("\n")[0]
+        stated = [_field(about, "License-Expression"), *classes, first]
         text = " | ".join(part for part in stated if part) or STATED_ELSEWHERE.get(name, "")
         rows.append(Licence(name, version, text, judge(text)))
     return rows
+
+
+def _field(about: metadata.PackageMetadata, name: str) -> str:
+    return (about.get_all(name) or [""])[0]

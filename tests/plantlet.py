@@ -5,7 +5,8 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from fems.contracts.forecast import HORIZON_MINUTES, ForecastModel, ForecastQuality, ForecastSummary, HeldOut
+from fems.contracts.forecast import ForecastModel, ForecastQuality, ForecastSummary, HeldOut
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems.forecast import demand, fallback, tables
 from fems.forecast.calendar_month import CalendarMonth, calendar_month, reach_minutes
 from fems.forecast.summary import summarise

@@ -11,7 +11,8 @@ from support import ROOT
 
 from embedded.stack import Stack
 from fems import tracking
-from fems.contracts.forecast import HORIZON_MINUTES, DemandSummary, ForecastSummary
+from fems.contracts.forecast import DemandSummary, ForecastSummary
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems.contracts.monitoring import ComingPeak
 from fems.contracts.track_record import COLUMNS
 from fems.flows.ingest import ingest_factory

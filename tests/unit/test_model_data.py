@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fems.calendar import holidays_of
 from fems.errors import ConfigError, DataError, TooLittleHistory
 from fems.model import baselines, scores, source
 from fems.model import calendar_features as calendar
@@ -127,7 +128,7 @@ def test_festivals_bridges_and_the_shift_plan_are_known() -> None:
 
 def test_an_unknown_country_is_a_configuration_error() -> None:
     with pytest.raises(ConfigError, match="'XX'"):
-        calendar.holidays_of("XX", np.array(["2025-01-01"], dtype="datetime64[D]"))
+        holidays_of("XX", np.array(["2025-01-01"], dtype="datetime64[D]"))
 
 
 @pytest.mark.parametrize("seed", range(5))

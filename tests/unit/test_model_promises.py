@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fems.calendar import ONE_DAY, holidays_of, local_days
 from fems.errors import ConfigError, DataError
 from fems.flows.backtest import read_series, run
 from fems.model import backtest, promotion, scores
@@ -27,7 +28,7 @@ def plant(days: int, start: str = "2024-08-01", seed: int = 0, holiday: float = 
     random = np.random.default_rng(seed)
     hours = pd.date_range(start, periods=24 * days, freq="h", tz=ZONE)
     working = (hours.day_of_week < 5) & (hours.hour >= 8) & (hours.hour < 18)
-    off = calendar.holidays_of("KR", calendar.local_days(hours))
+    off = holidays_of("KR", local_days(hours))
     used = 5 + 40 * np.where(off, holiday * ((hours.hour >= 8) & (hours.hour < 18)), working)
     used = used * random.normal(1, 0.03, len(hours))
     return History(hours, used[:, None], ("M",), pd.DataFrame({"used_kwh": used}, index=hours))
@@ -36,10 +37,10 @@ def plant(days: int, start: str = "2024-08-01", seed: int = 0, holiday: float = 
 def consult(history: History) -> dict[str, np.ndarray]:
     """What each expert says of the 31 days from the history's end on, (31, 24)."""
     grid = DayGrid.of(history.hours, history.used_kwh)
-    days = np.arange(grid.days[0], grid.days[-1] + 31 * calendar.ONE_DAY, calendar.ONE_DAY)
+    days = np.arange(grid.days[0], grid.days[-1] + 31 * ONE_DAY, ONE_DAY)
     features = calendar.day_features(days, "KR")
     known = np.concatenate([grid.values, np.full((1, 24, 1), np.nan)])
-    days = np.append(days, days[-1] + calendar.ONE_DAY)
+    days = np.append(days, days[-1] + ONE_DAY)
     features = calendar.day_features(days, "KR")
     said = experts.predict_all(known, calendar.day_kinds(features), calendar.weekdays(days), 31, 28, True)
     return {name: said.future[:, k, :, 0] for k, name in enumerate(experts.NAMES)}

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fems.calendar import holidays_of, local_days
 from fems.errors import ConfigError, DataError
 from fems.flows.backtest import read_series, run, step_of
-from fems.model import calendar_features as calendar
 from fems.model.history import Floats, History
 from fems.model.month_ahead import mstl, shares
 from fems.model.month_ahead.prior import add_share
@@ -32,7 +32,7 @@ def quarters(days: int) -> History:
 def weekdays(days: int, holiday_kwh: float = 2.0) -> History:
     """A machine that works all hours of weekdays and stops on holidays."""
     hours = pd.date_range("2024-01-01", periods=24 * days, freq="h", tz=ZONE)
-    off = calendar.holidays_of("KR", calendar.local_days(hours))
+    off = holidays_of("KR", local_days(hours))
     used = np.where(off, holiday_kwh, np.where(hours.day_of_week < 5, 40.0, 10.0))
     used = used * np.random.default_rng(1).normal(1, 0.02, len(hours))
     return History(hours, used[:, None], ("M",), pd.DataFrame({"used_kwh": used}, index=hours))
@@ -101,7 +101,7 @@ def test_a_festival_right_before_the_origin_does_not_pull_mstl_down() -> None:
     said = mstl.predict(history.until(origin), origin, 24 * 21)
     assert said is not None
     hours = pd.date_range(origin, periods=len(said), freq="h")
-    off = calendar.holidays_of("KR", calendar.local_days(hours))
+    off = holidays_of("KR", local_days(hours))
     working = (hours.day_of_week < 5) & ~off
     assert said[working].mean() == pytest.approx(40, rel=0.05)
     assert off.any() and said[off].mean() < 20  # 1, 3 and 9 October
