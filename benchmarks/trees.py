@@ -19,7 +19,7 @@ import pandas as pd
 
 from benchmarks import model, others
 from benchmarks.measurement import peak_mb
-from fems.contracts.forecast import HORIZON_MINUTES
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems.model import backtest
 from fems.model.history import Floats, History
 from fems.model.month_ahead import shares, trees
