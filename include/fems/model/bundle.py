@@ -28,6 +28,7 @@ from fems.model.month_ahead.model import MonthAheadModel
 from fems.model.month_ahead.shares import Shares
 from fems.model.one_step import inputs
 from fems.model.one_step.model import OneStepModel
+from fems.model.plans import Effects
 from fems.model.runtime import prepare
 from fems.model.scaling import MinMaxScaler
 
@@ -107,6 +108,7 @@ def save(bundle: Bundle, folder: Path) -> ModelManifest:
         "floor": ahead.floor.tolist(),
         "prior": ahead.prior.tolist(),
         "band": {name: values.tolist() for name, values in asdict(ahead.band).items()},
+        "effects": {name: values.tolist() for name, values in asdict(ahead.effects).items()},
         "features": FEATURES,
         "one_step": {"window": step.window, "floor": step.floor} if step else None,
         "notes": finite(ahead.notes),
@@ -179,6 +181,7 @@ def _bundle(about: dict[str, Any], scalers: dict[str, Any], folder: Path, one_st
         trees=BoostedTrees.load(folder / _TREES, trees.COLUMNS) if about["trees"] else None,
         shares=Shares(**about["shares"]),
         band=BandWidths(**{name: np.array(values) for name, values in about["band"].items()}),
+        effects=Effects(**{name: np.array(values) for name, values in about["effects"].items()}),
         trained_until=pd.Timestamp(about["trained_until"]).tz_convert(about["time_zone"]),
         notes=about["notes"],
     )

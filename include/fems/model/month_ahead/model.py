@@ -21,6 +21,7 @@ from fems.model.month_ahead.daygrid import DayGrid, horizon_hours, positions
 from fems.model.month_ahead.features import DECODER_DAYS, DailyHistory, Singles
 from fems.model.month_ahead.gate_inference import TrainedGate
 from fems.model.month_ahead.shares import Shares
+from fems.model.plans import Effects, Plan
 from fems.model.scaling import MinMaxScaler
 
 Gate = Literal["network", "prior"]
@@ -44,6 +45,7 @@ class MonthAheadModel:
         trees: of the factory's sum, None where there was too little to fit them on.
         shares: of trees and MSTL in the factory's sum.
         band: of the machines' forecasts and of the factory's.
+        effects: what plans are worth, learnt from past ones.
         trained_until: first instant not trained on.
         notes: what training measured.
         curve: a dict an epoch of the gate.
@@ -59,6 +61,7 @@ class MonthAheadModel:
     trees: BoostedTrees | None
     shares: Shares
     band: BandWidths
+    effects: Effects
     trained_until: pd.Timestamp
     notes: dict[str, float] = field(default_factory=dict)
     curve: list[dict[str, float]] = field(default_factory=list)
@@ -68,7 +71,9 @@ class MonthAheadModel:
         """Who weighs the experts: "network", or "prior" where the network earned nothing."""
         return "network" if self.trust > 0 else "prior"
 
-    def predict(self, history: History, origin: pd.Timestamp, horizon_hours: int) -> pd.DataFrame:
+    def predict(
+        self, history: History, origin: pd.Timestamp, horizon_hours: int, plan: Plan | None = None
+    ) -> pd.DataFrame:
         """Forecast every hour from `origin` on, by equipment.
 
         Args:
@@ -76,6 +81,7 @@ class MonthAheadModel:
                 computed. About 430 days are of use.
             origin: any full hour.
             horizon_hours: how many hours.
+            plan: what is planned; what was not known at `origin` is cut off, too.
 
         Returns:
             (horizon_hours, E) kWh, not below `floor`, indexed by hour, one column an equipment.
@@ -90,7 +96,8 @@ class MonthAheadModel:
                 f"a forecast from {origin} needs {_LEAST_DAYS_BEFORE} days before it; "
                 f"there are {len(known.hours) / 24:.1f}"
             )
-        known = known.last_days(features.MEMORY_DAYS).above(self.floor)
+        planned = (plan or Plan()).known_at(origin)
+        known = self.effects.without(known.last_days(features.MEMORY_DAYS), planned).above(self.floor)
         first_day = known.hours[0].date()
         origin_day = (origin.tz_convert(known.hours.tz).date() - first_day).days
         hours = _hours(origin, horizon_hours, known)
@@ -105,7 +112,8 @@ class MonthAheadModel:
         mixed = gate.mixture(weights, inputs.experts)
         kwh = np.maximum(self.scaler.inverse(np.moveaxis(mixed, 0, -1))[at, slot], 0.0)
         kwh *= self._correction(known, hours, kwh.sum(axis=1))[:, None]
-        return pd.DataFrame(kwh + self.floor, index=hours, columns=list(self.equipment))
+        usual = pd.DataFrame(kwh + self.floor, index=hours, columns=list(self.equipment))
+        return self.effects.apply(usual, planned)
 
     def _correction(self, known: History, hours: pd.DatetimeIndex, factory: Floats) -> Floats:
         """(T,) what the experts' factory is to be multiplied by, so that trees and MSTL have their share in it."""
@@ -121,7 +129,9 @@ class MonthAheadModel:
                 factor += share * (np.minimum(ratio, _MOST_RATIO) - 1)
         return factor
 
-    def predict_bands(self, history: History, origin: pd.Timestamp, horizon_hours: int) -> Bands:
+    def predict_bands(
+        self, history: History, origin: pd.Timestamp, horizon_hours: int, plan: Plan | None = None
+    ) -> Bands:
         """Forecast every machine and the factory with quantiles, by the hour and by the day.
 
         50 % is what `predict` returns; 10 % to 90 % is calibrated to hold 80 % of the truth at every level.
@@ -130,7 +140,7 @@ class MonthAheadModel:
             TooLittleHistory: as `predict`.
             DataError: as `predict`.
         """
-        kwh = self.predict(history, origin, horizon_hours)
+        kwh = self.predict(history, origin, horizon_hours, plan)
         return band.around(kwh, self.band, history.country, history.holidays_off, self.floor)
 
 

@@ -16,6 +16,7 @@ from fems.model.month_ahead.features import DECODER_DAYS, DailyHistory, Samples
 from fems.model.month_ahead.gate_inference import TrainedGate
 from fems.model.month_ahead.model import MonthAheadModel, weigh
 from fems.model.month_ahead.prior import add_share, fit_prior
+from fems.model.plans import Plan, fit_effects
 from fems.model.runtime import prepare
 from fems.model.scaling import MinMaxScaler
 
@@ -46,6 +47,7 @@ def train_month_ahead(
     on_epoch: gate.OnEpoch | None = None,
     *,
     threads: int = 1,
+    plan: Plan | None = None,
 ) -> MonthAheadModel:
     """Train on a history.
 
@@ -58,13 +60,15 @@ def train_month_ahead(
         seed: the same seed and history give the same model.
         on_epoch: called with the epoch, from 1, and its loss and val_loss.
         threads: of TensorFlow.
+        plan: what was planned, for past hours too; what was not known by the history's end does not count.
 
     Raises:
         TooLittleHistory: fewer than `LEAST_DAYS` days.
         DataError: the interval is not an hour.
     """
-    model = train_experts(history, epochs, seed, on_epoch, threads=threads)
-    return _with_shares(model, history, seed, threads)
+    model = train_experts(history, epochs, seed, on_epoch, threads=threads, plan=plan)
+    without = model.effects.without(history, (plan or Plan()).known_at(history.end))
+    return _with_shares(model, without, seed, threads)
 
 
 def train_experts(
@@ -74,6 +78,7 @@ def train_experts(
     on_epoch: gate.OnEpoch | None = None,
     *,
     threads: int = 1,
+    plan: Plan | None = None,
 ) -> MonthAheadModel:
     """Train all but the shares of trees and MSTL, which are none: see `train_month_ahead`."""
     history.require_hours()
@@ -83,6 +88,9 @@ def train_experts(
         )
     if epochs > 0:
         prepare(seed, threads)
+    known_plan = (plan or Plan()).known_at(history.end)
+    effects = fit_effects(history, known_plan)
+    history = effects.without(history, known_plan)
     floor = fit_floors(history.used_kwh)
     above = history.above(floor)
     daily = DailyHistory.of(above, DECODER_DAYS)
@@ -117,6 +125,7 @@ def train_experts(
         trees=trees.fit(above, seed=seed, threads=threads),
         shares=shares.NONE,
         band=_fit_band(every, trial, scaler, kinds),
+        effects=effects,
         trained_until=history.end,
         notes=trial.notes | {"origins": float(len(every.target) / len(history.equipment))},
         curve=trial.curve,
