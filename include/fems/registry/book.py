@@ -212,6 +212,12 @@ class Book(_Strict):
     late_days: int = Field(
         0, ge=0, le=31, description="days by which a row may come late, in a file of a later day"
     )
+    ahead_days: int = Field(
+        0,
+        ge=0,
+        le=400,
+        description="of a plan or a forecast: days by which a row may lie ahead of the day whose file it is in",
+    )
     min_coverage: Coverage
     energy_column: str | None = Field(None, description="the weight of every energy_weighted_mean")
     stuck_reading: StuckReading | None = None
