@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from fems.calendar import Shifts
 from fems.errors import ConfigError
 from fems.registry import yamlfile
 from fems.registry.sensors import Feed, FeedSensor
@@ -180,7 +181,7 @@ class Factory(_Strict):
     )
     timezone: str = "Asia/Seoul"
     country: str = Field("KR", description="ISO 3166 code: whose public holidays it keeps")
-    shifts: Literal["continuous", "two_shift", "day_shift"] = "two_shift"
+    shifts: Shifts = "two_shift"
     holidays_off: bool = Field(True, description="whether it stops on public holidays")
     simulated: bool = Field(False, description="whether `fems simulate` makes its files")
     contract_kw: float | None = Field(
@@ -250,6 +251,11 @@ class Factory(_Strict):
                     ("mapping", feed), "the feed has no sensors: name them under `sensors`"
                 )
         return self
+
+    @property
+    def rest_country(self) -> str | None:
+        """Whose public holidays are days of rest here; None where the factory works through them."""
+        return self.country if self.holidays_off else None
 
 
 @dataclass(frozen=True)
