@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from fems.errors import ConfigError
-from fems.flows.ingest import ingest_factory
+from fems.errors import ConfigError, DataError
+from fems.flows.ingest import ingest_factory, stale_factories
+from fems.flows.plans import plan_as_known
 from fems.flows.platform import Platform
 from fems.lake import keys
 from fems.lake.lake import Lake
@@ -357,3 +358,57 @@ def test_a_time_within_a_shift_is_refused(tmp_path: Path) -> None:
 def test_when_a_day_begins_must_make_sense(begins: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Plant.model_validate(production("8h", begins, "Asia/Seoul"))
+
+
+def issue(platform: Platform, day: date, hours: int = 60) -> pd.Series:
+    """Land a weather forecast under the day of its issue: the hours from its noon on; return its temperatures."""
+    times = pd.date_range(pd.Timestamp(day) + pd.Timedelta(hours=12), periods=hours, freq="h")
+    warm = np.round(5 + 3 * np.sin(np.arange(hours) / 4) + day.day, 1)
+    rows = {
+        "timestamp": times,
+        "factory_id": "F",
+        "sensor_id": "F-W",
+        "temperature_c": warm,
+        "humidity_pct": 50.0,
+    }
+    text = pd.DataFrame(rows).to_csv(index=False, date_format="%Y-%m-%d %H:%M:%S")
+    platform.lake.store.put(keys.raw_key("weather_forecast", "F", day, "a.csv"), text.encode())
+    return pd.Series(warm, times.tz_localize("Asia/Seoul"))
+
+
+def test_of_a_plan_the_newest_is_published_and_each_earlier_one_stays_as_it_was_known(tmp_path: Path) -> None:
+    platform = platform_with(tmp_path, {}, plant_with("weather_forecast", "1h", {"F-W": {"name": "Station"}}))
+    days = [date(2025, 3, 28), date(2025, 3, 29), date(2025, 3, 30)]
+    first = issue(platform, days[0])
+    known = plan_as_known(platform, "F", "weather_forecast", days[0], days[0], days[2]).to_pandas()
+    for day in days[1:]:
+        last = issue(platform, day)
+    ingest_factory(platform, "F", lambda line: None)
+    assert stale_factories(platform, ["F"]) == []
+
+    months = ["2025-03", "2025-04"]
+    native = platform.lake.published("weather_forecast", "native", "F", months).to_pandas()
+    published = native.set_index("timestamp")["temperature_c"]
+    assert published.loc[last.index].tolist() == last.tolist()  # into April, which has no file of its own
+    manifests = platform.lake.manifests("weather_forecast", "F")
+    assert sum(each.rows.quarantined for each in manifests.values()) == 0
+    assert sum(each.rows.read for each in manifests.values()) == 180
+    assert (
+        sum(each.rows.duplicate for each in manifests.values()) == 72
+    )  # two days that a newer one says again
+
+    again = plan_as_known(platform, "F", "weather_forecast", days[0], days[0], days[2]).to_pandas()
+    pd.testing.assert_frame_equal(again, known)
+    assert again.set_index("timestamp")["temperature_c"].dropna().tolist() == first.tolist()
+    with pytest.raises(DataError, match="nothing was known of 2025-03-20"):
+        plan_as_known(platform, "F", "weather_forecast", date(2025, 3, 19), date(2025, 3, 20), days[0])
+
+
+def test_rows_too_far_ahead_are_refused(tmp_path: Path) -> None:
+    platform = platform_with(tmp_path, {}, plant_with("weather_forecast", "1h", {"F-W": {"name": "Station"}}))
+    issue(platform, date(2025, 3, 1), hours=24 * 17)
+    ingest_factory(platform, "F", lambda line: None)
+    manifest = platform.lake.manifests("weather_forecast", "F")["2025-03"]
+    assert (manifest.rows.published, manifest.rows.quarantined) == (24 * 17 - 12, 12)
+    with pytest.raises(ConfigError, match="feed meter is no plan"):
+        plan_as_known(platform, "F", "meter", *DAYS)

@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from fems.canonical import fingerprint
 from fems.errors import ConfigError
 from fems.registry import yamlfile
-from fems.registry.plant import Plant
-from fems.registry.sensors import Feed
+from fems.registry.plant import Feed, Plant
 from fems.registry.yamlfile import WrongAt
 
 Aggregate = Literal["sum", "mean", "max", "energy_weighted_mean"]
@@ -211,6 +210,12 @@ class Book(_Strict):
     )
     late_days: int = Field(
         0, ge=0, le=31, description="days by which a row may come late, in a file of a later day"
+    )
+    ahead_days: int = Field(
+        0,
+        ge=0,
+        le=400,
+        description="of a plan or a forecast: days by which a row may lie ahead of the day whose file it is in",
     )
     min_coverage: Coverage
     energy_column: str | None = Field(None, description="the weight of every energy_weighted_mean")
