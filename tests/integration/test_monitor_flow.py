@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pandas as pd
 import pyarrow as pa
 import pytest
-from plantlet import summary_of
+from builders import summary_of
 from support import ROOT
 
 from embedded.stack import Stack

@@ -4,11 +4,10 @@ import math
 from datetime import date, timedelta
 
 import numpy as np
-import pandas as pd
 import pytest
+from builders import HEADER, SOURCE, day_lines, plant
 from hypothesis import given
 from hypothesis import strategies as st
-from test_raw import HEADER, plant
 
 from fems.calendar import kinds_of_days
 from fems.contracts.raw_object import RawObject
@@ -26,7 +25,6 @@ from fems.registry.plant import Plant
 from fems.settings import settings
 
 DAY, MONDAY = date(2025, 3, 4), date(2025, 6, 9)
-SOURCE = FactoryFeed.of(plant(), load_book(settings().definitions_dir, "meter"), "F")
 
 
 def trap_plant() -> Plant:
@@ -40,15 +38,6 @@ def trap_plant() -> Plant:
 def obj(lines: list[str], name: str = "a.csv", day: date = DAY):
     data = ("\n".join([HEADER, *lines]) + "\n").encode()
     return decode(RawObject(f"raw/meter/factory=F/date={day}/{name}", name, len(data), day), data, SOURCE)
-
-
-def day_lines(day: date = DAY, sensor: str = "F-M01", base: float = 5.0) -> list[str]:
-    times = pd.date_range(day, periods=96, freq="15min")
-    return [
-        f"{t},F,{sensor},{base + i % 7 + i / 100:.2f},90.0,{20 + i % 5 + i / 100:.2f},"
-        f"{base + i % 7:.2f}1,{2 + i / 96:.3f}"
-        for i, t in enumerate(times)
-    ]
 
 
 def consistent_lines() -> list[str]:

@@ -6,8 +6,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from builders import plant
 from support import STEEL, needs_steel
-from test_raw import plant as wide_plant
 
 from fems.contracts.manifest import RowCounts
 from fems.errors import ConfigError, DataError
@@ -102,7 +102,7 @@ def test_every_row_of_the_real_file_is_accounted_for(lake: Lake) -> None:
 
 
 def test_a_wide_file_lands_by_day_too(lake: Lake, tmp_path: Path) -> None:
-    registry = wide_plant(layout="wide", wide={"pump": "F-M01/used_kwh", "press": "F-M02/used_kwh"})
+    registry = plant(layout="wide", wide={"pump": "F-M01/used_kwh", "press": "F-M02/used_kwh"})
     path = tmp_path / "wide.csv"
     path.write_text(
         "timestamp,pump,press\n2025-03-04 00:00:00,1,2\n2025-03-05 00:00:00,3,4\n", encoding="utf-8"

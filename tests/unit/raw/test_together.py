@@ -1,24 +1,14 @@
 """Files that are read together come out as each would by itself."""
 
-from dataclasses import fields
-from datetime import date, timedelta
+from datetime import date
 
-import numpy as np
 import pytest
+from builders import HEADER, SOURCE, raw, row, same
 from hypothesis import given
 from hypothesis import strategies as st
-from test_raw import DAY, HEADER, plant, row
 
-from fems.contracts.raw_object import RawObject
 from fems.raw.decode import decode, decode_all
-from fems.raw.decoded import DecodedObject, OddCells
 from fems.raw.fast import plain
-from fems.registry.book import load_book
-from fems.registry.feed import FactoryFeed
-from fems.settings import settings
-
-BOOK = load_book(settings().definitions_dir, "meter")
-SOURCE = FactoryFeed.of(plant(), BOOK, "F")
 
 LINES = st.sampled_from(
     [
@@ -49,25 +39,6 @@ FILES = st.lists(
     min_size=1,
     max_size=6,
 )
-
-
-def raw(i: int, data: bytes) -> RawObject:
-    day = DAY + timedelta(days=i % 3)
-    return RawObject(f"raw/meter/factory=F/date={day}/{i}.csv", f"e{i}", len(data), day)
-
-
-def same(a: DecodedObject, b: DecodedObject) -> bool:
-    def plain(value: object) -> object:
-        if isinstance(value, OddCells):
-            order = np.lexsort((value.columns, value.rows))
-            return [value.rows[order].tolist(), value.columns[order].tolist(), value.texts[order].tolist()]
-        if isinstance(value, np.ndarray):
-            return value.shape, value.astype(str).tolist()
-        if isinstance(value, list):
-            return [(line.line, line.reason, line.text) for line in value]
-        return value
-
-    return all(plain(getattr(a, f.name)) == plain(getattr(b, f.name)) for f in fields(DecodedObject))
 
 
 @given(FILES)

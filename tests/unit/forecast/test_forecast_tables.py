@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from builders import bands
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fems.errors import DataError
 from fems.forecast import tables
-from fems.model.month_ahead.band import FACTORY, Bands
 
 ORIGIN = pd.Timestamp("2025-03-01", tz="Asia/Seoul")
 
@@ -17,25 +17,6 @@ def hours(count: int, sensors: int, seed: int = 0) -> pd.DataFrame:
     values = np.random.default_rng(seed).gamma(2.0, 50.0, (count, sensors))
     index = pd.date_range(ORIGIN, periods=count, freq="h")
     return pd.DataFrame(values, index=index, columns=[f"F-M{i:02d}" for i in range(sensors)])
-
-
-def bands(kwh: pd.DataFrame) -> Bands:
-    whole = pd.concat([kwh, kwh.sum(axis=1).rename(FACTORY)], axis=1)
-    days = whole.groupby(pd.DatetimeIndex(whole.index).normalize()).sum()
-
-    def of(table: pd.DataFrame, width: float) -> dict[str, pd.DataFrame]:
-        return {
-            str(name): pd.DataFrame(
-                {
-                    "p10_kwh": table[name] * (1 - width),
-                    "p50_kwh": table[name],
-                    "p90_kwh": table[name] * (1 + width),
-                }
-            )
-            for name in table
-        }
-
-    return Bands(of(whole, 0.3), of(days, 0.1), {}, {}, {})
 
 
 def native_rows(grain: int) -> pd.DataFrame:

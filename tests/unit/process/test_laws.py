@@ -3,10 +3,9 @@
 from datetime import date, timedelta
 
 import numpy as np
+from builders import HEADER, SOURCE
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_process import SOURCE
-from test_raw import HEADER
 
 from fems.contracts.grains import GRAINS
 from fems.contracts.raw_object import RawObject

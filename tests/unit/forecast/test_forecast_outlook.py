@@ -2,12 +2,11 @@
 
 from datetime import date
 
+import builders
 import numpy as np
 import pandas as pd
-import plantlet
 import pytest
-from plantlet import ORIGIN, PLANT, SENSORS, history, native
-from test_forecast_tables import bands
+from builders import ORIGIN, PLANT, SENSORS, bands, history, native
 
 from fems.errors import TooLittleHistory
 from fems.forecast import days, demand, fallback, outlook, tables
@@ -20,17 +19,17 @@ from fems.registry.tariff import Budget
 
 @pytest.fixture(scope="module")
 def known() -> History:
-    return plantlet.known()
+    return builders.known()
 
 
 @pytest.fixture(scope="module")
 def made() -> tables.Forecast:
-    return plantlet.forecast()
+    return builders.forecast()
 
 
 @pytest.fixture(scope="module")
 def expected() -> demand.Demand:
-    return plantlet.expected()
+    return builders.expected()
 
 
 def test_power_is_the_mean_of_whole_intervals_alone() -> None:
@@ -53,7 +52,7 @@ def test_the_maximum_demand_comes_when_it_came_and_passes_a_contract_as_often_as
     assert expected.kw > mean, "the highest of a month is higher than the highest mean"
     assert expected.chance_over(0.0) == 1.0 and expected.chance_over(1e9) == 0.0
     assert expected.chance_over(expected.kw) == pytest.approx(0.5, abs=0.01)
-    again = plantlet.expected(seed=7)
+    again = builders.expected(seed=7)
     assert again.kw == pytest.approx(expected.kw, rel=0.01)
 
 
@@ -109,7 +108,7 @@ def test_a_new_level_and_a_season_are_told_free_of_weekday_and_holidays() -> Non
 
 
 def test_changes_are_by_day_and_only_against_what_was_measured(known: History, made: tables.Forecast) -> None:
-    found = outlook.compared(plantlet.month(), known)
+    found = outlook.compared(builders.month(), known)
     per_day = made.factory["native"]["used_kwh"].sum() / 31
     for beside, month in ((found.last_month, "2026-02"), (found.last_year, "2025-03")):
         assert beside is not None and beside.month == month
@@ -119,13 +118,13 @@ def test_changes_are_by_day_and_only_against_what_was_measured(known: History, m
         assert beside.change_pct == pytest.approx(100 * (per_day / (then.mean() * 24) - 1))
     assert found.last_month is not None and found.last_month.working_days == 17  # 20, three of them Seollal
     short = known.between(pd.Timestamp("2025-06-01", tz="Asia/Seoul"), ORIGIN)
-    assert outlook.compared(plantlet.month(), short).last_year is None
+    assert outlook.compared(builders.month(), short).last_year is None
 
 
 def test_cost_emission_and_equipment_add_up(
     known: History, made: tables.Forecast, expected: demand.Demand
 ) -> None:
-    found = summarise(made, plantlet.month(), known, PLANT, "F", plantlet.HORIZON_MINUTES, expected)
+    found = summarise(made, builders.month(), known, PLANT, "F", builders.HORIZON_MINUTES, expected)
     cost, total = found.cost, found.kwh
     assert cost is not None and found.carbon is not None and found.demand is not None
     assert (found.calendar.days, found.calendar.whole_days, found.calendar.measured_kwh) == (31, 31, 0.0)
@@ -201,7 +200,7 @@ def test_a_budget_stands_beside_the_forecast_with_its_chance() -> None:
 
 
 def test_days_whose_difference_is_far_inside_the_band_are_alike() -> None:
-    found = plantlet.summary_of(None)
+    found = builders.summary_of(None)
     ranked = sorted((d for d in found.days if d.rank), key=lambda d: d.rank)
     near = 0.25 * (ranked[0].kwh_p90 - ranked[0].kwh_p10) / 2
     assert found.alike == sum(ranked[0].kwh - d.kwh <= near for d in ranked)

@@ -1,5 +1,7 @@
-"""A small factory with two machines, its forecast and its report, for tests of what is said of a forecast."""
+"""What several tests are built of: a plant, raw files and days of it, bands, a small factory and its forecast."""
 
+from dataclasses import fields
+from datetime import date, timedelta
 from functools import cache
 
 import numpy as np
@@ -7,12 +9,99 @@ import pandas as pd
 
 from fems.contracts.forecast import ForecastModel, ForecastQuality, ForecastSummary, HeldOut
 from fems.contracts.horizon import HORIZON_MINUTES
+from fems.contracts.raw_object import RawObject
 from fems.forecast import demand, fallback, tables
 from fems.forecast.calendar_month import CalendarMonth, calendar_month, reach_minutes
 from fems.forecast.summary import summarise
 from fems.model.history import History
+from fems.model.month_ahead.band import FACTORY, Bands
+from fems.raw.decoded import DecodedObject, OddCells
+from fems.registry.book import load_book
+from fems.registry.feed import FactoryFeed
 from fems.registry.plant import Plant
 from fems.report.content import Content, track_record
+from fems.settings import settings
+
+HEADER = "timestamp,factory_id,sensor_id,used_kwh,power_factor_pct,current_a,active_kwh,reactive_kvarh"
+DAY = date(2025, 3, 4)
+
+
+def plant(**mapping: object) -> Plant:
+    return Plant.model_validate(
+        {
+            "mappings": {"m": {"time_format": "%Y-%m-%d %H:%M:%S", **mapping}},
+            "factories": {
+                "F": {
+                    "name": "F",
+                    "name_ko": "F",
+                    "grain": {"meter": "15min"},
+                    "mapping": {"meter": "m"},
+                    "equipment": {
+                        "E1": {"name": "Pump", "kind": "pump", "sensor": "F-M01", "rated_kw": 100},
+                        "E2": {"name": "Press", "kind": "press", "sensor": "F-M02", "rated_kw": 400},
+                    },
+                }
+            },
+        }
+    )
+
+
+BOOK = load_book(settings().definitions_dir, "meter")
+SOURCE = FactoryFeed.of(plant(), BOOK, "F")
+
+
+def row(
+    time: str = "2025-03-04 00:00:00", sensor: str = "F-M01", used: str = "1.5", factory: str = "F"
+) -> str:
+    return f"{time},{factory},{sensor},{used},90,10,1.5,0.7"
+
+
+def day_lines(day: date = DAY, sensor: str = "F-M01", base: float = 5.0) -> list[str]:
+    times = pd.date_range(day, periods=96, freq="15min")
+    return [
+        f"{t},F,{sensor},{base + i % 7 + i / 100:.2f},90.0,{20 + i % 5 + i / 100:.2f},"
+        f"{base + i % 7:.2f}1,{2 + i / 96:.3f}"
+        for i, t in enumerate(times)
+    ]
+
+
+def raw(i: int, data: bytes) -> RawObject:
+    day = DAY + timedelta(days=i % 3)
+    return RawObject(f"raw/meter/factory=F/date={day}/{i}.csv", f"e{i}", len(data), day)
+
+
+def same(a: DecodedObject, b: DecodedObject) -> bool:
+    def plain(value: object) -> object:
+        if isinstance(value, OddCells):
+            order = np.lexsort((value.columns, value.rows))
+            return [value.rows[order].tolist(), value.columns[order].tolist(), value.texts[order].tolist()]
+        if isinstance(value, np.ndarray):
+            return value.shape, value.astype(str).tolist()
+        if isinstance(value, list):
+            return [(line.line, line.reason, line.text) for line in value]
+        return value
+
+    return all(plain(getattr(a, f.name)) == plain(getattr(b, f.name)) for f in fields(DecodedObject))
+
+
+def bands(kwh: pd.DataFrame) -> Bands:
+    whole = pd.concat([kwh, kwh.sum(axis=1).rename(FACTORY)], axis=1)
+    days = whole.groupby(pd.DatetimeIndex(whole.index).normalize()).sum()
+
+    def of(table: pd.DataFrame, width: float) -> dict[str, pd.DataFrame]:
+        return {
+            str(name): pd.DataFrame(
+                {
+                    "p10_kwh": table[name] * (1 - width),
+                    "p50_kwh": table[name],
+                    "p90_kwh": table[name] * (1 + width),
+                }
+            )
+            for name in table
+        }
+
+    return Bands(of(whole, 0.3), of(days, 0.1), {}, {}, {})
+
 
 START, ORIGIN = pd.Timestamp("2025-01-01", tz="Asia/Seoul"), pd.Timestamp("2026-03-01", tz="Asia/Seoul")
 SENSORS = ("F-M1", "F-M2")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from plantlet import PLANT
+from builders import PLANT
 
 from fems.forecast import demand, fallback, outlook, tables
 from fems.model import backtest, bundle, scores

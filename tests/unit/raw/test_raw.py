@@ -1,10 +1,9 @@
 """Raw objects: every row is read, typed or quarantined with a reason."""
 
-from datetime import date
-
 import numpy as np
 import pyarrow as pa
 import pytest
+from builders import DAY, HEADER, plant, row
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,31 +13,8 @@ from fems.raw import clock, numbers
 from fems.raw.decode import decode
 from fems.registry.book import load_book
 from fems.registry.feed import FactoryFeed
-from fems.registry.plant import FileMapping, Plant
+from fems.registry.plant import FileMapping
 from fems.settings import settings
-
-HEADER = "timestamp,factory_id,sensor_id,used_kwh,power_factor_pct,current_a,active_kwh,reactive_kvarh"
-DAY = date(2025, 3, 4)
-
-
-def plant(**mapping: object) -> Plant:
-    return Plant.model_validate(
-        {
-            "mappings": {"m": {"time_format": "%Y-%m-%d %H:%M:%S", **mapping}},
-            "factories": {
-                "F": {
-                    "name": "F",
-                    "name_ko": "F",
-                    "grain": {"meter": "15min"},
-                    "mapping": {"meter": "m"},
-                    "equipment": {
-                        "E1": {"name": "Pump", "kind": "pump", "sensor": "F-M01", "rated_kw": 100},
-                        "E2": {"name": "Press", "kind": "press", "sensor": "F-M02", "rated_kw": 400},
-                    },
-                }
-            },
-        }
-    )
 
 
 def decoded(text: str | bytes, **mapping: object):
@@ -47,12 +23,6 @@ def decoded(text: str | bytes, **mapping: object):
     return decode(
         RawObject("raw/meter/factory=F/date=2025-03-04/a.csv", "etag", len(data), DAY), data, source
     )
-
-
-def row(
-    time: str = "2025-03-04 00:00:00", sensor: str = "F-M01", used: str = "1.5", factory: str = "F"
-) -> str:
-    return f"{time},{factory},{sensor},{used},90,10,1.5,0.7"
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from test_process import day_lines
-from test_raw import HEADER, plant
+from builders import HEADER, day_lines, plant
 
 from fems.contracts.grains import GRAINS
 from fems.contracts.manifest import ObjectCounts, RowCounts

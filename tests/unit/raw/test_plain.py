@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders import BOOK, HEADER, SOURCE, plant, raw, row, same
 from hypothesis import given
 from hypothesis import strategies as st
-from test_raw import HEADER, plant, row
-from test_together import BOOK, SOURCE, raw, same
 
 from fems.raw.decode import decode, decode_all, find_headers
 from fems.raw.fast import machine, plain

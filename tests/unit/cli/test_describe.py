@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
+from builders import HEADER, day_lines, plant
 from rich.console import Console
-from test_process import day_lines
-from test_raw import HEADER, plant
 from typer.testing import CliRunner
 
 from fems.cli.main import app

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import openpyxl
 import pytest
-from plantlet import TRACK, content_of, expected
+from builders import TRACK, content_of, expected
 
 from fems.contracts.forecast import Change
 from fems.forecast.reasons import Language
