@@ -57,18 +57,14 @@ def licences(packages: Iterable[tuple[str, str]]) -> list[Licence]:
     rows = []
     for name, version in packages:
         try:
-            about = metadata.metadata(name)
+            about = metadata.metadata(name).json
         except metadata.PackageNotFoundError:
             rows.append(Licence(name, version, "", "is not installed here, and was not looked at"))
             continue
-        classes = [value.removeprefix("License :: ") for value in about.get_all("Classifier") or []
+        classes = [value.removeprefix("License :: ") for value in about.get("classifier", [])
                    if value.startswith("License :: ") and value != "License :: OSI Approved"]  # fmt: skip
-        first = (_field(about, "License")).strip().partition("\n")[0]
-        stated = [_field(about, "License-Expression"), *classes, first]
+        first = str(about.get("license", "")).strip().partition("\n")[0]
+        stated = [str(about.get("license_expression", "")), *classes, first]
         text = " | ".join(part for part in stated if part) or STATED_ELSEWHERE.get(name, "")
         rows.append(Licence(name, version, text, judge(text)))
     return rows
-
-
-def _field(about: metadata.PackageMetadata, name: str) -> str:
-    return (about.get_all(name) or [""])[0]
