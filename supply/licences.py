@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-_PINNED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)")
+from packaging.markers import Marker
+
+_PINNED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)\s*(?:;([^\\]+))?")
 _COPYLEFT = re.compile(r"\b(?:A?GPL|EUPL|SSPL|BUSL)|GNU (?:Affero )?General Public|Affero", re.IGNORECASE)
 _LESSER = re.compile(r"\bLGPL[^|]*|GNU (?:Library or )?Lesser General Public Licen[sc]e[^|]*", re.IGNORECASE)
 
@@ -29,9 +31,10 @@ class Licence:
 
 
 def pinned(requirements: Path) -> Iterator[tuple[str, str]]:
-    """Yield the name and version of each package of a file of requirements."""
+    """Yield the name and version of each package of a file of requirements that this Python gets."""
     for line in requirements.read_text().splitlines():
-        if match := _PINNED.match(line):
+        match = _PINNED.match(line)
+        if match and (match[3] is None or Marker(match[3].strip()).evaluate()):
             yield match[1], match[2]
 
 

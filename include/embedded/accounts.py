@@ -45,13 +45,13 @@ _MADE = (*_MADE_BY_INGEST, "forecasts/")
 ROLES: Mapping[str, Role] = {
     "landing": Role("brings raw files", reads=("raw/",), writes=("raw/",)),
     "ingest": Role("the Dag ingest", writes=_MADE_BY_INGEST, deletes=_MADE_BY_INGEST),
-    "training": Role("the Dag train", writes=("quality/",), deletes=("quality/",)),
+    "training": Role("the Dag train", writes=("quality/", "models/"), deletes=("quality/",)),
     "forecast": Role("the Dag forecast", writes=("forecasts/", "quality/"), deletes=("quality/",)),
     "monitor": Role("the Dags monitor and retrain", writes=("forecasts/", "monitor/")),
     "pages": Role("Airflow's API server, for its pages", reads=_MADE),
     "operator": Role(
         "a person at a shell: all that the roles above may",
-        writes=("raw/", *_MADE, "monitor/"),
+        writes=("raw/", *_MADE, "models/", "monitor/"),
         deletes=(*_MADE, "monitor/"),
     ),
     "mlflow": Role("the MLflow server", writes=_ALL, deletes=_ALL, bucket=MODELS),

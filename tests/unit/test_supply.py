@@ -51,3 +51,12 @@ def test_an_audit_that_saw_all_passes_and_what_is_known_fails() -> None:
     clean["dependencies"].append({"name": "old", "version": "1", "vulns": [{"id": "CVE-2020-1"}]})
     assert audit.read(json.dumps(clean)).lines()[0] == "old: CVE-2020-1"
     assert audit.read(json.dumps(clean)).failed
+
+
+def test_what_another_python_gets_is_not_looked_for(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_text(
+        "old==1 ; python_full_version < '3' and sys_platform == 'linux' \\\n    --hash=sha256:00\n"
+        "new==2 ; python_full_version >= '3' \\\n    --hash=sha256:00\n"
+    )
+    assert list(pinned(path)) == [("new", "2")]

@@ -16,12 +16,11 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from fems.errors import ConfigError, DataError, FemsError
-from fems.registry.sensors import Feed
+from fems.registry.plant import Feed
 
 if TYPE_CHECKING:
     from fems.flows.platform import Platform
-    from fems.registry.plant import Plant
-    from fems.registry.sensors import Feed
+    from fems.registry.plant import Feed, Plant
 
 P = ParamSpec("P")
 T = TypeVar("T")

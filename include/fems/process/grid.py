@@ -186,7 +186,9 @@ def gather(objects: list[DecodedObject], axis: Axis) -> tuple[Rows, np.ndarray, 
     return rows, slot, sensors
 
 
-def place(objects: list[DecodedObject], axis: Axis, sensors: int, columns: int) -> tuple[Grid, Placed]:
+def place(
+    objects: list[DecodedObject], axis: Axis, sensors: int, columns: int, newest_counts: bool = False
+) -> tuple[Grid, Placed]:
     """Put rows on the grid.
 
     Of rows with the same sensor and interval, the object whose key sorts last wins (a correction lands beside the
@@ -198,6 +200,8 @@ def place(objects: list[DecodedObject], axis: Axis, sensors: int, columns: int) 
         axis: the intervals; rows of other days are left out.
         sensors: S.
         columns: C.
+        newest_counts: a row of a later day's object takes the place of an earlier one without a conflict: of a plan,
+            which is made anew every day.
     """
     steps = len(axis.starts)
     standing_row = np.full(sensors * steps, -1, np.int32)
@@ -212,6 +216,9 @@ def place(objects: list[DecodedObject], axis: Axis, sensors: int, columns: int) 
     if len(losers):
         a, b = rows.values[:, losers], rows.values[:, standing[losers]]
         conflicting[losers] = ~((a == b) | (np.isnan(a) & np.isnan(b))).all(axis=0)
+        if newest_counts:
+            day = np.array([decoded.raw.day.toordinal() for decoded in objects])[rows.owner]
+            conflicting[losers] &= day[losers] == day[standing[losers]]
     empty = np.flatnonzero(standing_row < 0)
     values = np.empty((columns, sensors * steps))
     states = np.empty((columns, sensors * steps), np.uint8)

@@ -40,7 +40,7 @@ class Verdict:
     def bad_rows(self) -> np.ndarray:
         """Return the rows without a place, int64, rising."""
         early = self.object_day - self.days
-        bad = (early < 0) | (early > self.source.book.late_days)
+        bad = (early < -self.source.book.ahead_days) | (early > self.source.book.late_days)
         if (self.times.utc == clock.NO_TIME).any():
             bad |= self.starts == clock.NO_TIME
         if (self.places < 0).any():
@@ -72,5 +72,6 @@ class Verdict:
                 f"{source.factory_id}, feed {source.feed}: add it to factories.yaml and run ingest again"
             )
         day = day_of(int(self.object_day[row]))
-        late = source.book.late_days
-        return f"the time {written} is outside the object's day {day} and the {late} days before it"
+        late, ahead = source.book.late_days, source.book.ahead_days
+        after = f" or the {ahead} after it" if ahead else ""
+        return f"the time {written} is outside the object's day {day} and the {late} days before it{after}"

@@ -1,7 +1,5 @@
 """The definition book (정의서): the rules that each column must keep and what replaces what breaks them."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +8,10 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from fems.canonical import fingerprint
 from fems.errors import ConfigError
 from fems.registry import yamlfile
-from fems.registry.plant import Plant
-from fems.registry.sensors import Feed
+from fems.registry.plant import Feed, Plant
 from fems.registry.yamlfile import WrongAt
 
 Aggregate = Literal["sum", "mean", "max", "energy_weighted_mean"]
@@ -213,6 +211,12 @@ class Book(_Strict):
     late_days: int = Field(
         0, ge=0, le=31, description="days by which a row may come late, in a file of a later day"
     )
+    ahead_days: int = Field(
+        0,
+        ge=0,
+        le=400,
+        description="of a plan or a forecast: days by which a row may lie ahead of the day whose file it is in",
+    )
     min_coverage: Coverage
     energy_column: str | None = Field(None, description="the weight of every energy_weighted_mean")
     stuck_reading: StuckReading | None = None
@@ -282,14 +286,14 @@ class Book(_Strict):
 
         What only the evaluation asks for is not in it: another bound for a warning rebuilds nothing.
         """
-        return _fingerprint(self.model_dump(mode="json", exclude={"month_to_month", "max_estimated_pct"}))
+        return fingerprint(self.model_dump(mode="json", exclude={"month_to_month", "max_estimated_pct"}))
 
     def version_for(self, factory_id: str, sensor_ids: Iterable[str]) -> str:
         """Return the fingerprint of the rules as they stand for some sensors.
 
         An override changes it for those alone that it concerns.
         """
-        return _fingerprint([self.for_sensor(factory_id, sensor).version for sensor in sensor_ids])
+        return fingerprint([self.for_sensor(factory_id, sensor).version for sensor in sensor_ids])
 
     @property
     def value_columns(self) -> tuple[str, ...]:
@@ -322,11 +326,6 @@ class Book(_Strict):
             return {**begin, **dict.fromkeys(self.columns, "number"), "flag": "text", "flag_columns": "text"}
         targets = [target for column in self.columns.values() for target in column.aggregate]
         return {**begin, **dict.fromkeys([*targets, "coverage_pct", "estimated_pct"], "number")}
-
-
-def _fingerprint(content: object) -> str:
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
