@@ -21,6 +21,7 @@ import pandas as pd
 from benchmarks import model
 from benchmarks.measurement import Measurement, alone
 from embedded.config import Config
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems.forecast import demand as demands
 from fems.forecast import tables
 from fems.model import scores
@@ -131,7 +132,7 @@ def _month(job: tuple[str, int]) -> dict[str, Any]:
     found = series(name)
     origin = (found.history.end - pd.Timedelta(hours=1)).normalize().replace(day=1)
     origin -= pd.DateOffset(months=back - 1)
-    end = min(origin + pd.DateOffset(months=1), origin + pd.Timedelta(minutes=scores.HORIZON_MINUTES))
+    end = min(origin + pd.DateOffset(months=1), origin + pd.Timedelta(minutes=HORIZON_MINUTES))
     hours = int((end - origin) / pd.Timedelta(hours=1))
     known, before = found.history.until(origin), found.native[found.native["timestamp"] < origin]
     begun = perf_counter()

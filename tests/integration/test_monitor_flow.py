@@ -6,12 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 import pandas as pd
 import pyarrow as pa
 import pytest
-from plantlet import summary_of
+from builders import summary_of
 from support import ROOT
 
 from embedded.stack import Stack
 from fems import tracking
-from fems.contracts.forecast import HORIZON_MINUTES, DemandSummary, ForecastSummary
+from fems.contracts.forecast import DemandSummary, ForecastSummary
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems.contracts.monitoring import ComingPeak
 from fems.contracts.track_record import COLUMNS
 from fems.flows.ingest import ingest_factory

@@ -19,7 +19,7 @@ from fems.cli.terminal import (
     out,
     print_json,
 )
-from fems.contracts.forecast import HORIZON_MINUTES
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -9,9 +9,6 @@ POOR_TOTAL_PCT = 10.0
 POOR_COVERAGE_PCT = 60.0
 """A held-out month whose total was further off, or that had fewer of its hours in the 80 % band, is told in words."""
 
-HORIZON_MINUTES = 42_300
-"""The study's horizon: 29 days and 9 hours from the origin."""
-
 
 class HeldOut(Part):
     """What a model got wrong on the month that its training held out; protocol month-ahead.

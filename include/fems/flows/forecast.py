@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from fems import __version__
 from fems.canonical import fingerprint as fingerprint_of
-from fems.contracts.forecast import HORIZON_MINUTES, ForecastModel, ForecastSummary, HeldOut
+from fems.contracts.forecast import ForecastModel, ForecastSummary, HeldOut
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems.contracts.outcomes import ForecastOutcome
 from fems.errors import DataError, NoModel, TooLittleHistory, UnknownFormat
 from fems.flows.evaluate import evaluate_forecast

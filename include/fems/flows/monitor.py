@@ -153,7 +153,8 @@ def _with_tables(lake: Lake, past: Past, folder: str, hours: int) -> Past:
         if column not in rows:
             return pd.DataFrame()
         laid_out = rows.pivot(index="timestamp", columns="sensor_id", values=column).tz_convert(zone)
-        return laid_out.iloc[:hours].dropna(axis=1, how="all")
+        whole: pd.DataFrame = laid_out.iloc[:hours].dropna(axis=1, how="all")
+        return whole
 
     return replace(past, kwh=wide("used_kwh"), low=wide("used_kwh_p10"), high=wide("used_kwh_p90"))
 

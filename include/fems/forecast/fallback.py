@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fems.calendar import Days
+from fems.calendar import ONE_DAY, Days
 from fems.errors import TooLittleHistory
 from fems.model.baselines import hour_of_week_profile, weekly_naive
-from fems.model.calendar_features import ONE_DAY, day_features
+from fems.model.calendar_features import day_features
 from fems.model.floors import fit_floors
 from fems.model.history import Floats, History
 from fems.model.month_ahead import band

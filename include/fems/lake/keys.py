@@ -15,7 +15,7 @@ FORECAST_KEY = re.compile(
     r"/model=(?P<model>[^/]+)/(?P<name>[^/]+)$"
 )
 
-TABLE_KEY = re.compile(r"(?P<feed>meter|steam_trap)/grain=(?P<grain>native|hour|day)/")
+TABLE_KEY = re.compile(r"(?P<feed>[^/]+)/grain=(?P<grain>native|hour|day)/")
 """Within the path of a published table, wherever it was copied to."""
 
 

@@ -55,7 +55,9 @@ class Lake:
             ConfigError: the endpoint or the keys are not usable.
         """
         access_key, secret_key = settings.store_key(role)
-        return cls(MinioStore(settings.s3_endpoint, access_key, secret_key, settings.s3_bucket))
+        return cls(
+            MinioStore(settings.s3_endpoint, access_key, secret_key, settings.s3_bucket, settings.s3_disk)
+        )
 
     @classmethod
     def in_folder(cls, root: "Path", raw: "Path | None" = None) -> "Lake":

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems.errors import TooLittleHistory
 from fems.model import peers, scores
 from fems.model.baselines import hour_of_week_profile, weekly_naive
@@ -176,7 +177,7 @@ def month_ahead(
     methods: dict[str, Method],
     *,
     count: int = 4,
-    horizon_minutes: int = scores.HORIZON_MINUTES,
+    horizon_minutes: int = HORIZON_MINUTES,
     skip: int = 0,
 ) -> BacktestResult:
     """Score windows of a history.

@@ -12,9 +12,6 @@ ONE_STEP = "one-step"
 MONTH_AHEAD = "month-ahead"
 """Protocol: the whole horizon from one origin, with no measured input at or after it."""
 
-HORIZON_MINUTES = 42_300
-"""The study's horizon: 705 hours."""
-
 
 def _pairs(truth: ArrayLike, forecast: ArrayLike) -> tuple[Floats, Floats]:
     t, f = np.asarray(truth, dtype=np.float64), np.asarray(forecast, dtype=np.float64)

@@ -1,16 +1,17 @@
 """The files that are a model's code: what a training is fingerprinted by, and what is served with a model."""
 
-import hashlib
-import json
 from functools import lru_cache
 from pathlib import Path
 
 import fems
+from fems import canonical
 
 MODEL_CODE = (
     "__init__.py",
     "calendar.py",
+    "canonical.py",
     "contracts/__init__.py",
+    "contracts/horizon.py",
     "contracts/model_manifest.py",
     "errors.py",
     "model",
@@ -36,7 +37,7 @@ def source_files(package: Path | None = None) -> dict[str, Path]:
 def fingerprint(package: Path | None = None) -> str:
     """Return 16 hexadecimal digits that change with any of the source files."""
     sources = {name: file.read_text(encoding="utf-8") for name, file in source_files(package).items()}
-    return hashlib.sha256(json.dumps(sources, sort_keys=True).encode()).hexdigest()[:16]
+    return canonical.fingerprint(sources)
 
 
 @lru_cache(maxsize=1)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems.errors import TooLittleHistory
-from fems.model import backtest, scores
+from fems.model import backtest
 from fems.model.bundle import Bundle
 from fems.model.history import History
 from fems.model.hyperparameters import Parameters, hyperparameters
@@ -73,7 +74,7 @@ def train_factory(
     seed: int = 0,
     on_epoch: OnEpoch | None = None,
     threads: int = 1,
-    horizon_minutes: int = scores.HORIZON_MINUTES,
+    horizon_minutes: int = HORIZON_MINUTES,
 ) -> TrainedFactory:
     """Train one factory.
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems.contracts.model_manifest import ModelManifest
 from fems.model import bundle as bundles
 from fems.model import source
@@ -137,7 +138,9 @@ def log_model(made: Bundle, hour_table: pd.DataFrame, folder: Path) -> tuple[Any
         artifacts={"bundle": str(folder / "bundle")},
         code_paths=[str(_code(folder))],
         signature=ModelSignature(
-            Schema(inputs), Schema(outputs), ParamSchema([ParamSpec("horizon_minutes", "long", 42_300)])
+            Schema(inputs),
+            Schema(outputs),
+            ParamSchema([ParamSpec("horizon_minutes", "long", HORIZON_MINUTES)]),
         ),
         input_example=_example(hour_table),
         pip_requirements=_requirements(),

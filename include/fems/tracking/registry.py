@@ -17,14 +17,13 @@ from fems.lake.lake import Lake
 from fems.model import bundle as bundles
 from fems.model.bundle import Bundle
 from fems.model.promotion import Decision
+from fems.tracking.names import CHALLENGER, CHAMPION, model_name
 from fems.tracking.server import Server, despite_races
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 log = logging.getLogger(__name__)
-
-CHAMPION, CHALLENGER = "champion", "challenger"
 
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """How MLflow answers for a model, a version and an alias that is not there."""
@@ -62,11 +61,6 @@ class Champion:
     metrics: dict[str, float]
     tags: dict[str, str]
     notice: str | None = None
-
-
-def model_name(factory_id: str) -> str:
-    """Return the registered model of a factory."""
-    return f"fems-{factory_id}"
 
 
 class Registry:
@@ -126,19 +120,6 @@ class Registry:
         with self._server.errors():
             version = self._by_alias(model_name(factory_id), CHAMPION)
             return None if version is None else (str(version.version), dict(version.tags))
-
-    def champion_metrics(self, factory_id: str) -> tuple[str, dict[str, float]]:
-        """Return the champion's version and the metrics that its run logged.
-
-        Raises:
-            NoModel: the factory has no champion.
-            ServiceUnavailable: MLflow does not answer.
-        """
-        self._server.connect()
-        with self._server.errors():
-            version = self._required_champion(factory_id)
-            run = self._server.client().get_run(str(version.run_id))
-            return str(version.version), dict(run.data.metrics)
 
     def register(
         self,

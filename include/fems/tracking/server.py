@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fems.errors import ServiceUnavailable
@@ -52,6 +53,8 @@ class Server:
         self._reach()
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
+        if (secret := os.environ.get("MLFLOW_TRACKING_PASSWORD_FILE")) is not None:
+            os.environ["MLFLOW_TRACKING_PASSWORD"] = Path(secret).read_text().strip()
         import mlflow
 
         logging.getLogger("mlflow").setLevel(logging.WARNING)

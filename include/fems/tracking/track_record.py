@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from fems.tracking.registry import model_name, none_if_absent
+from fems.tracking.names import model_name
+from fems.tracking.registry import none_if_absent
 from fems.tracking.server import Server
 
 PREFIX = "track_record."

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from fems.lake.lake import Lake
 from fems.settings import Settings
-from fems.tracking import registry, runs, track_record
+from fems.tracking import names, rest, runs, track_record
 from fems.tracking.registry import Champion, Registered, Registry
 from fems.tracking.runs import TrainingRun
 from fems.tracking.server import Server
@@ -57,7 +57,7 @@ class Tracking:
 
     def champion_metrics(self, factory_id: str) -> tuple[str, dict[str, float]]:
         """Return the champion's version and the metrics of its run; NoModel where there is none."""
-        return self._registry.champion_metrics(factory_id)
+        return rest.champion_metrics(self.server.uri, factory_id)
 
     def promote(self, factory_id: str, version: str | None = None, now: datetime | None = None) -> Registered:
         """Make a version champion by hand, see `registry.Registry.promote`."""
@@ -69,7 +69,7 @@ class Tracking:
 
     def model_name(self, factory_id: str) -> str:
         """Return the registered model of a factory."""
-        return registry.model_name(factory_id)
+        return names.model_name(factory_id)
 
     def log_track_record(
         self, factory_id: str, version: str, figures: Mapping[str, float], hours: int, until: datetime

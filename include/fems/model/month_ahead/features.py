@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fems.calendar import ONE_DAY
 from fems.model import calendar_features as calendar
-from fems.model.calendar_features import DAY_FEATURES, ONE_DAY
+from fems.model.calendar_features import DAY_FEATURES
 from fems.model.history import MEASURED, Floats, History
 from fems.model.month_ahead import experts
 from fems.model.month_ahead.daygrid import DayGrid

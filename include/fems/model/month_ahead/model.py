@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from fems.calendar import ONE_DAY
 from fems.errors import DataError, TooLittleHistory
-from fems.model.calendar_features import ONE_DAY
 from fems.model.history import Floats, History
 from fems.model.month_ahead import band, features, gate, mstl, prior, trees
 from fems.model.month_ahead.band import Bands, BandWidths

@@ -8,7 +8,8 @@ month. The trend stays where it ended: carried on as it last went, a month ahead
 import numpy as np
 import pandas as pd
 
-from fems.model.calendar_features import ONE_DAY, day_features, day_kinds
+from fems.calendar import ONE_DAY
+from fems.model.calendar_features import day_features, day_kinds
 from fems.model.history import Floats, History
 from fems.model.month_ahead import shapes, shutdowns
 from fems.model.month_ahead.daygrid import DayGrid, horizon_hours, positions

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems.model.history import Floats, History
 from fems.model.month_ahead import mstl, trees
-from fems.model.scores import HORIZON_MINUTES
 
 POWER = 2
 """A way with twice the squared error of the best keeps a quarter of its share."""

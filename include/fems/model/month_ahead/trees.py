@@ -21,12 +21,13 @@ FEATURES: tuple[str, ...] = (*(f"lag_{hours}h" for hours in _LAGS), "week_mean",
 """The columns that a tree splits."""
 COLUMNS = len(FEATURES)
 _LEAST_ROWS = 7 * 24
-_ROUNDS = 300
+ROUNDS = 300
+LEARNING_RATE = 0.05
 _DEPTH = 5
 _SETTINGS = {
     "objective": "reg:squarederror",
     "tree_method": "hist",
-    "learning_rate": 0.05,
+    "learning_rate": LEARNING_RATE,
     "max_depth": _DEPTH,
     "base_score": 0.0,  # the mean is taken off before
     "min_child_weight": 20,
@@ -41,16 +42,21 @@ def fit(known: History, *, seed: int = 0, threads: int = 1) -> BoostedTrees | No
     """
     import xgboost
 
+    features, target = training_table(known)
+    if len(target) < _LEAST_ROWS:
+        return None
+    mean = float(target.mean())
+    table = xgboost.QuantileDMatrix(features, target - mean, nthread=threads)
+    booster = xgboost.train(_SETTINGS | {"seed": seed, "nthread": threads}, table, ROUNDS)
+    return BoostedTrees.of(booster, mean, _DEPTH)
+
+
+def training_table(known: History) -> tuple[Floats, Floats]:
+    """(R, COLUMNS) and (R,) kWh of the measured hours that have all lags."""
     past = filled(known)
     measured = np.flatnonzero(np.isfinite(known.factory_kwh))
     rows = measured[measured >= max(_LAGS)]
-    if len(rows) < _LEAST_ROWS:
-        return None
-    features = _features(past, _calendar(known.hours, known.country), rows)
-    mean = float(past[rows].mean())
-    table = xgboost.QuantileDMatrix(features, past[rows] - mean, nthread=threads)
-    booster = xgboost.train(_SETTINGS | {"seed": seed, "nthread": threads}, table, _ROUNDS)
-    return BoostedTrees.of(booster, mean, _DEPTH)
+    return _features(past, _calendar(known.hours, known.country), rows), past[rows]
 
 
 def predict(trees: BoostedTrees, known: History, origin: pd.Timestamp, count: int) -> Floats:

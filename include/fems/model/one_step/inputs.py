@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from fems.calendar import weekdays
-from fems.model.calendar_features import day_features, local_days
+from fems.calendar import local_days, weekdays
+from fems.model.calendar_features import day_features
 from fems.model.history import Floats, History
 from fems.model.one_step.windows import fill_forward
 from fems.model.scaling import MinMaxScaler

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems.errors import TooLittleHistory
 from fems.model import scores
 from fems.model.baselines import persistence
@@ -31,7 +32,7 @@ MOST_STEPS = 6_000
 """Gradient steps: quarters of an hour have four times as many windows an epoch as hours, and need fewer epochs."""
 VALIDATION_SHARE = 0.1
 
-_TEST = pd.Timedelta(minutes=scores.HORIZON_MINUTES)
+_TEST = pd.Timedelta(minutes=HORIZON_MINUTES)
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 
