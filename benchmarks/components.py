@@ -17,9 +17,10 @@ import pandas as pd
 
 from benchmarks import model, others
 from embedded.config import Config
+from fems.calendar import ONE_DAY
 from fems.model import backtest, scores
 from fems.model.baselines import hour_of_week_profile, weekly_naive
-from fems.model.calendar_features import ONE_DAY, day_features
+from fems.model.calendar_features import day_features
 from fems.model.floors import fit_floors
 from fems.model.history import Floats, History
 from fems.model.month_ahead import band, mstl, trees
