@@ -5,7 +5,8 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from fems.contracts.forecast import HORIZON_MINUTES, ForecastModel, ForecastQuality, ForecastSummary, HeldOut
+from fems.contracts.forecast import ForecastModel, ForecastQuality, ForecastSummary, HeldOut
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems.forecast import demand, fallback, tables
 from fems.forecast.calendar_month import CalendarMonth, calendar_month, reach_minutes
 from fems.forecast.summary import summarise
@@ -110,11 +111,9 @@ def month() -> CalendarMonth:
 @cache
 def expected(seed: int = 0) -> demand.Demand:
     past = demand.past_days(demand.factory_power(native(known()), 15), 15, "KR")
-    made = forecast()
-    day = made.factory["day"]
-    quantiles = day[[f"used_kwh_{name}" for name in tables.QUANTILES]].to_numpy()
-    local = pd.DatetimeIndex(day["timestamp"]).tz_localize(None).to_numpy().astype("datetime64[D]")
-    return demand.expected(quantiles, tables.hours_of_days(made), local, "Asia/Seoul", past, "KR", seed)
+    return demand.of_forecast(
+        forecast(), fallback.forecast(known(), ORIGIN, 705).bands, past, "KR", seed=seed
+    )
 
 
 TRACK = pd.DataFrame(

@@ -132,6 +132,29 @@ def kinds_of_days(days: Days, country: str | None) -> NDArray[np.int8]:
     return kinds
 
 
+def bridges(country: str, days: Days) -> NDArray[np.bool_]:
+    """Return (D,) whether each is a working day between two days off, at least one of them a holiday.
+
+    Raises:
+        ConfigError: no calendar is known for the country.
+    """
+    weekend = _weekend_of(country)
+
+    def off(when: Days) -> NDArray[np.bool_]:
+        return holidays_of(country, when) | np.isin(weekdays(when), weekend)
+
+    touches = holidays_of(country, days - ONE_DAY) | holidays_of(country, days + ONE_DAY)
+    between: NDArray[np.bool_] = ~off(days) & off(days - ONE_DAY) & off(days + ONE_DAY) & touches
+    return between
+
+
+@lru_cache(maxsize=64)
+def _weekend_of(country: str) -> NDArray[np.int64]:
+    import holidays
+
+    return np.array(sorted(holidays.country_holidays(country).weekend), dtype=np.int64)
+
+
 def local_instants(wall: NDArray[np.int64], zone: str) -> NDArray[np.int64]:
     """Return the UTC seconds at which a clock shows some times.
 
@@ -161,26 +184,3 @@ def shift_starts(days: Days, minutes: int, day_begins: int, zone: str) -> NDArra
     within = day_begins * 60 + np.arange(24 * 60 // minutes) * minutes * 60
     midnights = days.astype("datetime64[s]").astype(np.int64)
     return local_instants((midnights[:, None] + within).reshape(-1), zone)
-
-
-def bridges(country: str, days: Days) -> NDArray[np.bool_]:
-    """Return (D,) whether each is a working day between two days off, at least one of them a holiday.
-
-    Raises:
-        ConfigError: no calendar is known for the country.
-    """
-    weekend = _weekend_of(country)
-
-    def off(when: Days) -> NDArray[np.bool_]:
-        return holidays_of(country, when) | np.isin(weekdays(when), weekend)
-
-    touches = holidays_of(country, days - ONE_DAY) | holidays_of(country, days + ONE_DAY)
-    between: NDArray[np.bool_] = ~off(days) & off(days - ONE_DAY) & off(days + ONE_DAY) & touches
-    return between
-
-
-@lru_cache(maxsize=64)
-def _weekend_of(country: str) -> NDArray[np.int64]:
-    import holidays
-
-    return np.array(sorted(holidays.country_holidays(country).weekend), dtype=np.int64)

@@ -1,5 +1,6 @@
 """docker-compose.yaml and Dockerfile, checked as far as that goes without a container engine."""
 
+import json
 import re
 import subprocess
 import sys
@@ -18,6 +19,7 @@ COMPOSE = ROOT / "docker-compose.yaml"
 DOCKERFILE = ROOT / "Dockerfile"
 TEXT = COMPOSE.read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
+DOCUMENT: dict[str, Any] = yaml.safe_load(TEXT)
 ONE_SHOT = {"postgres-init", "minio-init", "airflow-init"}
 
 
@@ -54,21 +56,63 @@ def test_every_image_is_pinned() -> None:
         assert not image.startswith("fems-forecast:") or tag == __version__, image
 
 
-def test_no_secret_stands_in_the_file_and_each_is_required() -> None:
+def test_no_secret_stands_in_a_file_or_in_an_environment() -> None:
     for service in SERVICES.values():
         for key, value in service.get("environment", {}).items():
-            if re.search(r"PASSWORD|SECRET|_KEY|ROOT_USER|CONN|STORE_URI", key):
-                assert re.search(r"\$\{\w+:\?[^}]+\}", str(value)), key
+            if re.search(r"PASSWORD|SECRET|_KEY|ROOT_USER|CONN|DATABASE_URI|STORE_URI", key):
+                given = str(value).removeprefix("cat ")
+                assert given.startswith("/run/secrets/") or key == "AWS_ACCESS_KEY_ID", key
+                if given.startswith("/run/secrets/"):
+                    assert given.removeprefix("/run/secrets/") in service["secrets"], key
 
 
-def test_make_env_writes_every_secret_that_is_required_and_never_twice(tmp_path: Path) -> None:
+def test_each_service_gets_the_secrets_that_it_needs_and_no_others() -> None:
+    """MinIO's root is MinIO's and its init's alone; no service but PostgreSQL's has its superuser."""
+    holders = {
+        name: {s for s in SERVICES if name in SERVICES[s].get("secrets", [])} for name in DOCUMENT["secrets"]
+    }
+    assert holders["minio_root_password"] == holders["minio_root_user"] == {"minio", "minio-init"}
+    assert holders["store_keys_all"] == {"minio-init"}
+    assert holders["postgres_password"] == {"postgres", "postgres-init"}
+    assert holders["store_keys_tasks"] == {"scheduler"}
+    assert holders["store_keys_pages"] == {"api-server"}
+    assert holders["store_key_mlflow"] == holders["mlflow_admin_password"] == {"mlflow"}
+    assert holders["mlflow_platform_password"] == {"mlflow", "scheduler"}
+    assert all(holders.values())
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_containers_write_nowhere_else_and_have_no_rights_to_spare(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"] and "cap_add" not in service and not service.get("privileged")
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["pids_limit"] > 0
+    assert name in ONE_SHOT or service["mem_limit"]
+    assert any(str(place).startswith("/tmp") for place in service["tmpfs"])
+    assert not [volume for volume in service.get("volumes", []) if "docker.sock" in str(volume)]
+
+
+def test_make_env_writes_every_secret_and_changes_none_later(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     assert dotenv.write(path)
     written = path.read_text()
-    assert set(re.findall(r"\$\{(\w+):\?", TEXT)) == {line.partition("=")[0] for line in written.splitlines()}
+    named = {item["environment"] for item in DOCUMENT["secrets"].values()}
+    assert named <= set(dotenv.read(path))
+    assert set(re.findall(r"\$\{(\w+):\?", TEXT)) <= named
     assert path.stat().st_mode & 0o777 == 0o600
     assert not dotenv.write(path)
     assert path.read_text() == written
+
+
+def test_make_env_adds_what_an_earlier_version_lacks(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("MINIO_ROOT_PASSWORD=old-word\nFEMS_AIRFLOW_PORT=8180\n")
+    assert dotenv.write(path)
+    made = dotenv.read(path)
+    assert made["MINIO_ROOT_PASSWORD"] == "old-word" and made["FEMS_AIRFLOW_PORT"] == "8180"
+    assert made["AIRFLOW_DATABASE_PASSWORD"] in made["AIRFLOW_DATABASE_URL"]
+    assert json.loads(made["STORE_KEYS_TASKS"])["ingest"] == json.loads(made["STORE_KEYS_ALL"])["ingest"]
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -35,7 +35,7 @@ def bands(kwh: pd.DataFrame) -> Bands:
             for name in table
         }
 
-    return Bands(of(whole, 0.3), of(days, 0.1))
+    return Bands(of(whole, 0.3), of(days, 0.1), {}, {}, {})
 
 
 def native_rows(grain: int) -> pd.DataFrame:

@@ -1,11 +1,17 @@
 """What feeds the models: history, calendar, scaling, windows, days, scores, baselines. No TensorFlow."""
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from fems.calendar import holidays_of
 from fems.errors import ConfigError, DataError, TooLittleHistory
-from fems.model import baselines, scores
+from fems.model import baselines, scores, source
 from fems.model import calendar_features as calendar
 from fems.model.history import History
 from fems.model.month_ahead.daygrid import DayGrid
@@ -122,7 +128,7 @@ def test_festivals_bridges_and_the_shift_plan_are_known() -> None:
 
 def test_an_unknown_country_is_a_configuration_error() -> None:
     with pytest.raises(ConfigError, match="'XX'"):
-        calendar.holidays_of("XX", np.array(["2025-01-01"], dtype="datetime64[D]"))
+        holidays_of("XX", np.array(["2025-01-01"], dtype="datetime64[D]"))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -162,7 +168,7 @@ def test_windows_equal_naive_slicing_and_share_memory() -> None:
 def test_windows_without_a_target_are_dropped() -> None:
     target = np.arange(10.0)
     target[[4, 9]] = np.nan
-    kept, following = windows.targets_of(target, 3)
+    kept, following = windows.windows_with_target(target, 3)
     assert kept.tolist() == [0, 2, 3, 4, 5]
     assert following.tolist() == [3, 5, 6, 7, 8]
 
@@ -217,6 +223,29 @@ def test_the_profile_is_the_weighted_mean_of_each_hour_of_the_week() -> None:
     # 1 May looks like the one holiday there was.
     may = baselines.hour_of_week_profile(history, pd.Timestamp("2025-05-01", tz="Asia/Seoul"), 24)
     np.testing.assert_allclose(may.to_numpy(), history.used_kwh[:24], rtol=1e-6)
+
+
+def test_a_model_s_code_is_one_list_with_every_folder_below_it(tmp_path: Path) -> None:
+    files = source.source_files()
+    assert {"model/month_ahead/gate.py", "model/one_step/model.py", "calendar.py", "errors.py"} <= set(files)
+    for name, file in files.items():
+        copy = tmp_path / "fems" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copy)
+    assert source.fingerprint(tmp_path / "fems") == source.fingerprint()
+    # It stands alone: a model is served by these files and what is installed.
+    script = "from fems.model import bundle, train; import fems; print(fems.__file__)"
+    served = subprocess.run(
+        [sys.executable, "-c", script], check=True, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, text=True,
+        stdout=subprocess.PIPE,
+    ).stdout  # fmt: skip
+    assert served.strip() == str(tmp_path / "fems" / "__init__.py")
+    # A module in a new folder below is the model's code, too.
+    deeper = tmp_path / "fems/model/month_ahead/parts/new.py"
+    deeper.parent.mkdir()
+    deeper.write_text("NEW = 1\n")
+    assert source.fingerprint(tmp_path / "fems") != source.fingerprint()
+    assert "model/month_ahead/parts/new.py" in source.source_files(tmp_path / "fems")
 
 
 def test_persistence_is_the_last_measured_value() -> None:

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fems.calendar import ONE_DAY, holidays_of, local_days
 from fems.errors import ConfigError, DataError
 from fems.flows.backtest import read_series, run
 from fems.model import backtest, promotion, scores
 from fems.model import calendar_features as calendar
 from fems.model.bundle import Bundle
-from fems.model.history import History
-from fems.model.month_ahead import band, closures, experts
+from fems.model.history import Floats, History
+from fems.model.month_ahead import band, experts, shutdowns
 from fems.model.month_ahead.daygrid import DayGrid
 from fems.model.month_ahead.model import MonthAheadModel
 from fems.model.month_ahead.train import train_month_ahead
@@ -27,7 +28,7 @@ def plant(days: int, start: str = "2024-08-01", seed: int = 0, holiday: float = 
     random = np.random.default_rng(seed)
     hours = pd.date_range(start, periods=24 * days, freq="h", tz=ZONE)
     working = (hours.day_of_week < 5) & (hours.hour >= 8) & (hours.hour < 18)
-    off = calendar.holidays_of("KR", calendar.local_days(hours))
+    off = holidays_of("KR", local_days(hours))
     used = 5 + 40 * np.where(off, holiday * ((hours.hour >= 8) & (hours.hour < 18)), working)
     used = used * random.normal(1, 0.03, len(hours))
     return History(hours, used[:, None], ("M",), pd.DataFrame({"used_kwh": used}, index=hours))
@@ -36,12 +37,12 @@ def plant(days: int, start: str = "2024-08-01", seed: int = 0, holiday: float = 
 def consult(history: History) -> dict[str, np.ndarray]:
     """What each expert says of the 31 days from the history's end on, (31, 24)."""
     grid = DayGrid.of(history.hours, history.used_kwh)
-    days = np.arange(grid.days[0], grid.days[-1] + 31 * calendar.ONE_DAY, calendar.ONE_DAY)
+    days = np.arange(grid.days[0], grid.days[-1] + 31 * ONE_DAY, ONE_DAY)
     features = calendar.day_features(days, "KR")
     known = np.concatenate([grid.values, np.full((1, 24, 1), np.nan)])
-    days = np.append(days, days[-1] + calendar.ONE_DAY)
+    days = np.append(days, days[-1] + ONE_DAY)
     features = calendar.day_features(days, "KR")
-    said = experts.consult(known, calendar.day_kinds(features), calendar.weekdays(days), 31, 28, True)
+    said = experts.predict_all(known, calendar.day_kinds(features), calendar.weekdays(days), 31, 28, True)
     return {name: said.future[:, k, :, 0] for k, name in enumerate(experts.NAMES)}
 
 
@@ -52,7 +53,9 @@ def test_a_stop_is_found_and_moves_no_level() -> None:
     used[stopped] = 3.0
     stop = replace(history, used_kwh=used)
     grid = DayGrid.of(stop.hours, stop.used_kwh)
-    found = closures.find(grid.values, calendar.day_kinds(calendar.day_features(grid.days, "KR")))[:, 0]
+    found = shutdowns.find_shutdowns(grid.values, calendar.day_kinds(calendar.day_features(grid.days, "KR")))[
+        :, 0
+    ]
     days = [str(day) for day in grid.days[found]]
     assert days == [f"2024-11-{d}" for d in (20, 21, 22, 25, 26)]  # a weekend that rests is no stop
     whole, broken = consult(history), consult(stop)
@@ -70,7 +73,7 @@ def test_a_machine_that_often_rests_has_no_stops() -> None:
     day = np.arange(len(used)) // 24
     used[day % 3 == 0] = 3.0
     kinds = calendar.day_kinds(calendar.day_features(DayGrid.of(history.hours, used).days, "KR"))
-    assert not closures.find(DayGrid.of(history.hours, used).values, kinds).any()
+    assert not shutdowns.find_shutdowns(DayGrid.of(history.hours, used).values, kinds).any()
 
 
 def test_a_planted_holiday_effect_is_learnt() -> None:
@@ -118,31 +121,60 @@ def test_poor_data_is_forecast_all_the_same(spoil: str) -> None:
         assert (said["p90_kwh"] > said["p10_kwh"]).all()
 
 
+MANY = 1e6
+"""Months of a factory's own, beside which other series do not count."""
+
+
+def errors(level: float, day: float, hour: Floats, seed: int, origins: int = 60) -> Floats:
+    """(O, 28, 24, 2) kWh: what a month, a day and an hour err by; the second machine's days and months do not."""
+    random = np.random.default_rng(seed)
+    own = random.normal(0, hour, (origins, 28, 24, 2))
+    own[..., 0] += random.normal(0, day, (origins, 28, 1)) + random.normal(0, level, (origins, 1, 1))
+    return own
+
+
 def test_the_band_holds_what_it_says_on_windows_that_it_did_not_see() -> None:
-    """Two machines whose hours of a day share an error: a day's band is far wider than its hours' alone would be."""
-    random = np.random.default_rng(5)
+    """Apart for hours, days and the month, whose errors have more and more in common."""
+    kinds = np.tile([0, 0, 0, 0, 0, 1, 2], (60, 4))
     width = 1 + np.arange(24)[:, None] / 6
-    kinds = np.tile([0, 0, 0, 0, 0, 1, 2], 40)
-    seen, later = (
-        random.normal(0, width, (280, 24, 2)) + random.normal(0, [2.0, 0.0], (280, 1, 2)) for _ in range(2)
-    )
-    made = band.fit(seen, kinds)
-    for level, error in enumerate([later[..., 0], later[..., 1], later.sum(axis=2)]):
-        low, high = np.moveaxis(made.hour[level][kinds], -1, 0)
-        inside = ((error >= low) & (error <= high)).mean(axis=0)
-        assert 0.78 < inside.mean() < 0.9 and np.ptp(inside) < 0.15  # in wide hours and in narrow ones
-        low, high = made.day[level][kinds].T
-        day = error.sum(axis=1)
-        assert 0.75 < ((day >= low) & (day <= high)).mean() < 0.92
-    assert np.diff(made.day[0]).mean() > 2 * np.diff(made.day[1]).mean()
+    seen, later = (errors(1.5, 1.0, width, seed, origins=60 * n) for seed, n in ((5, 1), (6, 10)))
+    made = band.fit(seen, kinds, MANY)
+    assert made.level[0] == pytest.approx(1.5, rel=0.25) and made.level[1] < 0.3
+    hours = pd.date_range("2025-06-09", periods=28 * 24, freq="h", tz=ZONE)  # no holiday within
+    flat = pd.DataFrame(1000.0, index=hours, columns=["A", "B"])
+    bands = band.around(flat, made, "KR", True, np.zeros(2))
+    for name, error in (("A", later[..., 0]), ("B", later[..., 1]), ("", later.sum(axis=3))):
+        by_hour = error.reshape(len(error), -1)
+        kwh = float(bands.hour[name]["p50_kwh"].sum())
+        month = bands.of_span(name, kwh, len(hours))[1] - kwh
+        for half, truth in (
+            ((bands.hour[name]["p90_kwh"] - bands.hour[name]["p50_kwh"]).to_numpy(), by_hour),
+            ((bands.day[name]["p90_kwh"] - bands.day[name]["p50_kwh"]).to_numpy(), error.sum(axis=2)),
+            (month, by_hour.sum(axis=1)),
+        ):
+            assert 0.72 < np.mean(np.abs(truth) <= half) < 0.9, (name, np.size(half))
+        of_hour = np.abs(by_hour) <= (bands.hour[name]["p90_kwh"] - bands.hour[name]["p50_kwh"]).to_numpy()
+        by_clock = of_hour.mean(axis=0).reshape(28, 24).mean(axis=0)
+        assert np.ptp(by_clock) < 0.12  # in wide hours and in narrow ones
+    assert bands.shared["A"] > 0.4 and bands.shared["B"] < 0.2
+
+
+def test_a_short_history_takes_the_level_s_error_from_other_series() -> None:
+    kinds = np.tile([0, 0, 0, 0, 0, 1, 2], (4, 4))
+    calm = errors(0.0, 2.0, np.ones((24, 1)), 8, origins=4)
+    short, long = (band.fit(calm, kinds, months).level[0] for months in (1.0, MANY))
+    assert short > 2 * long and short == pytest.approx(2.0 * band.LEVEL_RATIO, rel=0.25)
+    assert band.months_of(np.array([0, 30, 59])) == pytest.approx(3, abs=0.1)
+    nothing = band.fit(np.full((4, 28, 24, 1), np.nan), kinds, 1.0)
+    assert not nothing.hour.any() and not nothing.level.any()
 
 
 def test_bands_are_of_every_machine_and_the_factory_by_the_hour_and_by_the_day() -> None:
     random = np.random.default_rng(6)
-    made = band.fit(random.normal(0, 3, (280, 24, 2)), np.tile([0, 0, 0, 0, 0, 1, 2], 40))
+    made = band.fit(random.normal(0, 3, (10, 28, 24, 2)), np.tile([0, 0, 0, 0, 0, 1, 2], (10, 4)), MANY)
     hours = pd.date_range("2025-03-03 18:00", periods=54, freq="h", tz=ZONE)
     kwh = pd.DataFrame({"A": 100.0, "B": 1.0}, index=hours)
-    bands = band.around(kwh, made, "KR")
+    bands = band.around(kwh, made, "KR", True, np.zeros(2))
     assert set(bands.hour) == set(bands.day) == {"A", "B", ""}
     pd.testing.assert_series_equal(
         bands.hour[""]["p50_kwh"], kwh.sum(axis=1), check_names=False, check_freq=False
@@ -158,19 +190,35 @@ def test_bands_are_of_every_machine_and_the_factory_by_the_hour_and_by_the_day()
     assert width[1] < 0.4 * (whole["p90_kwh"] - whole["p10_kwh"]).sum()
 
 
+def test_a_factory_that_works_on_holidays_has_a_working_days_band_there() -> None:
+    days = np.array(["2025-05-01", "2025-05-04", "2025-05-03", "2025-05-02"], dtype="datetime64[D]")
+    features = calendar.day_features(days, "KR")  # a Thursday that is a holiday, Sunday, Saturday, Friday
+    assert band.kinds_of(features, holidays_off=True).tolist() == [2, 2, 1, 0]
+    assert band.kinds_of(features, holidays_off=False).tolist() == [0, 2, 1, 0]
+    random = np.random.default_rng(7)
+    kinds = np.tile([0, 0, 0, 0, 0, 1, 2], (10, 4))
+    width = np.array([10, 10, 1.0])[kinds][..., None, None]
+    made = band.fit(random.normal(0, width, (10, 28, 24, 1)), kinds, MANY)
+    hours = pd.date_range("2025-05-01", periods=24, freq="h", tz=ZONE)
+    kwh = pd.DataFrame({"A": 100.0}, index=hours)
+    off, on = (band.around(kwh, made, "KR", off, np.zeros(1)).hour["A"] for off in (True, False))
+    wide, narrow = ((bands["p90_kwh"] - bands["p10_kwh"]).mean() for bands in (on, off))
+    assert wide > 5 * narrow
+
+
 def test_every_method_is_scored_on_the_same_windows_and_sees_no_future() -> None:
     history = plant(150)
     methods = backtest.all_methods(epochs=1)
     result = backtest.month_ahead(history, methods, count=2, horizon_minutes=7 * 1440)
-    assert set(result["mean"]) == {"lstm", "weekly_naive", "profile", "mstl", "xgboost"}
-    assert set(result["train_seconds"]) == set(result["mean"])
-    for name, found in result["mean"].items():
+    assert set(result.mean) == {"month_ahead", "weekly_naive", "profile", "mstl", "xgboost"}
+    assert set(result.train_seconds) == set(result.mean)
+    for name, found in result.mean.items():
         assert {"accuracy", "rmse_scaled", "mae", "r2", "total_error_pct", "abs_total_error_pct"} <= set(
             found
         )
         assert found["accuracy"] > 85, name
-    assert 0 <= result["mean"]["lstm"]["coverage_80"] <= 1
-    origin = pd.Timestamp(result["windows"][0]["origin"])
+    assert 0 <= result.mean["month_ahead"]["coverage_80"] <= 1
+    origin = pd.Timestamp(result.windows[0].origin)
     spoilt = replace(history, used_kwh=np.where((history.hours >= origin)[:, None], 1e6, history.used_kwh))
     spoilt = replace(spoilt, inputs=pd.DataFrame({"used_kwh": spoilt.used_kwh[:, 0]}, index=spoilt.hours))
     for name, method in methods.items():
@@ -202,10 +250,10 @@ def test_windows_to_choose_on_and_windows_to_report_do_not_meet() -> None:
 def test_a_challenger_needs_a_margin(
     ours: float, naive: float, rival: float | str | None, promoted: bool, says: str
 ) -> None:
-    known = {None: None, "none": promotion.Rival("7", None, "no window in common")}
-    found = known.get(rival, promotion.Rival("7", rival, "it forecast this window"))  # type: ignore[arg-type]
-    verdict = promotion.decide(ours, naive, found)
-    assert verdict.promoted is promoted and says in verdict.reason
+    known = {None: None, "none": promotion.ChampionScore("7", None, "no window in common")}
+    found = known.get(rival, promotion.ChampionScore("7", rival, "it forecast this window"))  # type: ignore[arg-type]
+    decision = promotion.decide(ours, naive, found)
+    assert decision.promoted is promoted and says in decision.reason
 
 
 def test_a_champion_that_saw_the_window_is_not_scored_on_it() -> None:
@@ -218,13 +266,16 @@ def test_a_champion_that_saw_the_window_is_not_scored_on_it() -> None:
 
     before, after = (train_month_ahead(h, epochs=1) for h in (history.until(origin), history))
     recorded = {"month_ahead.accuracy": 91.0, "month_ahead.holdout_hours": 480.0}
-    honest = promotion.rival("1", bundle(before, recorded), window, 45.0, history, "")
+    honest = promotion.score_champion("1", bundle(before, recorded), window, 45.0, history, "")
     own = scores.accuracy(window["truth"], before.predict(history, origin, 480)["M"], 45.0)
     assert honest.accuracy == pytest.approx(own) and honest.accuracy != 91.0
-    same = promotion.rival("1", bundle(after, recorded), window, 45.0, history, origin.isoformat())
+    same = promotion.score_champion("1", bundle(after, recorded), window, 45.0, history, origin.isoformat())
     assert same.accuracy == 91.0
     for other in ("", (origin - pd.Timedelta(days=1)).isoformat()):
-        assert promotion.rival("1", bundle(after, recorded), window, 45.0, history, other).accuracy is None
+        assert (
+            promotion.score_champion("1", bundle(after, recorded), window, 45.0, history, other).accuracy
+            is None
+        )
 
 
 def test_a_table_that_cannot_be_used_is_one_clear_error(tmp_path: Path) -> None:

@@ -14,18 +14,20 @@ import pandas as pd
 import pytest
 from support import holds_pickle
 
+from fems.contracts.model_manifest import ModelManifest
 from fems.errors import DataError, TooLittleHistory
 from fems.model import backtest, bundle, runtime
 from fems.model.history import History
-from fems.model.month_ahead import features as samples
-from fems.model.month_ahead import gate, prior, trees
+from fems.model.month_ahead import features, gate, prior, trees
 from fems.model.month_ahead.band import Bands
 from fems.model.month_ahead.boosted import BoostedTrees
 from fems.model.month_ahead.experts import NAMES
-from fems.model.month_ahead.gate_inference import Forward
+from fems.model.month_ahead.gate_inference import TrainedGate
 from fems.model.month_ahead.model import MonthAheadModel
 from fems.model.month_ahead.train import train_month_ahead
-from fems.model.one_step.model import train_one_step
+from fems.model.one_step.inputs import CALENDAR_FEATURES, input_columns
+from fems.model.one_step.train import train_one_step
+from fems.model.scaling import MinMaxScaler
 from fems.model.train import TrainedFactory, train_factory
 
 ZONE = "Asia/Seoul"
@@ -65,16 +67,16 @@ def model(history: History, origin: pd.Timestamp) -> MonthAheadModel:
 @pytest.fixture(scope="module")
 def network_model(history: History, model: MonthAheadModel) -> MonthAheadModel:
     """The same with a network that surely forecasts, whatever validation said."""
-    return replace(model, trust=1.0, network=Forward.of(random_gate(sample_of(history, model))))
+    return replace(model, trust=1.0, network=TrainedGate.from_keras(random_gate(inputs_of(history, model))))
 
 
-def sample_of(history: History, model: MonthAheadModel) -> dict[str, np.ndarray]:
-    field = samples.Field.of(history, 31)
-    return samples.sample(field, 60, 5, 31, model.scaler, model.covariates)
+def inputs_of(history: History, model: MonthAheadModel) -> features.GateInputs:
+    daily = features.DailyHistory.of(history, 31)
+    return features.inputs_at(daily, 60, 5, 31, model.scaler, model.covariates)
 
 
-def random_gate(sample: dict[str, np.ndarray]) -> Any:
-    network = gate.build(sample["encoder"].shape[2], sample["decoder"].shape[2])
+def random_gate(inputs: features.GateInputs) -> Any:
+    network = gate.build(inputs.encoder.shape[2], inputs.decoder.shape[2])
     random = np.random.default_rng(0)
     network.set_weights([random.normal(0, 0.3, w.shape) for w in network.get_weights()])
     return network
@@ -82,7 +84,7 @@ def random_gate(sample: dict[str, np.ndarray]) -> Any:
 
 @pytest.fixture(scope="module")
 def trained() -> TrainedFactory:
-    return train_factory(made_up(60, equipment=1), epochs=1, month_ahead_epochs=1, seed=1)
+    return train_factory(made_up(60, equipment=1), epochs=1, seed=1)
 
 
 def planted(history: History, origin: pd.Timestamp) -> History:
@@ -163,9 +165,9 @@ def test_the_same_seed_gives_the_same_model(
 
 
 def test_the_same_seed_gives_the_same_weights_of_the_gate(history: History, model: MonthAheadModel) -> None:
-    field = samples.Field.of(history, 31)
-    some = samples.training_samples(
-        field, [(day, day % 24) for day in range(30, 60)], model.scaler, model.covariates
+    daily = features.DailyHistory.of(history, 31)
+    some = features.training_samples(
+        daily, [(day, day % 24) for day in range(30, 60)], model.scaler, model.covariates
     )
     flat = np.zeros((*some.decoder.shape[:2], len(NAMES)))
 
@@ -181,11 +183,11 @@ def test_the_same_seed_gives_the_same_weights_of_the_gate(history: History, mode
 
 
 def test_the_gate_without_tensorflow_says_what_keras_says(history: History, model: MonthAheadModel) -> None:
-    sample = sample_of(history, model)
-    network = random_gate(sample)
-    prior_of_each = np.random.default_rng(1).dirichlet(np.ones(len(NAMES)), sample["decoder"].shape[:2])
-    given = sample["encoder"], sample["decoder"], np.log(prior_of_each)
-    ours = Forward.of(network)(*given)
+    inputs = inputs_of(history, model)
+    network = random_gate(inputs)
+    prior_of_each = np.random.default_rng(1).dirichlet(np.ones(len(NAMES)), inputs.decoder.shape[:2])
+    given = inputs.encoder, inputs.decoder, np.log(prior_of_each)
+    ours = TrainedGate.from_keras(network)(*given)
     theirs = np.asarray(network([values.astype(np.float32) for values in given], training=False))
     np.testing.assert_allclose(ours, theirs, atol=2e-6)
     np.testing.assert_allclose(ours.sum(axis=-1), 1)
@@ -218,16 +220,16 @@ assert len(model.predict_bands(history, history.end, 705).hour[""]) == 705
 def test_weights_that_are_none_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "month_ahead.npz").write_bytes(content)
     with pytest.raises(DataError, match="no weights of a gate"):
-        Forward.load(tmp_path / "month_ahead.npz")
+        TrainedGate.load(tmp_path / "month_ahead.npz")
 
 
 def test_arrays_that_are_no_gate_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", values=np.zeros(3))
     with pytest.raises(DataError, match="no weights of a gate"):
-        Forward.load(tmp_path / "other.npz")
+        TrainedGate.load(tmp_path / "other.npz")
     np.save(tmp_path / "bare.npy", np.zeros(3))
     with pytest.raises(DataError, match="no weights of a gate"):
-        Forward.load(tmp_path / "bare.npy")
+        TrainedGate.load(tmp_path / "bare.npy")
 
 
 def test_too_little_history_says_how_much_is_needed() -> None:
@@ -280,9 +282,9 @@ def test_a_trained_factory_tells_everything(trained: TrainedFactory) -> None:
         "month_ahead.coverage_80",
     }
     assert wanted <= set(trained.metrics)
-    assert {"truth", "lstm", "weekly_naive"} <= set(trained.holdout)
+    assert {"truth", "month_ahead", "weekly_naive"} <= set(trained.holdout)
     assert trained.metrics["month_ahead.holdout_hours"] == len(trained.holdout) == 25 * 24
-    assert len(trained.curves["one_step"]) == len(trained.curves["month_ahead"]) == 1
+    assert len(trained.curves["one_step"]) == len(trained.curves["gate"]) == 1
 
 
 def test_a_saved_bundle_forecasts_the_same_and_holds_no_pickle(
@@ -311,23 +313,99 @@ def test_a_saved_bundle_forecasts_the_same_and_holds_no_pickle(
         assert not holds_pickle(path), path
 
 
-def test_a_bundle_of_other_experts_is_refused(trained: TrainedFactory, tmp_path: Path) -> None:
+@pytest.fixture
+def saved(trained: TrainedFactory, tmp_path: Path) -> Path:
     bundle.save(trained.bundle("1100"), tmp_path)
-    about = tmp_path / "bundle.json"
-    about.write_text(about.read_text().replace(NAMES[1], "tarot"))
-    with pytest.raises(DataError, match="train the factory again"):
-        bundle.load(tmp_path)
-    about.write_text("{")
+    return tmp_path
+
+
+def signed(folder: Path) -> None:
+    """Let the bundle's own manifest say what is there now, as another version of the code would have written it."""
+    (folder / "manifest.json").write_text(ModelManifest.of_folder(folder).to_json())
+
+
+@pytest.mark.parametrize(
+    ("part", "column"),
+    [("experts", NAMES[1]), ("trees", "week_mean"), ("gate_encoder", "bridge"), ("covariates", "current_a")],
+)
+def test_a_bundle_of_other_features_says_train_again(saved: Path, part: str, column: str) -> None:
+    about = json.loads((saved / "bundle.json").read_text())
+    about["features"][part].remove(column)
+    (saved / "bundle.json").write_text(json.dumps(about))
+    signed(saved)
+    with pytest.raises(DataError, match=rf"{part} features .*\+{column}.*train the factory again"):
+        bundle.load(saved)
+
+
+def test_a_bundle_of_another_format_says_train_again(saved: Path) -> None:
+    about = json.loads((saved / "bundle.json").read_text())
+    for wrong in (
+        {"format": bundle.FORMAT - 1},
+        {"floor": "none"},
+        {"time_zone": "Asia/Atlantis"},
+        {"shares": {"a": 1}},
+    ):
+        (saved / "bundle.json").write_text(json.dumps(about | wrong))
+        signed(saved)
+        with pytest.raises(DataError, match="train the factory again"):
+            bundle.load(saved, one_step=False)
+    (saved / "bundle.json").write_text("{")
+    signed(saved)
     with pytest.raises(DataError, match="no bundle"):
-        bundle.load(tmp_path)
+        bundle.load(saved)
 
 
-def test_a_bundle_of_an_older_format_says_train_again(trained: TrainedFactory, tmp_path: Path) -> None:
-    bundle.save(trained.bundle("1100"), tmp_path)
-    about = json.loads((tmp_path / "bundle.json").read_text())
-    (tmp_path / "bundle.json").write_text(json.dumps(about | {"format": bundle.FORMAT - 1}))
-    with pytest.raises(DataError, match=rf"format {bundle.FORMAT - 1} .*train the factory again"):
-        bundle.load(tmp_path)
+@pytest.mark.parametrize("file", ["scalers.json", "bundle.json", "trees.npz", "one_step.keras"])
+def test_a_file_that_was_changed_is_not_parsed(
+    saved: Path, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parsed(*_: object, **__: object) -> None:
+        raise AssertionError("it was parsed")
+
+    monkeypatch.setattr(bundle, "_read", parsed)
+    content = (saved / file).read_bytes()
+    (saved / file).write_bytes(content[:-7])
+    with pytest.raises(DataError, match=rf"{file} has \d+ bytes instead of {len(content)}; train again"):
+        bundle.load(saved)
+    (saved / file).write_bytes(content[:-8] + b"00000000"[: len(content[-8:])])  # of the same length
+    with pytest.raises(DataError, match=f"{file} was changed after training"):
+        bundle.load(saved)
+    (saved / file).unlink()
+    with pytest.raises(DataError, match=f"{file} is missing"):
+        bundle.load(saved)
+
+
+def test_a_bundle_and_its_manifest_changed_together_are_noticed_by_the_manifest_kept_elsewhere(
+    saved: Path,
+) -> None:
+    kept = ModelManifest.from_json((saved / "manifest.json").read_text(), "kept")
+    bundle.load(saved, one_step=False, manifest=kept)
+    scalers = saved / "scalers.json"
+    scalers.write_text(scalers.read_text().replace("used_kwh", "used_kwH", 1))
+    signed(saved)
+    bundle.load(saved, one_step=False)
+    with pytest.raises(DataError, match=r"scalers.json was changed after training"):
+        bundle.load(saved, one_step=False, manifest=kept)
+    (saved / "more.json").write_text("{}")
+    with pytest.raises(DataError, match=r"more.json is not in its manifest"):
+        bundle.load(saved, one_step=False, manifest=kept)
+    (saved / "more.json").unlink()
+    (saved / "manifest.json").unlink()
+    with pytest.raises(DataError, match="no manifest"):
+        bundle.load(saved, one_step=False)
+    for text in ("", "{}", '{"files": {"a": 1}, "format": 1}', '{"files": {}, "format": 9}'):
+        (saved / "manifest.json").write_text(text)
+        with pytest.raises(DataError, match="manifest"):
+            bundle.load(saved, one_step=False)
+
+
+def test_every_feature_has_a_name(history: History, model: MonthAheadModel) -> None:
+    inputs = inputs_of(history, model)
+    assert inputs.encoder.shape[2] == len(features.ENCODER_FEATURES)
+    assert inputs.decoder.shape[2] == len(features.DECODER_FEATURES)
+    assert model.trees is not None and len(trees.FEATURES) == trees.COLUMNS
+    scaler = MinMaxScaler.fit(("used_kwh",), history.used_kwh[:, :1])
+    assert input_columns(history, scaler).shape[1] == 1 + len(CALENDAR_FEATURES)
 
 
 def test_trees_say_what_xgboost_says(tmp_path: Path) -> None:

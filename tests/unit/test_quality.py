@@ -329,6 +329,9 @@ def made_forecast(hours: int = 30) -> tuple[Forecast, pd.Timestamp]:
     bands = Bands(
         hour={"": band(kwh.sum(axis=1)), **{name: band(kwh[name]) for name in names}},
         day={"": band(days.sum(axis=1)), **{name: band(days[name]) for name in names}},
+        level={},
+        floor={},
+        shared={},
     )
     shares = np.full((5, 24, 4), 0.25)
     return build(kwh, bands, shares, FACTORY, 15, 60 * hours), origin

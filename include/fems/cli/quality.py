@@ -21,10 +21,13 @@ from fems.cli.terminal import (
 from fems.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fems.contracts.evaluation import EvaluationRecord
     from fems.flows.platform import Platform
     from fems.quality.evaluate import Evaluation
-    from fems.registry.plant import Feed
+    from fems.quality.parameters import SuiteParameters
+    from fems.registry.sensors import Feed
     from fems.views.quality import QualityRow
 
 
@@ -75,8 +78,27 @@ def quality(
 
 
 def _evaluate_file(path: Path, suite: str | None, as_json: bool) -> None:
-    from fems.lake.keys import TABLE_KEY
     from fems.quality.evaluate import Evaluator
+    from fems.settings import settings
+
+    table, parameters, suite = _prepared(path, suite)
+    evaluation = Evaluator(settings().expectations_dir).evaluate(table, suite, parameters)
+    if as_json:
+        print_json(evaluation.record())
+    else:
+        _print_findings(
+            f"{path.name}: {evaluation.rows:,} rows, {evaluation.evaluated} expectations of {suite}",
+            evaluation,
+        )
+        if evaluation.left_out:
+            out.print(f"left out, for want of what they compare with: {', '.join(evaluation.left_out)}")
+    if evaluation.failed("critical"):
+        raise typer.Exit(1)
+
+
+def _prepared(path: Path, suite: str | None) -> "tuple[pd.DataFrame, SuiteParameters, str]":
+    """Return a file's table, the parameters that can be known of it, and its suite."""
+    from fems.lake.keys import TABLE_KEY
     from fems.quality.files import parameters_for, read_file, suite_of
     from fems.registry.book import book_names, load_book
     from fems.registry.plant import load_plant
@@ -91,19 +113,7 @@ def _evaluate_file(path: Path, suite: str | None, as_json: bool) -> None:
             suite = f"{match['feed']}_{match['grain']}"
         else:
             suite = suite_of(table, [load_book(definitions, feed) for feed in feeds])
-    parameters = parameters_for(table, suite, plant, definitions)
-    evaluation = Evaluator(settings().expectations_dir).evaluate(table, suite, parameters)
-    if as_json:
-        print_json(evaluation.record())
-    else:
-        _print_findings(
-            f"{path.name}: {evaluation.rows:,} rows, {evaluation.evaluated} expectations of {suite}",
-            evaluation,
-        )
-        if evaluation.left_out:
-            out.print(f"left out, for want of what they compare with: {', '.join(evaluation.left_out)}")
-    if evaluation.failed("critical"):
-        raise typer.Exit(1)
+    return table, parameters_for(table, suite, plant, definitions), suite
 
 
 def _print_findings(title: str, evaluation: "Evaluation") -> None:

@@ -19,7 +19,8 @@ Instant = Annotated[datetime, PlainSerializer(datetime.isoformat, return_type=st
 class Part(BaseModel):
     """A part of a record, or a result that is passed on: frozen, and nothing in it that it does not name."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # a command builds only the records that it uses
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Record(Part):

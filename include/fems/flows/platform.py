@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from fems.contracts.record import Outcome
 from fems.lake.lake import Lake
-from fems.registry.plant import Feed, Plant, load_plant
+from fems.registry.plant import Plant, load_plant
+from fems.registry.sensors import Feed
 from fems.settings import Settings, settings
 
 if TYPE_CHECKING:  # what only some commands need is imported where it is used
     from fems.quality.evaluate import Evaluator
     from fems.registry.book import Book
     from fems.registry.feed import FactoryFeed
+    from fems.tracking import Tracking
 
 P = ParamSpec("P")
 AnyOutcome = TypeVar("AnyOutcome", bound=Outcome)
@@ -61,6 +63,13 @@ class Platform:
         from fems.quality.evaluate import Evaluator
 
         return Evaluator(self.settings.expectations_dir)
+
+    @cached_property
+    def tracking(self) -> "Tracking":
+        """MLflow; nothing is asked of it before it is used."""
+        from fems.tracking import Tracking
+
+        return Tracking.connect(self.settings, self.lake)
 
     def source(self, factory_id: str, feed: Feed) -> "FactoryFeed":
         """Return what decoding and processing a factory's feed need beside its files."""

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, date, datetime
 
 from fems.contracts.grains import ORIGINALS
-from fems.registry.plant import Feed
+from fems.registry.sensors import Feed
 
 RAW_KEY = re.compile(
     r"^raw/(?P<feed>[^/]+)/factory=(?P<factory>[^/]+)/date=(?P<date>\d{4}-\d{2}-\d{2})/(?P<name>.+)$"
@@ -162,6 +162,11 @@ def workbook_key(folder: str, language: str) -> str:
 def latest_key(factory_id: str) -> str:
     """Return the key of the pointer to a factory's newest forecast."""
     return f"{forecasts_prefix(factory_id)}latest.json"
+
+
+def model_manifest_key(factory_id: str, run_id: str) -> str:
+    """Return the key of the manifest of the model that a training run registered."""
+    return f"models/factory={factory_id}/run={run_id}.json"
 
 
 def track_record_key(factory_id: str) -> str:

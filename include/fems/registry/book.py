@@ -1,7 +1,5 @@
 """The definition book (정의서): the rules that each column must keep and what replaces what breaks them."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +8,11 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from fems.canonical import fingerprint
 from fems.errors import ConfigError
 from fems.registry import yamlfile
-from fems.registry.plant import Feed, Plant
+from fems.registry.plant import Plant
+from fems.registry.sensors import Feed
 from fems.registry.yamlfile import WrongAt
 
 Aggregate = Literal["sum", "mean", "max", "energy_weighted_mean"]
@@ -287,14 +287,14 @@ class Book(_Strict):
 
         What only the evaluation asks for is not in it: another bound for a warning rebuilds nothing.
         """
-        return _fingerprint(self.model_dump(mode="json", exclude={"month_to_month", "max_estimated_pct"}))
+        return fingerprint(self.model_dump(mode="json", exclude={"month_to_month", "max_estimated_pct"}))
 
     def version_for(self, factory_id: str, sensor_ids: Iterable[str]) -> str:
         """Return the fingerprint of the rules as they stand for some sensors.
 
         An override changes it for those alone that it concerns.
         """
-        return _fingerprint([self.for_sensor(factory_id, sensor).version for sensor in sensor_ids])
+        return fingerprint([self.for_sensor(factory_id, sensor).version for sensor in sensor_ids])
 
     @property
     def value_columns(self) -> tuple[str, ...]:
@@ -327,11 +327,6 @@ class Book(_Strict):
             return {**begin, **dict.fromkeys(self.columns, "number"), "flag": "text", "flag_columns": "text"}
         targets = [target for column in self.columns.values() for target in column.aggregate]
         return {**begin, **dict.fromkeys([*targets, "coverage_pct", "estimated_pct"], "number")}
-
-
-def _fingerprint(content: object) -> str:
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)

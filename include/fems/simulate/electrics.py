@@ -49,7 +49,8 @@ def reactive_kvar(kind: str, kw: Floats, load: Floats, rated_kw: float, rng: np.
     q1 = _tan_phi(magnetics.full_pf)
     machine = rated_kw * running * (magnetics.no_load + (q1 - magnetics.no_load) * load**2)
     standby = (kw - rated_kw * load) * _tan_phi(_STANDBY_PF)
-    return (machine + standby) * (1.0 + 0.012 * ar1(rng, len(kw), 20.0)).clip(0.9, 1.1)
+    drawn: Floats = (machine + standby) * (1.0 + 0.012 * ar1(rng, len(kw), 20.0)).clip(0.9, 1.1)
+    return drawn
 
 
 def meter_columns(

@@ -79,7 +79,8 @@ def _drift(rng: np.random.Generator, days: Floats) -> Floats:
     """Wear and cleaning: slow waves of 90 to 400 days, some per cent in all."""
     periods = rng.uniform(90, 400, size=3)
     phases = rng.uniform(0, 2 * np.pi, size=3)
-    return 1.0 + 0.014 * np.sin(2 * np.pi * days[:, None] / periods + phases).sum(axis=1)
+    waves: Floats = np.sin(2 * np.pi * days[:, None] / periods + phases).sum(axis=1)
+    return 1.0 + 0.014 * waves
 
 
 def _breakdowns(rng: np.random.Generator, n: int) -> Floats:
@@ -170,4 +171,5 @@ def _cycled(nature: Nature, rng: np.random.Generator, mean: Floats, period_min: 
     duty = ((mean / full - nature.low) / (1.0 - nature.low)).clip(0.05, 1.0)
     loaded = full * (nature.low + (1.0 - nature.low) * _on_share(rng, len(mean), period_min, duty))
     floor = full * (nature.low + (1.0 - nature.low) * 0.05)
-    return loaded * (mean / floor).clip(0.0, 1.0)
+    share: Floats = (mean / floor).clip(0.0, 1.0)
+    return loaded * share

@@ -1,9 +1,10 @@
-"""Days on which a machine stood still though the calendar says nothing: a summer stop, a strike, a repair.
+"""Days on which a machine stood still for no reason in the calendar: a summer stop, a strike, a repair.
 
 Such days say nothing of the weeks after them; a mean or a level that counts them is wrong for a month.
 """
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from fems.model.calendar_features import HOLIDAY
@@ -19,7 +20,7 @@ _LEAST_DAYS = 6
 _LEAST_HOURS = 20
 
 
-def find(known: Floats, kinds: NDArray[np.int64]) -> NDArray[np.bool_]:
+def find_shutdowns(known: Floats, kinds: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Find the stops.
 
     Args:
@@ -38,7 +39,8 @@ def find(known: Floats, kinds: NDArray[np.int64]) -> NDArray[np.bool_]:
         rows = np.flatnonzero((kinds == weekday) & np.isfinite(mean).any(axis=1))
         if len(rows) < _LEAST_DAYS:
             continue
-        of_weekday = np.ma.masked_invalid(mean[rows])
-        low = (of_weekday < SHARE * np.ma.median(of_weekday, axis=0)).filled(False)
+        low = (
+            mean[rows] < SHARE * pd.DataFrame(mean[rows]).median().to_numpy()
+        )  # without NaN, and NaN is not low
         stopped[rows] = low & (low.mean(axis=0) <= MOST)
     return stopped

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Mlflow
+from callers import Mlflow
 from minio import Minio
 
 from embedded import postgres
