@@ -65,7 +65,8 @@ def ingest() -> None:
         from fems.flows.ingest import ingest_factory
         from fems.flows.platform import Platform
 
-        return ingest_factory(Platform.from_environment(role="ingest"), factory, run=run_id)
+        platform = Platform.from_environment(role="ingest")
+        return ingest_factory(platform, factory, run=run_id).model_dump(mode="json")
 
     ingest_factory.expand(factory=find_stale())
 

@@ -67,7 +67,8 @@ def monitor() -> None:
         from fems.flows.monitor import monitor_factory, now_utc
         from fems.flows.platform import Platform
 
-        result = monitor_factory(Platform.from_environment(role="monitor"), factory, now_utc(), run_id)
+        outcome = monitor_factory(Platform.from_environment(role="monitor"), factory, now_utc(), run_id)
+        result = outcome.model_dump(mode="json")
         if result["request"]:
             outlet_events[ASKED].add(RETRAIN, extra=result["request"])
         return result

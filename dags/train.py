@@ -86,7 +86,7 @@ def train() -> None:
         from fems.flows.train import train_factory
 
         platform = Platform.from_environment(role="training")
-        result = train_factory(
+        outcome = train_factory(
             platform,
             factory,
             epochs=params["epochs"],
@@ -94,8 +94,8 @@ def train() -> None:
             dag_run=run_id,
             reason=params["reason"] or "",
         )
-        outlet_events[MODEL].add_partitions(f"{factory}|{result['month']}")
-        return result
+        outlet_events[MODEL].add_partitions(f"{factory}|{outcome.month}")
+        return outcome.model_dump(mode="json")
 
     train_factory.expand(factory=choose())
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from fems.canonical import to_json
 from fems.errors import ConfigError, DataError
 from fems.flows.platform import Platform
 from fems.flows.trap_notices import trap_news
@@ -16,7 +17,7 @@ from fems.flows.trap_readings import published_readings
 from fems.flows.traps import add_repair, add_stop, add_verdict, published_traps, trap_records, watch_traps
 from fems.lake import keys
 from fems.lake.lake import Lake
-from fems.lake.serialize import to_json, to_parquet
+from fems.lake.serialize import to_parquet
 from fems.lake.store import FolderStore
 from fems.monitor.notices import compose, of_traps
 from fems.registry.steam_traps import Repair, Stop

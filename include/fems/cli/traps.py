@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fems.cli.terminal import FactoriesOption, FolderOption, out, platform_over
+from fems.cli.terminal import FactoriesArgument, FolderOption, out, platform_over
 from fems.errors import ConfigError
 
 DayArgument = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="YYYY-MM-DD.")]
@@ -16,7 +16,7 @@ AllOption = Annotated[bool, typer.Option("--all", help="Closed events, too.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
-def watch(factories: FactoriesOption = None, folder: FolderOption = None) -> None:
+def watch(factories: FactoriesArgument = None, folder: FolderOption = None) -> None:
     """Judge every published day of each trap, and publish the tables trap_day and trap_events."""
     from fems.flows.traps import trap_factories, watch_traps
 
@@ -34,7 +34,9 @@ def watch(factories: FactoriesOption = None, folder: FolderOption = None) -> Non
         )
 
 
-def show(factories: FactoriesOption = None, as_json: JsonOption = False, folder: FolderOption = None) -> None:
+def show(
+    factories: FactoriesArgument = None, as_json: JsonOption = False, folder: FolderOption = None
+) -> None:
     """Show each trap's state, those that cost most first."""
     from fems.views.traps import newest
 
@@ -58,7 +60,7 @@ def show(factories: FactoriesOption = None, as_json: JsonOption = False, folder:
 
 
 def events(
-    factories: FactoriesOption = None,
+    factories: FactoriesArgument = None,
     everything: AllOption = False,
     as_json: JsonOption = False,
     folder: FolderOption = None,
@@ -83,7 +85,7 @@ def events(
 
 
 def record(
-    factories: FactoriesOption = None, as_json: JsonOption = False, folder: FolderOption = None
+    factories: FactoriesArgument = None, as_json: JsonOption = False, folder: FolderOption = None
 ) -> None:
     """Show how many alarms were right, by people's word on them."""
     from fems.views.traps import track_record
@@ -98,7 +100,7 @@ def record(
 
 
 def saved(
-    factories: FactoriesOption = None, as_json: JsonOption = False, folder: FolderOption = None
+    factories: FactoriesArgument = None, as_json: JsonOption = False, folder: FolderOption = None
 ) -> None:
     """Show what mended traps saved: the factory's energy a day before the repair against after it."""
     from fems.views.traps import savings
@@ -176,8 +178,8 @@ def verdict(
 
 
 def worklist(
-    target: Annotated[Path, typer.Argument(help="The Excel file to write.")],
-    factories: FactoriesOption = None,
+    target: Annotated[Path, typer.Option("--out", help="The Excel file to write.")],
+    factories: FactoriesArgument = None,
     folder: FolderOption = None,
 ) -> None:
     """Write the open events as a work list in Excel, what costs most first."""

@@ -5,8 +5,7 @@ from typing import Any
 from fems.contracts.traps import TrapState
 from fems.flows.platform import Platform
 from fems.flows.traps import published_traps
-from fems.lake import keys
-from fems.lake.serialize import to_json
+from fems.lake.traps import told_trap_events, write_told_trap_events
 
 _SILENT = (TrapState.line_off,)
 
@@ -29,11 +28,12 @@ def trap_news(platform: Platform, factory_id: str, run_id: str) -> dict[str, Any
     if tables is None:
         return {"factory_id": factory_id, "opened": [], "closed": [], "digest": []}
     days, events = tables
-    key = keys.trap_notices_key(factory_id)
-    told = platform.lake.read_json(key)
+    told = told_trap_events(platform.lake, factory_id)
     rows = [_told(row) for row in events.to_pylist()]
     first = told is None
-    kept: dict[str, dict[str, str]] = told or {"opened": {}, "closed": {}}
+    kept: dict[str, dict[str, str]] = (
+        {name: dict(some) for name, some in told.items()} if told else {"opened": {}, "closed": {}}
+    )
     opened, closed = [], []
     for row in rows:
         event_id, over = row["event_id"], row["end"] is not None
@@ -42,7 +42,7 @@ def trap_news(platform: Platform, factory_id: str, run_id: str) -> dict[str, Any
         if over and kept["closed"].setdefault(event_id, "" if first else run_id) == run_id:
             closed.append(row)
     if kept != told or first:
-        platform.lake.store.put(key, to_json(kept))
+        write_told_trap_events(platform.lake, factory_id, kept)
     last = max(days["day"].to_pylist())
     silent = {
         row["trap_id"] for row in days.to_pylist() if row["day"] == last and row["state"] in map(str, _SILENT)

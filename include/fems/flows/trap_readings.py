@@ -45,7 +45,7 @@ def published_readings(platform: Platform, factory_id: str) -> Readings:
     months = [
         month
         for month, manifest in platform.lake.manifests("steam_trap", factory_id).items()
-        if not manifest["empty"]
+        if not manifest.empty
     ]
     if not months:
         raise TooLittleHistory(f"factory {factory_id} has no published steam trap data; run ingest first")
@@ -101,7 +101,7 @@ def _running(
     factory = platform.plant.factory(factory_id)
     wanted = sorted({trap.equipment for trap in factory.steam_traps.values() if trap.equipment})
     there = platform.lake.manifests("meter", factory_id)
-    known = [month for month in months if month in there and not there[month]["empty"]]
+    known = [month for month in months if month in there and not there[month].empty]
     if not wanted or not known:
         return {}
     meter_grain = platform.plant.grain_minutes(factory_id, "meter")

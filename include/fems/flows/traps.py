@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fems import __version__
+from fems.canonical import to_json
 from fems.contracts.trap_records import TrapRecords, Verdict, Word, read_records, write_records
 from fems.errors import ConfigError, DataError
 from fems.flows.platform import Platform, timed
@@ -16,7 +17,7 @@ from fems.flows.publish import write_package
 from fems.flows.trap_readings import published_readings
 from fems.lake import keys
 from fems.lake.lake import Lake
-from fems.lake.serialize import to_json, to_parquet
+from fems.lake.traps import trap_keys, trap_manifest, write_trap_records, write_trap_tables
 from fems.registry.plant import Factory
 from fems.registry.steam_traps import Repair, Stop
 from fems.traps.detector import detect
@@ -69,7 +70,7 @@ def watch_traps(platform: Platform, factory_id: str) -> dict[str, Any]:
     records = trap_records(platform.lake, factory_id)
     inputs = _inputs(platform.lake, factory_id, factory, records)
     fingerprint = hashlib.sha256(to_json(inputs)).hexdigest()[:16]
-    manifest = platform.lake.read_json(keys.trap_manifest_key(factory_id))
+    manifest = trap_manifest(platform.lake, factory_id)
     if manifest is not None and manifest["fingerprint"] == fingerprint and _whole(platform.lake, manifest):
         return {**manifest["summary"], "published": False}
     days, events = judge(platform, factory_id, records)
@@ -106,7 +107,7 @@ def _inputs(lake: Lake, factory_id: str, factory: Factory, records: TrapRecords)
         include={"steam_traps", "steam", "steam_stops", "trap_repairs", "equipment", "timezone", "grain"},
     )
     parts = {
-        feed: {month: manifest["fingerprint"] for month, manifest in lake.manifests(feed, factory_id).items()}
+        feed: {month: manifest.fingerprint for month, manifest in lake.manifests(feed, factory_id).items()}
         for feed in ("steam_trap", "meter")
     }
     kept = {"repairs": records.repairs, "stops": records.stops}
@@ -156,8 +157,6 @@ def _publish(
     months = _months(days)
     parts = {keys.trap_day_key(factory_id, month, fingerprint): table for month, table in months.items()}
     parts[keys.trap_events_key(factory_id, fingerprint)] = events
-    for key, table in parts.items():
-        lake.store.put(key, to_parquet(table))
     manifest = {
         "factory_id": factory_id,
         "fingerprint": fingerprint,
@@ -166,18 +165,12 @@ def _publish(
         "rows": {"trap_day": len(days), "trap_events": len(events)},
         "summary": summary,
     }
-    lake.store.put(keys.trap_manifest_key(factory_id), to_json(manifest))
-    for folder in keys.trap_folders(factory_id):
-        for key in list(lake.store.keys(folder)):
-            if key not in parts:
-                lake.store.delete(key)
+    write_trap_tables(lake, factory_id, parts, manifest)
 
 
 def _whole(lake: Lake, manifest: dict[str, Any]) -> bool:
     """Tell whether all that a manifest names is there."""
-    return set(part_keys(manifest)) <= {
-        key for folder in keys.trap_folders(manifest["factory_id"]) for key in lake.store.keys(folder)
-    }
+    return set(part_keys(manifest)) <= trap_keys(lake, manifest["factory_id"])
 
 
 def part_keys(manifest: dict[str, Any]) -> list[str]:
@@ -195,7 +188,7 @@ def published_traps(lake: Lake, factory_id: str) -> tuple[pa.Table, pa.Table] | 
     Raises:
         DataError: a publish was cut off.
     """
-    manifest = lake.read_json(keys.trap_manifest_key(factory_id))
+    manifest = trap_manifest(lake, factory_id)
     if manifest is None:
         return None
     try:
@@ -267,7 +260,7 @@ def add_verdict(platform: Platform, event_id: str, word: Word, day: date, note: 
 
 
 def _keep(lake: Lake, factory_id: str, records: TrapRecords) -> None:
-    lake.store.put(keys.trap_records_key(factory_id), write_records(records))
+    write_trap_records(lake, factory_id, write_records(records))
 
 
 def factory_of(platform: Platform, trap_id: str) -> str:

@@ -166,7 +166,7 @@ def _boiler_days(platform: Platform, factory_id: str) -> tuple[str, "pd.Series[f
         machine.sensor: machine.name for machine in factory.equipment.values() if machine.kind == "boiler"
     }
     manifests = platform.lake.manifests("meter", factory_id)
-    months = [month for month, manifest in manifests.items() if not manifest["empty"]]
+    months = [month for month, manifest in manifests.items() if not manifest.empty]
     if not months:
         return "", pd.Series(dtype=float)
     table = platform.lake.published("meter", "day", factory_id, months).to_pandas()
