@@ -9,7 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from fems.canonical import to_json
+from fems.contracts.manifest import CellCounts, Manifest, ObjectCounts, RowCounts
+from fems.contracts.record import write
 from fems.errors import ConfigError, DataError
 from fems.flows.platform import Platform
 from fems.flows.trap_notices import trap_news
@@ -27,6 +28,17 @@ from fems.views.traps import event_rows, newest, track_record, traps_page, work_
 ZONE = "Asia/Seoul"
 SENSORS = ("1100-T01", "1100-T02", "1100-T02B")
 FAILS = pd.Timestamp("2025-02-10", tz=ZONE)
+
+
+def bare_manifest(month: str) -> Manifest:
+    """A manifest that says no more than the readers of readings need."""
+    first = date.fromisoformat(f"{month}-01")
+    return Manifest(
+        factory_id="1100", feed="steam_trap", month=month, first_day=first, last_day=first, timezone=ZONE,
+        grain_minutes=15, fingerprint="f1", book_version="b", code_version="c", sources=(), late=(),
+        objects=ObjectCounts(), rows=RowCounts(), empty=False, days={}, cells=CellCounts(),
+        shares=CellCounts().shares(), sensors={}, laws_not_applied=(), causes={}, columns={}, time_range=None,
+    )  # fmt: skip
 
 
 def publish_readings(lake: Lake, end: str = "2025-03-01") -> None:
@@ -51,8 +63,7 @@ def publish_readings(lake: Lake, end: str = "2025-03-01") -> None:
         )
         key = keys.processed_key("steam_trap", "native", "1100", month, "f1")
         lake.store.put(key, to_parquet(table))
-        manifest = {"month": month, "fingerprint": "f1", "empty": False}
-        lake.store.put(keys.manifest_key("steam_trap", "1100", month), to_json(manifest))
+        lake.store.put(keys.manifest_key("steam_trap", "1100", month), write(bare_manifest(month)))
 
 
 @pytest.fixture(scope="module")

@@ -168,8 +168,8 @@ def verdict(
     """Keep your word on an event; `fems traps record` counts how many alarms were right."""
     from typing import get_args
 
-    from fems.contracts.trap_records import Word
     from fems.flows.traps import add_verdict
+    from fems.registry.trap_records import Word
 
     if word not in get_args(Word):
         raise ConfigError(f"{word!r}: write one of {', '.join(get_args(Word))}")

@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 
 from fems import __version__
 from fems.canonical import to_json
-from fems.contracts.trap_records import TrapRecords, Verdict, Word, read_records, write_records
 from fems.errors import ConfigError, DataError
 from fems.flows.platform import Platform, timed
 from fems.flows.publish import write_package
@@ -20,6 +19,7 @@ from fems.lake.lake import Lake
 from fems.lake.traps import trap_keys, trap_manifest, write_trap_records, write_trap_tables
 from fems.registry.plant import Factory
 from fems.registry.steam_traps import Repair, Stop
+from fems.registry.trap_records import TrapRecords, Verdict, Word, read_records, write_records
 from fems.traps.detector import detect
 from fems.traps.features import day_features
 from fems.traps.layout import layout_of, repaired_days, stopped_days
