@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from fems import __version__
 from fems.canonical import to_json
 from fems.errors import ConfigError, DataError
-from fems.flows.platform import Platform, timed
+from fems.flows.platform import Platform
 from fems.flows.publish import write_package
 from fems.flows.trap_readings import published_readings
 from fems.lake import keys
@@ -46,7 +46,6 @@ def trap_factories(platform: Platform, asked: Iterable[str] | None = None) -> li
     ]
 
 
-@timed
 def watch_traps(platform: Platform, factory_id: str) -> dict[str, Any]:
     """Judge every published day of a factory's traps anew, and publish the two tables where anything changed.
 
