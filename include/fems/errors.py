@@ -25,6 +25,10 @@ class QualityFailed(DataError):
     """A critical expectation failed; the partition was not published."""
 
 
+class PoorerPartition(QualityFailed):
+    """A rebuilt month has less than the published one. It is published only on a person's word."""
+
+
 class TooLittleHistory(DataError):
     """Not enough published data to train on or to forecast from."""
 

@@ -31,3 +31,14 @@ def month_param() -> Param:
         title="Month",
         description="YYYY-MM. Empty means the month after each factory's published data.",
     )
+
+
+def accept_param() -> Param:
+    """Return whether a person accepts that a month loses something."""
+    return Param(
+        False,
+        type="boolean",
+        title="Accept a poorer month",
+        description="Publish also a month that has less than the published one (sensors, days, values), "
+        "and take back one whose raw objects are gone. Look at the failed task's message first.",
+    )

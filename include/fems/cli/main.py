@@ -141,13 +141,25 @@ def land(
 
 @app.command()
 @explained
-def ingest(factories: FactoriesOption = None) -> None:
+def ingest(
+    factories: FactoriesOption = None,
+    accept: Annotated[
+        bool,
+        typer.Option(
+            "--accept",
+            help="Publish also a month that has less than the published one: sensors, days, values.",
+        ),
+    ] = False,
+) -> None:
     """Process, evaluate and publish every partition whose raw objects changed."""
     from fems.flows.ingest import ingest_factory
     from fems.flows.platform import Platform
 
     platform = Platform.from_environment()
-    _each(_chosen(platform.plant, factories), lambda factory_id: ingest_factory(platform, factory_id, note))
+    _each(
+        _chosen(platform.plant, factories),
+        lambda factory_id: ingest_factory(platform, factory_id, note, accept=accept),
+    )
 
 
 @app.command()

@@ -106,7 +106,11 @@ def records(lake: Lake, feed: Feed, factory_id: str) -> dict[str, dict[str, Any]
 
 
 def record_of(
-    plan: PartitionPlan, manifest: dict[str, Any], partition: Partition, evaluated: Evaluated | None
+    plan: PartitionPlan,
+    manifest: dict[str, Any],
+    partition: Partition,
+    evaluated: Evaluated | None,
+    poorer: bool = False,
 ) -> dict[str, Any]:
     """Return what is kept of an evaluation. It holds no clock: the same data and suites give the same record.
 
@@ -115,6 +119,7 @@ def record_of(
         manifest: what the partition says of itself.
         partition: its tables.
         evaluated: None for a month of which no row could be used.
+        poorer: whether it is not published, since the published month has more.
     """
     tables = {} if evaluated is None else evaluated.tables
     return {
@@ -122,7 +127,7 @@ def record_of(
         "feed": plan.feed,
         "month": plan.month,
         "fingerprint": plan.fingerprint,
-        "published": evaluated is None or evaluated.count("critical") == 0,
+        "published": not poorer and (evaluated is None or evaluated.count("critical") == 0),
         "critical_failed": 0 if evaluated is None else evaluated.count("critical"),
         "warning_failed": 0 if evaluated is None else evaluated.count("warning"),
         "tables": {grain: evaluation.to_json() for grain, evaluation in tables.items()},

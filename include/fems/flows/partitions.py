@@ -112,6 +112,14 @@ def stale(lake: Lake, source: FactoryFeed) -> list[PartitionPlan]:
     ]
 
 
+def without_raw(lake: Lake, source: FactoryFeed) -> list[str]:
+    """Return the published months of a factory's feed that no raw object makes any more, in order."""
+    published = lake.manifests(source.feed, source.factory_id)
+    raw = lake.raw_objects(source.feed, source.factory_id)
+    made = {plan.month for plan in plan_partitions(source, raw, _late_rows(raw, published))}
+    return [month for month in published if month not in made]
+
+
 def _late_rows(raw: list[RawObject], published: dict[str, dict[str, Any]]) -> dict[RawObject, set[date]]:
     """Return which objects hold rows of earlier days, as the partitions of their own days found out."""
     by_name = {(o.key, o.etag): o for o in raw}

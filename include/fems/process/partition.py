@@ -12,6 +12,7 @@ from fems.errors import LostRows
 from fems.process import aggregate, flags, grid, judge
 from fems.process.originals import originals
 from fems.raw.decoded import DecodedObject, quarantine_frame
+from fems.raw.numbers import ABSENT, EMPTY
 from fems.registry.book import Book
 from fems.registry.feed import FactoryFeed
 
@@ -31,6 +32,7 @@ class Partition:
         sensors: sensor -> grid cells by flag, of all columns.
         late: object key -> earlier local days, before this partition's first, of which it holds rows.
         suspended: law between columns and sensor, where the sensor does not keep the law at all.
+        read_values: sensor and column -> values that something was written for.
     """
 
     tables: dict[str, pa.Table]
@@ -40,6 +42,7 @@ class Partition:
     sensors: dict[str, dict[str, int]]
     late: dict[str, list[date]]
     suspended: list[tuple[str, str]]
+    read_values: dict[tuple[str, str], int]
 
 
 def process(objects: list[DecodedObject], source: FactoryFeed, first: date, last: date) -> Partition:
@@ -83,7 +86,20 @@ def process(objects: list[DecodedObject], source: FactoryFeed, first: date, last
         sensor.sensor_id: _flag_counts(marks[supplied, s]) for s, sensor in enumerate(source.sensors)
     }
     quarantine = quarantine_frame(account.quarantined)
-    return Partition(tables, changed, quarantine, account.days, per_sensor, account.late, judged.suspended)
+    return Partition(
+        tables, changed, quarantine, account.days, per_sensor, account.late, judged.suspended,
+        _read_values(states, source),
+    )  # fmt: skip
+
+
+def _read_values(states: np.ndarray, source: FactoryFeed) -> dict[tuple[str, str], int]:
+    """Count, by sensor and column, the cells in which something was written; `states`: (C, S, T)."""
+    counts = ((states != ABSENT) & (states != EMPTY)).sum(axis=2).tolist()
+    return {
+        (sensor.sensor_id, name): count
+        for name, column in zip(source.book.columns, counts, strict=True)
+        for sensor, count in zip(source.sensors, column, strict=True)
+    }
 
 
 def row_totals(days: dict[date, dict[str, int]]) -> dict[str, int]:
