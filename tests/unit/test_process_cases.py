@@ -50,3 +50,50 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Outc
         return Outcome(tmp_path / "out", json.loads((case / "expected.json").read_text("utf-8")), lines)
 
     return of
+
+
+@needs_cases
+def test_a_meter_exchanged_during_an_outage_adds_nothing_that_nobody_knows(run) -> None:
+    found = run("21-meter-exchange")
+    native = found.table("native")
+    assert native["used_kwh"].sum() == pytest.approx(found.expected["known_kwh"])
+    unknown = native["used_kwh"].isna()
+    assert native.loc[unknown, "timestamp"].dt.hour.tolist() == [0, 10, 11, 12]
+    assert found.table("day")["used_kwh"].sum() <= found.expected["day_total_at_most"]
+
+
+@needs_cases
+def test_a_net_meter_may_feed_back(run) -> None:
+    found = run("22-net-export")
+    native = found.table("native")
+    assert native["used_kwh"].sum() == pytest.approx(found.expected["x-M01_kwh"])
+    assert (native["flag"] == "measured").all()
+
+
+@needs_cases
+def test_an_afternoon_that_has_not_happened_is_not_made(run) -> None:
+    found = run("24-half-day")
+    native, days = found.table("native"), found.table("day")
+    assert native["used_kwh"].sum() == pytest.approx(found.expected["x-M01_kwh"])
+    assert set(native["flag"].iloc[-12:]) == {"missing"}
+    assert days["used_kwh"].isna().tolist() == [False] * 8 + [True]
+    assert days["coverage_pct"].iloc[-1] == 50
+
+
+@needs_cases
+def test_a_registers_known_sum_over_a_gap_is_kept(run) -> None:
+    found = run("29-register-gap-over-2h")
+    native = found.table("native")
+    assert native["used_kwh"].sum() == pytest.approx(found.expected["total_without_first_hour"])
+    day = native["timestamp"].dt.strftime("%m-%d") == "03-11"
+    gap = native[day & native["timestamp"].dt.hour.between(9, 15)]
+    assert gap["used_kwh"].sum() == pytest.approx(found.expected["sum_2024-03-11T09..15"])
+    assert set(gap["flag"]) <= {"filled", "replaced"}
+
+
+@needs_cases
+def test_a_steady_night_load_of_a_coarse_pulse_meter_is_measured(run) -> None:
+    found = run("33-coarse-pulses")
+    native = found.table("native")
+    assert native["used_kwh"].sum() == found.expected["x-M01_kwh"]
+    assert (native["flag"] == "measured").all()

@@ -54,7 +54,7 @@ def _fingerprint(source: FactoryFeed, plan: dict[str, Any], sources: tuple[RawOb
         "grain": source.grain_minutes,
         "zone": source.zone,
         "rest": source.rest_country,
-        "sensors": [(s.sensor_id, s.rated_kw) for s in source.sensors],
+        "sensors": [(s.sensor_id, s.rated_kw, s.net) for s in source.sensors],
     }
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -10,6 +10,10 @@ from fems.process.runs import longer_than
 from fems.registry.book import Column, Consistency, Jump, Stuck, StuckReading
 
 _SAMPLE = 4096
+_TELLING_STEPS = 50
+"""A value of fewer steps of the meter's resolution repeats under a load that is steady to 2 %."""
+_LEAST_DISTINCT = 10
+"""So many distinct values show a meter's resolution."""
 
 
 def sample(values: np.ndarray) -> np.ndarray:
@@ -53,6 +57,18 @@ def upper_limits(column: Column, rated_kw: np.ndarray, grain_minutes: int) -> np
     return limit
 
 
+def lower_limits(column: Column, upper: np.ndarray) -> np.ndarray:
+    """Return each sensor's hard lower limit, -inf where there is none; of a meter of both ways, less the upper one.
+
+    Args:
+        column: the book's rules.
+        upper: float64, S, see `upper_limits`.
+    """
+    if column.limits.both_ways:
+        return -upper
+    return np.full(len(upper), -np.inf if column.limits.min is None else column.limits.min)
+
+
 def outside_limits(values: np.ndarray, column: Column, upper: np.ndarray, usual: np.ndarray) -> np.ndarray:
     """Find values beyond the hard limits, and spikes far above what the sensor usually shows.
 
@@ -68,9 +84,10 @@ def outside_limits(values: np.ndarray, column: Column, upper: np.ndarray, usual:
     limit = upper
     if column.limits.max_of_usual is not None:
         limit = np.fmin(upper, np.where(usual > 0, column.limits.max_of_usual * usual, np.inf))
+    lower = lower_limits(column, limit)
     bad = values > limit[:, None]
-    if column.limits.min is not None:
-        bad |= values < column.limits.min
+    if np.isfinite(lower).any():
+        bad |= values < lower[:, None]
     return np.flatnonzero(bad)
 
 
@@ -103,7 +120,8 @@ def jumps(values: np.ndarray, jump: Jump, usual: np.ndarray, grain_minutes: int)
 def stuck_values(values: np.ndarray, stuck: Stuck, usual: np.ndarray, grain_minutes: int) -> np.ndarray:
     """Find values that repeat exactly for longer than the book allows; zero may repeat, a machine may be off.
 
-    The first value of such a run stands, the repetitions are abnormal.
+    The first value of such a run stands, the repetitions are abnormal. So may a value that is few steps of the meter's
+    resolution: a steady load gives a pulse meter the same few pulses again and again.
 
     Args:
         values: float64, (S, T).
@@ -120,8 +138,28 @@ def stuck_values(values: np.ndarray, stuck: Stuck, usual: np.ndarray, grain_minu
     np.equal(now, values[:, :-1], out=repeats[:, 1:])
     if not repeats.any():
         return np.empty(0, np.int64)
-    repeats[:, 1:] &= (now != 0) & (now >= floor[:, None])
-    return longer_than(repeats, stuck.minutes // grain_minutes)
+    repeats[:, 1:] &= (now != 0) & (np.abs(now) >= floor[:, None])
+    cells = longer_than(repeats, stuck.minutes // grain_minutes)
+    sensor = cells // values.shape[1]
+    least = np.zeros(len(values))
+    for s in np.unique(sensor):
+        least[s] = _TELLING_STEPS * resolution(values[s])
+    return cells[np.abs(values.reshape(-1)[cells]) >= least[sensor]]
+
+
+def resolution(series: np.ndarray) -> float:
+    """Return the step in which a sensor's values come, such as 1 for whole kWh, 0.01 for two decimals.
+
+    Args:
+        series: float64, T, NaN where there is none.
+    """
+    distinct = np.unique(np.round(series[~np.isnan(series)], 6))
+    if len(distinct) >= _LEAST_DISTINCT:
+        return float(np.quantile(np.diff(distinct), 0.1, method="lower"))
+    for step in 10.0 ** np.arange(0, -6, -1):
+        if np.allclose(distinct / step, np.round(distinct / step), rtol=0, atol=1e-6):
+            return float(step)
+    return 1e-6
 
 
 def stuck_readings(values: np.ndarray, rule: StuckReading, grain_minutes: int) -> np.ndarray:
@@ -164,7 +202,7 @@ def _breaks(
         apparent = apparent_of(active, reactive)
         judged = (apparent > (law.above_of_usual * usual[active])[:, None]) & ~np.isnan(values[name])
         if law.law == "power_factor":
-            share = values[active] / apparent
+            share = np.abs(values[active]) / apparent  # what flows out has a factor, too
             return judged, judged & (np.abs(values[name] / 100 - share) > law.tolerance)
         ratio = values[name] / apparent
         own = np.array(

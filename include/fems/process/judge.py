@@ -37,12 +37,14 @@ class Judged:
         values: float64, (C, S, T): measured, replaced or filled; NaN where missing.
         cause: uint8, (C, S, T): position in CAUSES of the rule that a value broke.
         estimated: bool, (C, S, T): the value is not the one that was read.
+        shared: bool, (C, S, T): the value is a share of a register's known sum.
         suspended: law and sensor, where a sensor does not keep a law between columns at all.
     """
 
     values: np.ndarray
     cause: np.ndarray
     estimated: np.ndarray
+    shared: np.ndarray
     suspended: list[tuple[str, str]]
 
 
@@ -54,6 +56,7 @@ def judge(grid: Grid, source: FactoryFeed) -> Judged:
     cause = np.zeros(grid.values.shape, np.uint8)
     kinds = kinds_of_days(grid.axis.days, source.rest_country)
     estimated = np.zeros(grid.values.shape, bool)
+    shared = np.zeros(grid.values.shape, bool)
     suspended: list[tuple[str, str]] = []
     # a column that no file carries is not made up from another one
     carried = np.flatnonzero(grid.supplied).tolist()
@@ -61,9 +64,7 @@ def judge(grid: Grid, source: FactoryFeed) -> Judged:
         everyone = len(group.sensors) == len(source.sensors)
         pick = slice(None) if everyone else group.sensors
         values = np.ascontiguousarray(grid.values[:, pick])
-        bench, spread = _take_out(
-            values, carried, group.book, [source.sensors[i] for i in group.sensors], source
-        )
+        bench = _take_out(values, carried, group.book, [source.sensors[i] for i in group.sensors], source)
         gone = np.isnan(values)
         columns = list(group.book.columns.items())
         rated = _rated([source.sensors[i] for i in group.sensors])
@@ -76,11 +77,12 @@ def judge(grid: Grid, source: FactoryFeed) -> Judged:
         for j in carried:
             missing.fill_gaps(values[j], grid.axis, kinds, columns[j][1].fill)
             upper = abnormal.upper_limits(columns[j][1], rated, source.grain_minutes)
-            missing.keep_within(values[j], gone[j], columns[j][1].limits.min, upper)
+            least = abnormal.lower_limits(columns[j][1], upper)
+            missing.keep_within(values[j], gone[j], least, upper)
         grid.values[:, pick], cause[:, pick] = values, bench.cause
         suspended += bench.suspended
-        estimated[:, pick] = gone | spread
-    return Judged(grid.values, cause, estimated, sorted(suspended))
+        estimated[:, pick], shared[:, pick] = gone | bench.shared, bench.shared
+    return Judged(grid.values, cause, estimated, shared, sorted(suspended))
 
 
 def _rated(sensors: list[Sensor]) -> np.ndarray:
@@ -88,25 +90,29 @@ def _rated(sensors: list[Sensor]) -> np.ndarray:
 
 
 class _Bench:
-    """One group's values while they are judged; what is taken out is NaN from then on, and has its cause."""
+    """One group's values while they are judged; what is taken out is NaN from then on, and has its cause.
+
+    What a rule made, the shares of a register's sum, is not judged by later rules as if it had been read.
+    """
 
     def __init__(self, values: np.ndarray) -> None:
         self.values = values
         self.cause = np.zeros(values.shape, np.uint8)
+        self.shared = np.zeros(values.shape, bool)
         self.suspended: list[tuple[str, str]] = []
 
     def take(self, column: int, cells: np.ndarray, cause: int) -> None:
-        """Take out the cells of a column that still have a value."""
+        """Take out the cells of a column that still have a value that was read."""
         if len(cells):
             flat = self.values[column].reshape(-1)
-            there = cells[~np.isnan(flat[cells])]
+            there = cells[~np.isnan(flat[cells]) & ~self.shared[column].reshape(-1)[cells]]
             flat[there] = np.nan
             self.cause[column].reshape(-1)[there] = cause
 
 
 def _take_out(
     values: np.ndarray, carried: list[int], book: Book, sensors: list[Sensor], source: FactoryFeed
-) -> tuple[_Bench, np.ndarray]:
+) -> _Bench:
     """Make NaN what breaks a rule; return the causes, and which values are shares of a register's sum."""
     grain = source.grain_minutes
     bench = _Bench(values)
@@ -121,40 +127,40 @@ def _take_out(
         for j in carried:
             bench.take(j, cells, _STUCK_READING)
     rated = _rated(sensors)
-    spread = np.zeros(values.shape, bool)
     usual: dict[str, np.ndarray] = {}
     for j in carried:
         name, column = columns[j]
         upper = abnormal.upper_limits(column, rated, grain)
         modulus = source.mapping.cumulative.get(name)
         if modulus is not None:
-            _registers_to_energy(bench, j, modulus, upper, spread[j], grain)
+            _registers_to_energy(bench, j, modulus, upper, grain)
         series = values[j]
-        usual[name] = abnormal.usual_levels(series)
+        usual[name] = abnormal.usual_levels(np.abs(series) if column.limits.both_ways else series)
         bench.take(j, abnormal.outside_limits(series, column, upper, usual[name]), _LIMITS)
         if column.jump is not None:
             bench.take(j, abnormal.jumps(series, column.jump, usual[name], grain), _JUMP)
         if column.stuck is not None:
             bench.take(j, abnormal.stuck_values(series, column.stuck, usual[name], grain), _STUCK_VALUE)
-    by_name = {columns[j][0]: values[j] for j in carried}
+    by_name = {
+        columns[j][0]: np.where(bench.shared[j], np.nan, values[j]) if bench.shared[j].any() else values[j]
+        for j in carried
+    }
     found = abnormal.contradictions(by_name, book.consistency, usual)
     for name, cells in found.cells.items():
         bench.take(book.value_columns.index(name), cells, _CONTRADICTS)
     for law, sensors_of in found.suspended.items():
         bench.suspended.extend((law, sensors[s].sensor_id) for s in np.flatnonzero(sensors_of))
-    return bench, spread
+    return bench
 
 
-def _registers_to_energy(
-    bench: _Bench, column: int, modulus: float, upper: np.ndarray, spread: np.ndarray, grain: int
-) -> None:
+def _registers_to_energy(bench: _Bench, column: int, modulus: float, upper: np.ndarray, grain: int) -> None:
     """Turn a column of running registers into the energy of each interval, in place."""
     for s, series in enumerate(bench.values[column]):
         read = ~np.isnan(series)
-        limit = upper[s] if np.isfinite(upper[s]) else modulus / 2
-        energy, spread[s] = register.energy_from_register(
-            series, modulus, limit, LONGEST_SPREAD_MINUTES // grain
+        energy, shared = register.energy_from_register(
+            series, modulus, upper[s], LONGEST_SPREAD_MINUTES // grain
         )
-        unusable = read & (np.isnan(energy) | spread[s])
+        bench.shared[column, s] = shared
+        unusable = read & (np.isnan(energy) | shared)
         bench.cause[column, s][unusable] = _REGISTER
         series[:] = energy

@@ -50,8 +50,9 @@ def fill_gaps(values: np.ndarray, axis: Axis, kinds: np.ndarray, fill: Fill) -> 
     A short gap inside a day is a straight line between its neighbours. A longer one, or a short one that touches
     midnight, is the mean of the same time on the four nearest earlier days of the same kind on which it was measured,
     days of the same weekday before others; where the day was measured on both sides of the gap, this is moved to the
-    level there and averaged with the straight line (see `_drawn_to_today`). What is longer still stays NaN. No day
-    takes anything from a later one: a forecast from any midnight sees only its past.
+    level there and averaged with the straight line (see `_drawn_to_today`). What is longer still stays NaN, and so does
+    what comes after a sensor's last value: nothing is made beyond it. No day takes anything from a later one: a
+    forecast from any midnight sees only its past.
 
     Args:
         values: float64, (S, T), contiguous.
@@ -70,7 +71,7 @@ def fill_gaps(values: np.ndarray, axis: Axis, kinds: np.ndarray, fill: Fill) -> 
     inside = (begin > 0) & (end < steps)
     inside[inside] = day[begin[inside] - 1] == day[end[inside]]
     line = inside & (length <= short)
-    earlier = ~line & (length <= long)
+    earlier = ~line & (length <= long) & (end < steps)
 
     flat = values.reshape(-1)
     at = sensor * steps + begin
@@ -105,10 +106,9 @@ def _from_earlier_days(values: np.ndarray, cells: np.ndarray, axis: Axis, kinds:
             open_ = count[mine] < _EARLIER
             if not open_.any():
                 break
-            position = np.searchsorted(axis.clock[axis.bounds[past] : axis.bounds[past + 1]], at)
-            there = np.minimum(axis.bounds[past] + position, axis.bounds[past + 1] - 1)
+            there = axis.at_clock[past, at]
             value = values[sensor[mine], there]
-            use = open_ & ~np.isnan(value) & (axis.clock[there] == at)
+            use = open_ & ~np.isnan(value) & (there >= 0)
             total[mine[use]] += value[use]
             count[mine[use]] += 1
     return np.divide(total, count, out=np.full(len(cells), np.nan), where=count > 0)
@@ -173,17 +173,17 @@ def _drawn_to_today(
     return np.where(np.isnan(drawn) | ~one_day[run], expected, drawn)
 
 
-def keep_within(values: np.ndarray, made: np.ndarray, least: float | None, most: np.ndarray) -> None:
+def keep_within(values: np.ndarray, made: np.ndarray, least: np.ndarray, most: np.ndarray) -> None:
     """Keep made values within the book's hard limits, in place: a stand-in x a ratio may go beyond them.
 
     Args:
         values: float64, (S, T), NaN where still missing.
         made: bool, (S, T): not measured.
-        least: the least of a value, None if the book has none.
+        least: float64, S: the least of each sensor's, -inf where there is none.
         most: float64, S: the most of each sensor's, inf where there is none.
     """
     cells = np.flatnonzero(made)
     if len(cells):
         flat = values.reshape(-1)
-        kept = np.minimum(flat[cells], most[cells // values.shape[1]])
-        flat[cells] = kept if least is None else np.maximum(kept, least)
+        sensor = cells // values.shape[1]
+        flat[cells] = np.clip(flat[cells], least[sensor], most[sensor])

@@ -16,6 +16,9 @@ from fems.raw.numbers import ABSENT, EMPTY
 from fems.registry.book import Book
 from fems.registry.feed import FactoryFeed
 
+_MOSTLY = 0.5
+"""A day of which more than this share is made says nothing of the machine."""
+
 ROW_COUNTS = ("read", "published", "quarantined", "duplicate")
 
 
@@ -81,7 +84,9 @@ def process(objects: list[DecodedObject], source: FactoryFeed, first: date, last
         "hour": (axis.hours(since), book.min_coverage.hour),
         "day": (begins, book.min_coverage.day),
     }
-    tables = _tables(values, marks, starts, groups, supplied, source)
+    made = judged.estimated[:, :, window] & ~judged.shared[:, :, window] & ~np.isnan(values)
+    known = _without_mostly_made(values, made, begins)
+    tables = _tables(values, known, marks, starts, groups, supplied, source)
     per_sensor = {
         sensor.sensor_id: _flag_counts(marks[supplied, s]) for s, sensor in enumerate(source.sensors)
     }
@@ -186,23 +191,53 @@ def _count_flags(
         days[first + timedelta(days=i)] |= _flag_counts(marks[:, :, begin:end])
 
 
+def _without_mostly_made(values: np.ndarray, made: np.ndarray, begins: np.ndarray) -> np.ndarray:
+    """Return the values that hours and days are summed up from.
+
+    On a day of which more than half is made, what is made counts neither as coverage nor as history.
+
+    Args:
+        values: float64, (C, S, T).
+        made: bool, (C, S, T): replaced or filled, and no share of a known sum.
+        begins: int64: where each local day begins.
+    """
+    if not made.any():
+        return values
+    length = np.diff(np.append(begins, values.shape[2]))
+    mostly = np.add.reduceat(made, begins, axis=2, dtype=np.int64) > _MOSTLY * length
+    if not mostly.any():
+        return values
+    return np.where(np.repeat(mostly, length, axis=2) & made, np.nan, values)
+
+
 def _tables(
     values: np.ndarray,
+    known: np.ndarray,
     marks: np.ndarray,
     starts: np.ndarray,
     groups: dict[str, tuple[np.ndarray, float]],
     supplied: np.ndarray,
     source: FactoryFeed,
 ) -> dict[str, pa.Table]:
-    """Lay out the three tables, ordered by sensor and time; `groups`: where each hour and day begins, and coverage."""
+    """Lay out the three tables, ordered by sensor and time.
+
+    Args:
+        values: float64, (C, S, T): of the native table.
+        known: the same, as far as hours and days are summed up from it.
+        marks: uint8, (C, S, T): flags.
+        starts: int64, T: UTC seconds.
+        groups: where each hour and day begins, and the least coverage of each.
+        supplied: bool, C: whether the files carry the column.
+        source: names of sensors and columns.
+    """
     book = source.book
     used = [name for name, there in zip(book.columns, supplied, strict=True) if there]
     flag, detail = flags.flag_columns(marks.reshape(len(marks), -1)[supplied], used)
     native = {name: values[j].reshape(-1) for j, name in enumerate(book.columns)}
     tables = {"native": _layout(starts, native, source, {"flag": flag, "flag_columns": detail})}
-    estimated = (marks[0] >= 2) & ~np.isnan(values[0])
+    estimated = (marks[0] >= 2) & ~np.isnan(known[0])
     for grain, (begin, coverage) in groups.items():
-        summed = aggregate.aggregate(values, estimated, starts, begin, book, coverage)
+        summed = aggregate.aggregate(known, estimated, starts, begin, book, coverage)
         shares = {"coverage_pct": summed.coverage_pct, "estimated_pct": summed.estimated_pct}
         flat = {name: array.reshape(-1) for name, array in (summed.columns | shares).items()}
         tables[grain] = _layout(summed.starts, flat, source, {})

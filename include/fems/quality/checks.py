@@ -91,8 +91,13 @@ def covered(table: pd.DataFrame, required: str, min_coverage_pct: float) -> Chec
 
 
 def there(table: pd.DataFrame, column: str) -> CheckResult:
-    """Find rows without a value in a column."""
-    return CheckResult(len(table), np.flatnonzero(np.isnan(table[column].to_numpy(np.float64))))
+    """Find rows without a value in a column, up to the last time at which any sensor has one.
+
+    What comes after it in the last day has not been measured yet.
+    """
+    empty, times = np.isnan(table[column].to_numpy(np.float64)), seconds(table)
+    due = np.ones(len(table), bool) if empty.all() else times <= times[~empty].max()
+    return CheckResult(int(due.sum()), np.flatnonzero(empty & due))
 
 
 def measured(table: pd.DataFrame, max_share_pct: float) -> CheckResult:

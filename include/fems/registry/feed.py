@@ -52,7 +52,8 @@ class FactoryFeed:
     @cached_property
     def rules(self) -> list[RuleGroup]:
         """The book's rules as they stand for each of the sensors."""
-        return rule_groups(self.book, self.factory_id, [s.sensor_id for s in self.sensors])
+        net = {s.sensor_id for s in self.sensors if s.net}
+        return rule_groups(self.book, self.factory_id, [s.sensor_id for s in self.sensors], net)
 
     @cached_property
     def rest_country(self) -> str | None:

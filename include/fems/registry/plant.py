@@ -142,6 +142,9 @@ class Equipment(_Strict):
     rated_kw: float | None = Field(
         None, gt=0, description="nameplate power; sets the hard limits of its meter"
     )
+    net: bool = Field(
+        False, description="its meter counts both ways: what flows out is written as negative energy"
+    )
 
 
 class SteamTrap(_Strict):
@@ -202,6 +205,7 @@ class Sensor:
     feed: Feed
     equipment_id: str | None
     rated_kw: float | None
+    net: bool = False
 
 
 class Monitoring(_Strict):
@@ -292,7 +296,7 @@ class Plant(_Strict):
         factory = self.factory(factory_id)
         if feed == "steam_trap":
             return [Sensor(sensor_id, feed, None, None) for sensor_id in factory.steam_traps]
-        machines = [Sensor(e.sensor, feed, key, e.rated_kw) for key, e in factory.equipment.items()]
+        machines = [Sensor(e.sensor, feed, key, e.rated_kw, e.net) for key, e in factory.equipment.items()]
         main = [] if factory.main_meter is None else [Sensor(factory.main_meter, feed, None, None)]
         return machines + main
 
