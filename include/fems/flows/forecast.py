@@ -135,7 +135,7 @@ def forecast_factory(
     prefix, there = _place(lake, factory_id, start, horizon_minutes, said.model, fingerprint)
     if there is not None:
         log.info("factory %s: this forecast is there already, %s", factory_id, prefix)
-        lake.store.put(keys.latest_key(factory_id), to_json({"prefix": prefix, **there}))
+        _point_to(lake, prefix, there)
         return _told(prefix, there)
 
     recent = [m for m in published_months(lake, factory_id) if m <= month_of(start)][-_NATIVE_MONTHS:]
@@ -271,7 +271,24 @@ def _publish(
             lake.store.put(f"{prefix}{level}_{grain}.parquet", to_parquet(data))
     write_report(platform, prefix, summary, forecast, known)
     lake.store.put(prefix + "summary.json", to_json(summary))
-    lake.store.put(keys.latest_key(summary["factory_id"]), to_json({"prefix": prefix, **summary}))
+    _point_to(lake, prefix, summary)
+
+
+def _point_to(lake: Lake, prefix: str, summary: dict[str, Any]) -> None:
+    """Let `latest` point to a forecast, unless it points to one of a later origin that makes sense.
+
+    An origin of the future makes none: it came from a wrong clock.
+    """
+    key = keys.latest_key(summary["factory_id"])
+    try:
+        latest = lake.read_json(key)
+    except DataError:
+        latest = None
+    if latest is not None:
+        present = pd.Timestamp(latest["origin"])
+        if pd.Timestamp(summary["origin"]) < present <= pd.Timestamp.now(UTC) + pd.Timedelta(days=1):
+            return
+    lake.store.put(key, to_json({"prefix": prefix, **summary}))
 
 
 def _told(prefix: str, summary: dict[str, Any]) -> dict[str, Any]:

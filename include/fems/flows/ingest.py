@@ -15,19 +15,21 @@ from fems.lake.lake import Lake
 from fems.process.explain import why_unusable
 from fems.process.losses import losses
 from fems.process.partition import ROW_COUNTS, Partition
+from fems.process.period import last_day
 from fems.registry.feed import FactoryFeed
 
 log = logging.getLogger(__name__)
 Progress = Callable[[str], None]
 
 
-def stale_factories(platform: Platform, factory_ids: Iterable[str]) -> list[str]:
-    """Return which of the factories have anything to ingest."""
+def stale_factories(platform: Platform, factory_ids: Iterable[str], now: datetime | None = None) -> list[str]:
+    """Return which of the factories have anything to ingest; `now`: the time, the present if not given."""
+    now = now or datetime.now(UTC)
     return [
         factory_id
         for factory_id in factory_ids
         if any(
-            stale(platform.lake, source) or without_raw(platform.lake, source)
+            stale(platform.lake, source, now) or without_raw(platform.lake, source)
             for source in (platform.source(factory_id, feed) for feed in platform.plant.feeds(factory_id))
         )
     ]
@@ -51,16 +53,22 @@ class _Tally:
 
 
 def _ingest_feed(
-    platform: Platform, source: FactoryFeed, run: str, accept: bool, tally: _Tally, progress: Progress
+    platform: Platform,
+    source: FactoryFeed,
+    run: str,
+    accept: bool,
+    now: datetime,
+    tally: _Tally,
+    progress: Progress,
 ) -> None:
     """Rebuild a feed's stale partitions, until none is: a partition may find late rows of the one before it."""
     last: tuple[PartitionPlan, Evaluated] | None = None
     lake = platform.lake
-    while pending := stale(lake, source):
+    while pending := stale(lake, source, now):
         wanted = [plan for plan in pending if plan.fingerprint not in tally.failed]
         if not wanted:
             break
-        for plan, partition in process_ahead(lake, source, wanted):
+        for plan, partition in process_ahead(lake, source, wanted, now):
             try:
                 manifest, evaluated = publish(lake, plan, source, partition, platform.evaluator, run, accept)
             except QualityFailed as error:
@@ -82,10 +90,10 @@ def _ingest_feed(
     # what another partition's late rows mended is no failure any more
     still = {plan.fingerprint for plan in pending}
     tally.failed = {key: error for key, error in tally.failed.items() if key in still}
-    _take_back_orphans(lake, source, accept, tally, progress)
+    _take_back_orphans(lake, source, accept, now, tally, progress)
     if last is not None:
         write_docs(lake, *last, run)
-    prune(lake, source.feed, source.factory_id, datetime.now(UTC).date())
+    prune(lake, source.feed, source.factory_id, now.date())
 
 
 def _unusable(plan: PartitionPlan, partition: Partition, source: FactoryFeed) -> QualityFailed:
@@ -96,12 +104,17 @@ def _unusable(plan: PartitionPlan, partition: Partition, source: FactoryFeed) ->
 
 
 def _take_back_orphans(
-    lake: Lake, source: FactoryFeed, accept: bool, tally: _Tally, progress: Progress
+    lake: Lake, source: FactoryFeed, accept: bool, now: datetime, tally: _Tally, progress: Progress
 ) -> None:
-    """Take back the months whose raw objects are gone; one that has tables only on a person's word."""
+    """Take back the months whose raw objects are gone; one that has tables only on a person's word.
+
+    A month of the future, or from before the plant, never had any that were good.
+    """
+    months = source.since.isoformat()[:7], last_day(source, now).isoformat()[:7]
     published = lake.manifests(source.feed, source.factory_id)
     for month in without_raw(lake, source):
-        lost = [] if accept else losses(published[month], {})
+        possible = months[0] <= month <= months[1]
+        lost = [] if accept or not possible else losses(published[month], {})
         if lost:
             error = poorer(source.factory_id, source.feed, month, [*lost, "for its raw objects are gone"])
             tally.unusable.append(error)
@@ -119,6 +132,7 @@ def ingest_factory(
     progress: Progress = log.info,
     run: str = "by hand",
     accept: bool = False,
+    now: datetime | None = None,
 ) -> dict[str, Any]:
     """Bring every stale partition of a factory up to date.
 
@@ -130,6 +144,7 @@ def ingest_factory(
         progress: called with a line for each partition.
         run: which run does it, for the record of the evaluations.
         accept: a person's word that a month may take the place of a published one that has more.
+        now: the time; the present if not given.
 
     Returns:
         partitions: the number rebuilt; rows: their counts; months: which.
@@ -139,9 +154,10 @@ def ingest_factory(
         PoorerPartition: it has less than the published one, and nobody accepted that.
     """
     failed: list[QualityFailed] = []
+    at = now or datetime.now(UTC)
     tally = _Tally([], dict.fromkeys(ROW_COUNTS, 0), {}, [])
     for feed in platform.plant.feeds(factory_id):
-        _ingest_feed(platform, platform.source(factory_id, feed), run, accept, tally, progress)
+        _ingest_feed(platform, platform.source(factory_id, feed), run, accept, at, tally, progress)
         failed += tally.failed.values()
     write_package(platform, factory_id)
     failed += tally.unusable

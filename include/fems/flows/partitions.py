@@ -6,7 +6,7 @@ from calendar import monthrange
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from fems import __version__
@@ -14,6 +14,7 @@ from fems.contracts.grains import TABLES
 from fems.contracts.raw_object import RawObject
 from fems.lake import keys
 from fems.lake.lake import Lake
+from fems.process import period
 from fems.process.partition import Partition, process
 from fems.raw.decode import decode_all
 from fems.raw.decoded import DecodedObject
@@ -33,6 +34,7 @@ class PartitionPlan:
         last: last local day.
         sources: the raw objects behind it, those of the lookback included.
         fingerprint: changes when the sources, the book, the registry's entry or the code's version do.
+        possible: whether it has a day of which there may be rows: none of the future, none from before the plant.
     """
 
     factory_id: str
@@ -42,6 +44,7 @@ class PartitionPlan:
     last: date
     sources: tuple[RawObject, ...]
     fingerprint: str
+    possible: bool = True
 
 
 def _fingerprint(source: FactoryFeed, plan: dict[str, Any], sources: tuple[RawObject, ...]) -> str:
@@ -54,6 +57,7 @@ def _fingerprint(source: FactoryFeed, plan: dict[str, Any], sources: tuple[RawOb
         "grain": source.grain_minutes,
         "zone": source.zone,
         "rest": source.rest_country,
+        "since": source.since,
         "sensors": [(s.sensor_id, s.rated_kw, s.net) for s in source.sensors],
     }
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
@@ -61,28 +65,36 @@ def _fingerprint(source: FactoryFeed, plan: dict[str, Any], sources: tuple[RawOb
 
 
 def plan_partitions(
-    source: FactoryFeed, raw: list[RawObject], late: dict[RawObject, set[date]]
+    source: FactoryFeed,
+    raw: list[RawObject],
+    late: dict[RawObject, set[date]],
+    now: datetime | None = None,
 ) -> Iterator[PartitionPlan]:
     """Yield every partition that a feed's raw objects make, in order.
 
     A partition is a month. It begins with the first day of which there are rows and ends with the last one, so that a
-    month that is still running has no empty days at its end.
+    month that is still running has no empty days at its end. A day that cannot be, of the future or from before the
+    plant, moves neither end of another month: its rows go to quarantine.
 
     Args:
         source: the factory's feed.
         raw: its raw objects.
         late: objects known to hold rows of days before their own, and which days.
+        now: the time; None where no day lies in the future.
     """
     if not raw:
         return
+    newest = date.max if now is None else period.last_day(source, now)
     by_day = sorted(raw, key=lambda o: (o.day, o.key))
     named = {day for days in late.values() for day in days}
     there = {o.day for o in by_day} | named
-    begin, end = min(there), max(there)
+    possible = {day for day in there if source.since <= day <= newest}
     for month in sorted({day.isoformat()[:7] for day in there}):
         year, number = int(month[:4]), int(month[5:])
-        first = max(begin, date(year, number, 1))
-        last = min(end, date(year, number, monthrange(year, number)[1]))
+        own = {day for day in there if day.isoformat()[:7] == month}
+        known = own | (possible if own & possible else set())
+        first = max(min(known), date(year, number, 1))
+        last = min(max(known), date(year, number, monthrange(year, number)[1]))
         since = first - timedelta(days=source.book.lookback_days)
         sources = tuple(
             o
@@ -96,18 +108,30 @@ def plan_partitions(
             "first": first,
             "last": last,
         }
-        yield PartitionPlan(**what, sources=sources, fingerprint=_fingerprint(source, what, sources))
+        yield PartitionPlan(
+            **what,
+            sources=sources,
+            fingerprint=_fingerprint(source, what, sources),
+            possible=bool(own & possible),
+        )
 
 
-def stale(lake: Lake, source: FactoryFeed) -> list[PartitionPlan]:
-    """Return the partitions of a factory's feed whose published state is not what the raw objects make."""
+def stale(lake: Lake, source: FactoryFeed, now: datetime | None = None) -> list[PartitionPlan]:
+    """Return the partitions of a factory's feed whose published state is not what the raw objects make.
+
+    Args:
+        lake: where they lie.
+        source: registry and book.
+        now: the time; what lay in the future when it was published, and has come since, is stale.
+    """
     published = lake.manifests(source.feed, source.factory_id)
     there = lake.part_keys(source.feed, source.factory_id)
     raw = lake.raw_objects(source.feed, source.factory_id)
     return [
         plan
-        for plan in plan_partitions(source, raw, _late_rows(raw, published))
-        if published.get(plan.month, {}).get("fingerprint") != plan.fingerprint
+        for plan in plan_partitions(source, raw, _late_rows(raw, published), now)
+        if period.is_due(published.get(plan.month, {}).get("future_from"), now)
+        or published.get(plan.month, {}).get("fingerprint") != plan.fingerprint
         or _parts_of(there, plan.month) != wanted_parts(plan, published[plan.month])
     ]
 
@@ -172,7 +196,7 @@ def decode_ahead(
 
 
 def process_ahead(
-    lake: Lake, source: FactoryFeed, wanted: list[PartitionPlan]
+    lake: Lake, source: FactoryFeed, wanted: list[PartitionPlan], now: datetime | None = None
 ) -> Iterator[tuple[PartitionPlan, Partition]]:
     """Yield each partition, processed and not yet published; the next one is processed meanwhile.
 
@@ -180,7 +204,7 @@ def process_ahead(
     """
 
     def processed(plan: PartitionPlan, decoded: list[DecodedObject]) -> tuple[PartitionPlan, Partition]:
-        return plan, process(decoded, source, plan.first, plan.last)
+        return plan, process(decoded, source, plan.first, plan.last, now)
 
     with ThreadPoolExecutor(1, thread_name_prefix="process") as ahead:
         coming: list[Future[tuple[PartitionPlan, Partition]]] = []

@@ -49,6 +49,7 @@ def manifest_of(plan: PartitionPlan, source: FactoryFeed, partition: Partition) 
             "read": sum(1 for o in plan.sources if plan.first <= o.day <= plan.last),
             "quarantined": int((partition.quarantine["line"] == 0).sum()),
         },
+        "future_from": None if partition.future_from is None else partition.future_from.isoformat(),
         **describe(partition, source),
     }
 
@@ -112,7 +113,7 @@ def publish(
         f"{severity}_failed": 0 if evaluated is None else evaluated.count(severity, own_only=True)
         for severity in ("critical", "warning")
     }
-    lost = [] if accept else losses(_published(lake, plan), manifest)
+    lost = [] if accept or not plan.possible else losses(_published(lake, plan), manifest)
     keep(lake, record_of(plan, manifest, partition, evaluated, bool(lost)), run)
     if evaluated is not None and (evaluated.count("critical") or evaluated.count("warning")):
         write_docs(lake, plan, evaluated, run)

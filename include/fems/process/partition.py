@@ -1,7 +1,7 @@
 """One partition: the decoded objects of a factory's month into native, hour and day tables, every row accounted for."""
 
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from fems.calendar import day_number, day_of
 from fems.errors import LostRows
 from fems.process import aggregate, flags, grid, judge
 from fems.process.originals import originals
+from fems.process.period import without_impossible
 from fems.raw.decoded import DecodedObject, quarantine_frame
 from fems.raw.numbers import ABSENT, EMPTY
 from fems.registry.book import Book
@@ -36,6 +37,7 @@ class Partition:
         late: object key -> earlier local days, before this partition's first, of which it holds rows.
         suspended: law between columns and sensor, where the sensor does not keep the law at all.
         read_values: sensor and column -> values that something was written for.
+        future_from: the first time of the rows that have not come yet; None where there are none.
     """
 
     tables: dict[str, pa.Table]
@@ -46,9 +48,16 @@ class Partition:
     late: dict[str, list[date]]
     suspended: list[tuple[str, str]]
     read_values: dict[tuple[str, str], int]
+    future_from: datetime | None
 
 
-def process(objects: list[DecodedObject], source: FactoryFeed, first: date, last: date) -> Partition:
+def process(
+    objects: list[DecodedObject],
+    source: FactoryFeed,
+    first: date,
+    last: date,
+    now: datetime | None = None,
+) -> Partition:
     """Process the days from `first` to `last` (both in), looking back as many days as the book says.
 
     Args:
@@ -57,11 +66,13 @@ def process(objects: list[DecodedObject], source: FactoryFeed, first: date, last
         source: the factory's feed: registry and book.
         first: first local day that is published.
         last: last local day.
+        now: the time, by which rows of the future are told; None where there are none.
 
     Raises:
         LostRows: rows read are not rows published, quarantined and dropped. A bug; nothing may be published.
     """
     book = source.book
+    objects, future_from = without_impossible(objects, source, now)
     begin = max(min([first, *(d.raw.day for d in objects)]), first - timedelta(days=book.lookback_days))
     axis = grid.time_axis(begin, last, source.zone, source.grain_minutes)
     placed_grid, placed = grid.place(objects, axis, len(source.sensors), len(book.columns))
@@ -93,7 +104,7 @@ def process(objects: list[DecodedObject], source: FactoryFeed, first: date, last
     quarantine = quarantine_frame(account.quarantined)
     return Partition(
         tables, changed, quarantine, account.days, per_sensor, account.late, judged.suspended,
-        _read_values(states, source),
+        _read_values(states, source), future_from,
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Whose files are read, and by which rules."""
 
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 
 from fems.errors import ConfigError
@@ -60,6 +61,11 @@ class FactoryFeed:
         """Whose public holidays are days of rest here; None where the factory works through them."""
         factory = self.plant.factory(self.factory_id)
         return factory.country if factory.holidays_off else None
+
+    @cached_property
+    def since(self) -> date:
+        """The first local day of which there may be rows."""
+        return self.plant.factory(self.factory_id).since
 
     @cached_property
     def headers(self) -> dict[str, tuple[str, ...]]:

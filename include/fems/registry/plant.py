@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -170,6 +170,10 @@ class Factory(_Strict):
     timezone: str = "Asia/Seoul"
     country: str = Field("KR", description="ISO 3166 code: whose public holidays it keeps")
     shifts: Literal["continuous", "two_shift", "day_shift"] = "two_shift"
+    since: date = Field(
+        date(2001, 1, 1),
+        description="first day of its data; rows of before are of a clock that was reset, and go to quarantine",
+    )
     holidays_off: bool = Field(True, description="whether it stops on public holidays")
     simulated: bool = Field(False, description="whether `fems simulate` makes its files")
     contract_kw: float | None = Field(
