@@ -136,3 +136,20 @@ def test_a_negative_value_of_a_net_meter_is_a_measurement_and_its_rating_holds_b
         if kept:
             assert native["used_kwh"].min() < -5
             assert native["used_kwh"].iloc[50] > -30
+
+
+@given(st.integers(2, 20), st.integers(5, 12), st.floats(1, 500))
+def test_a_known_sum_takes_the_shape_of_earlier_days_and_stays_the_same(
+    begin: int, hours: int, total: float
+) -> None:
+    monday = date(2025, 6, 9)
+    axis = time_axis(monday, monday + timedelta(days=4), "Asia/Seoul", 60)
+    curve = 2 + np.sin(axis.clock / 24 * 2 * np.pi)
+    values, shared = curve[None].copy(), np.zeros((1, len(curve)), bool)
+    span = slice(96 + min(begin, 24 - hours), 96 + min(begin, 24 - hours) + hours)
+    values[0, span], shared[0, span] = total / hours, True
+    fill = Fill(interpolate_minutes=60, earlier_minutes=1440)
+    missing.shape_shares(values, shared, axis, kinds_of_days(axis.days, None), fill, np.array([np.inf]))
+    assert values[0, span].sum() == pytest.approx(total)
+    np.testing.assert_allclose(values[0, span] / values[0, span].sum(), curve[span] / curve[span].sum())
+    np.testing.assert_array_equal(values[~shared], curve[~shared[0]])

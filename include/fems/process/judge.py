@@ -69,6 +69,9 @@ def judge(grid: Grid, source: FactoryFeed) -> Judged:
         columns = list(group.book.columns.items())
         rated = _rated([source.sensors[i] for i in group.sensors])
         for j in carried:
+            upper = abnormal.upper_limits(columns[j][1], rated, source.grain_minutes)
+            missing.shape_shares(values[j], bench.shared[j], grid.axis, kinds, columns[j][1].fill, upper)
+        for j in carried:
             stand_in = columns[j][1].fill.stand_in
             if stand_in is not None:
                 other = group.book.value_columns.index(stand_in)

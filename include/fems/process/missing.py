@@ -44,6 +44,43 @@ def fill_from_stand_in(values: np.ndarray, stand_in: np.ndarray, axis: Axis) -> 
     return cells
 
 
+def shape_shares(
+    values: np.ndarray, shared: np.ndarray, axis: Axis, kinds: np.ndarray, fill: Fill, most: np.ndarray
+) -> None:
+    """Give the equal shares of a register's sum the shape that earlier days have there, in place; the sum stays.
+
+    Spans that a straight line would fill keep equal shares, and so do those of which earlier days say nothing, or of
+    which a share would pass the sensor's limit.
+
+    Args:
+        values: float64, (S, T), contiguous.
+        shared: bool, (S, T): shares of a known sum.
+        axis: the intervals.
+        kinds: int8, days: see `fems.calendar.kinds_of_days`.
+        fill: the book's rules.
+        most: float64, S: the most of each sensor's, inf where there is none.
+    """
+    cells = np.flatnonzero(shared)
+    if not len(cells):
+        return
+    flat, steps = values.reshape(-1), values.shape[1]
+    # neighbours with the same share are of the same sum
+    follows = (np.diff(cells) == 1) & (flat[cells[1:]] == flat[cells[:-1]]) & (cells[1:] % steps != 0)
+    span = np.concatenate(([0], np.cumsum(~follows)))
+    length = np.bincount(span)
+    read = np.where(shared, np.nan, values)
+    shape = _from_earlier_days(read, cells, axis, kinds)
+    weight = np.bincount(span, weights=shape)
+    total = np.bincount(span, weights=flat[cells])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = shape * (total / weight)[span]
+        fits = np.minimum.reduceat(
+            (shape >= 0) & (shares <= most[cells // steps]), np.flatnonzero(np.diff(span, prepend=-1))
+        )
+    wanted = fits & (weight > 0) & (length > fill.interpolate_minutes // axis.grain_minutes)
+    flat[cells] = np.where(wanted[span], shares, flat[cells])
+
+
 def fill_gaps(values: np.ndarray, axis: Axis, kinds: np.ndarray, fill: Fill) -> None:
     """Fill one column's gaps in place.
 
