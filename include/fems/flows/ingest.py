@@ -85,6 +85,8 @@ def _ingest_feed(
                 f"factory {plan.factory_id}, {plan.feed} {plan.month}: {counts}"
                 + (f", {warned} warnings" if warned else "")
             )
+            for line in partition.off_levels:
+                progress(f"factory {plan.factory_id}, {plan.feed} {plan.month}: taken out, {line}")
             if manifest["empty"] and len(partition.quarantine):
                 tally.unusable.append(_unusable(plan, partition, source))
     # what another partition's late rows mended is no failure any more

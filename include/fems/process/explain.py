@@ -14,6 +14,10 @@ _LEAST_SHARE = 0.1
 """A rule that took out a smaller share of a sensor's values is not why a month is refused."""
 
 _SHOWN = 3
+_OTHER_UNIT = (
+    "The unit of the file has changed or is another one: say it in the mapping; or, if the machine really runs so, "
+    "an override with `level: false` says that."
+)
 _HINTS = {
     "stuck value": "if this is its real load, an override with `stuck: null` says so",
     "below the book's least": "if it feeds back into the grid, `net: true` in factories.yaml says so",
@@ -28,7 +32,13 @@ def why_unusable(partition: Partition, source: FactoryFeed) -> str:
         partition: the month.
         source: registry and book.
     """
-    return " ".join([*_refused_rows(partition.quarantine), *_refused_values(partition, source)])
+    return " ".join(
+        [
+            *_refused_rows(partition.quarantine),
+            *(f"{line}. {_OTHER_UNIT}" for line in partition.off_levels[:1]),
+            *_refused_values(partition, source),
+        ]
+    )
 
 
 def _refused_rows(quarantine: pd.DataFrame) -> list[str]:

@@ -6,7 +6,8 @@ import numpy as np
 
 from fems.calendar import kinds_of_days
 from fems.process import abnormal, missing, register
-from fems.process.grid import Grid
+from fems.process.grid import Axis, Grid
+from fems.process.level import OffLevel, find_off_levels
 from fems.registry.book import Book
 from fems.registry.feed import FactoryFeed
 from fems.registry.plant import Sensor
@@ -20,10 +21,11 @@ CAUSES = (
     "jump",
     "stuck value",
     "contradicts other columns",
+    "level of another unit",
 )
 """Why a value that was read does not stand; the position is the code."""
 
-_NO_SIGNAL, _STUCK_READING, _REGISTER, _LIMITS, _JUMP, _STUCK_VALUE, _CONTRADICTS = range(1, 8)
+_NO_SIGNAL, _STUCK_READING, _REGISTER, _LIMITS, _JUMP, _STUCK_VALUE, _CONTRADICTS, _LEVEL = range(1, 9)
 
 LONGEST_SPREAD_MINUTES = 24 * 60
 """A register's energy over a longer gap is not spread over it."""
@@ -39,6 +41,7 @@ class Judged:
         estimated: bool, (C, S, T): the value is not the one that was read.
         shared: bool, (C, S, T): the value is a share of a register's known sum.
         suspended: law and sensor, where a sensor does not keep a law between columns at all.
+        off_levels: sensor ID and what is off, where a level cannot be; its values are taken out.
     """
 
     values: np.ndarray
@@ -46,6 +49,7 @@ class Judged:
     estimated: np.ndarray
     shared: np.ndarray
     suspended: list[tuple[str, str]]
+    off_levels: list[tuple[str, OffLevel]]
 
 
 def judge(grid: Grid, source: FactoryFeed) -> Judged:
@@ -58,13 +62,15 @@ def judge(grid: Grid, source: FactoryFeed) -> Judged:
     estimated = np.zeros(grid.values.shape, bool)
     shared = np.zeros(grid.values.shape, bool)
     suspended: list[tuple[str, str]] = []
+    off_levels: list[tuple[str, OffLevel]] = []
     # a column that no file carries is not made up from another one
     carried = np.flatnonzero(grid.supplied).tolist()
     for group in source.rules:
         everyone = len(group.sensors) == len(source.sensors)
         pick = slice(None) if everyone else group.sensors
         values = np.ascontiguousarray(grid.values[:, pick])
-        bench = _take_out(values, carried, group.book, [source.sensors[i] for i in group.sensors], source)
+        sensors = [source.sensors[i] for i in group.sensors]
+        bench = _take_out(values, carried, group.book, sensors, source, grid.axis, kinds)
         gone = np.isnan(values)
         columns = list(group.book.columns.items())
         rated = _rated([source.sensors[i] for i in group.sensors])
@@ -84,8 +90,9 @@ def judge(grid: Grid, source: FactoryFeed) -> Judged:
             missing.keep_within(values[j], gone[j], least, upper)
         grid.values[:, pick], cause[:, pick] = values, bench.cause
         suspended += bench.suspended
+        off_levels += [(sensors[off.sensor].sensor_id, off) for off in bench.off_levels]
         estimated[:, pick], shared[:, pick] = gone | bench.shared, bench.shared
-    return Judged(grid.values, cause, estimated, shared, sorted(suspended))
+    return Judged(grid.values, cause, estimated, shared, sorted(suspended), off_levels)
 
 
 def _rated(sensors: list[Sensor]) -> np.ndarray:
@@ -103,6 +110,7 @@ class _Bench:
         self.cause = np.zeros(values.shape, np.uint8)
         self.shared = np.zeros(values.shape, bool)
         self.suspended: list[tuple[str, str]] = []
+        self.off_levels: list[OffLevel] = []
 
     def take(self, column: int, cells: np.ndarray, cause: int) -> None:
         """Take out the cells of a column that still have a value that was read."""
@@ -114,32 +122,36 @@ class _Bench:
 
 
 def _take_out(
-    values: np.ndarray, carried: list[int], book: Book, sensors: list[Sensor], source: FactoryFeed
+    values: np.ndarray,
+    carried: list[int],
+    book: Book,
+    sensors: list[Sensor],
+    source: FactoryFeed,
+    axis: Axis,
+    kinds: np.ndarray,
 ) -> _Bench:
     """Make NaN what breaks a rule; return the causes, and which values are shares of a register's sum."""
     grain = source.grain_minutes
     bench = _Bench(values)
     columns = list(book.columns.items())
-    for j in carried:
-        no_signal = columns[j][1].no_signal
-        if no_signal:
-            bench.take(j, np.flatnonzero(np.isin(values[j], no_signal)), _NO_SIGNAL)
-    if book.stuck_reading is not None and len(carried) >= book.stuck_reading.columns:
-        read = values if len(carried) == len(values) else values[carried]
-        cells = abnormal.stuck_readings(read, book.stuck_reading, grain)
-        for j in carried:
-            bench.take(j, cells, _STUCK_READING)
+    _take_out_no_reading(bench, carried, book, grain)
     rated = _rated(sensors)
+    upper = {j: abnormal.upper_limits(columns[j][1], rated, grain) for j in carried}
+    for j in carried:
+        modulus = source.mapping.cumulative.get(columns[j][0])
+        if modulus is not None:
+            _registers_to_energy(bench, j, modulus, upper[j], grain)
+    country = source.plant.factory(source.factory_id).country
+    by_name = {columns[j][0]: values[j] for j in carried}
+    bench.off_levels = find_off_levels(by_name, book, rated, country, axis, kinds)
+    for off in bench.off_levels:
+        bench.take(book.value_columns.index(off.column), _cells_of(off, axis), _LEVEL)
     usual: dict[str, np.ndarray] = {}
     for j in carried:
         name, column = columns[j]
-        upper = abnormal.upper_limits(column, rated, grain)
-        modulus = source.mapping.cumulative.get(name)
-        if modulus is not None:
-            _registers_to_energy(bench, j, modulus, upper, grain)
         series = values[j]
         usual[name] = abnormal.usual_levels(np.abs(series) if column.limits.both_ways else series)
-        bench.take(j, abnormal.outside_limits(series, column, upper, usual[name]), _LIMITS)
+        bench.take(j, abnormal.outside_limits(series, column, upper[j], usual[name]), _LIMITS)
         if column.jump is not None:
             bench.take(j, abnormal.jumps(series, column.jump, usual[name], grain), _JUMP)
         if column.stuck is not None:
@@ -154,6 +166,27 @@ def _take_out(
     for law, sensors_of in found.suspended.items():
         bench.suspended.extend((law, sensors[s].sensor_id) for s in np.flatnonzero(sensors_of))
     return bench
+
+
+def _take_out_no_reading(bench: _Bench, carried: list[int], book: Book, grain: int) -> None:
+    """Take out what a device writes where it has no reading, and readings sent again and again."""
+    columns, values = list(book.columns.values()), bench.values
+    for j in carried:
+        no_signal = columns[j].no_signal
+        if no_signal:
+            bench.take(j, np.flatnonzero(np.isin(values[j], no_signal)), _NO_SIGNAL)
+    if book.stuck_reading is not None and len(carried) >= book.stuck_reading.columns:
+        read = values if len(carried) == len(values) else values[carried]
+        cells = abnormal.stuck_readings(read, book.stuck_reading, grain)
+        for j in carried:
+            bench.take(j, cells, _STUCK_READING)
+
+
+def _cells_of(off: OffLevel, axis: Axis) -> np.ndarray:
+    """Return the flat positions, of (S, T), of the values whose level is off."""
+    steps = len(axis.starts)
+    at = np.arange(steps) if off.days is None else np.flatnonzero(np.isin(axis.day, off.days))
+    return off.sensor * steps + at
 
 
 def _registers_to_energy(bench: _Bench, column: int, modulus: float, upper: np.ndarray, grain: int) -> None:

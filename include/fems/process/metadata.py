@@ -41,7 +41,8 @@ def describe(partition: Partition, source: FactoryFeed) -> dict[str, Any]:
 
     Returns:
         rows: counts. days: the same per day, with cells by flag. cells, shares: over all. sensors: per sensor.
-        laws_not_applied: laws between columns that a sensor does not keep at all. causes: how many values were taken
+        laws_not_applied: laws between columns that a sensor does not keep at all. off_levels: levels that are off by
+        the factor of a unit. causes: how many values were taken
         out, by rule. columns: unit, Korean name, range and sum of each. time_range: first interval's start and last
         interval's end, UTC. empty: whether no row could be used.
     """
@@ -56,6 +57,7 @@ def describe(partition: Partition, source: FactoryFeed) -> dict[str, Any]:
         "shares": shares(cells),
         "sensors": {sensor: counts | shares(counts) for sensor, counts in partition.sensors.items()},
         "laws_not_applied": [{"law": law, "sensor": sensor} for law, sensor in partition.suspended],
+        "off_levels": partition.off_levels,
         "causes": {each["values"]: each["counts"] for each in why if each["values"]},
         "columns": {
             name: {"name_ko": column.name_ko, "unit": column.unit, **_range(native[name])}

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from fems.calendar import day_number, day_of
 from fems.errors import LostRows
-from fems.process import aggregate, flags, grid, judge
+from fems.process import aggregate, flags, grid, judge, level
+from fems.process.level import OffLevel
 from fems.process.originals import originals
 from fems.process.period import without_impossible
 from fems.raw.decoded import DecodedObject, quarantine_frame
@@ -37,6 +38,7 @@ class Partition:
         late: object key -> earlier local days, before this partition's first, of which it holds rows.
         suspended: law between columns and sensor, where the sensor does not keep the law at all.
         read_values: sensor and column -> values that something was written for.
+        off_levels: what is off by the factor of a unit, in words; its values were taken out.
         future_from: the first time of the rows that have not come yet; None where there are none.
     """
 
@@ -48,6 +50,7 @@ class Partition:
     late: dict[str, list[date]]
     suspended: list[tuple[str, str]]
     read_values: dict[tuple[str, str], int]
+    off_levels: list[str]
     future_from: datetime | None
 
 
@@ -104,8 +107,20 @@ def process(
     quarantine = quarantine_frame(account.quarantined)
     return Partition(
         tables, changed, quarantine, account.days, per_sensor, account.late, judged.suspended,
-        _read_values(states, source), future_from,
+        _read_values(states, source), _in_words(judged.off_levels, axis.days, first), future_from,
     )  # fmt: skip
+
+
+def _in_words(off_levels: list[tuple[str, OffLevel]], days: np.ndarray, first: date) -> list[str]:
+    """Say which levels are off on the published days."""
+    lines = []
+    for sensor, off in off_levels:
+        which = days if off.days is None else days[off.days]
+        mine = which[which >= np.datetime64(first)]
+        if len(mine):
+            span = f"{mine[0]}" if len(mine) == 1 else f"{mine[0]} to {mine[-1]} ({len(mine)} days)"
+            lines.append(f"{sensor} {off.column}, {span}: {level.times(off.factor)} {off.against}")
+    return lines
 
 
 def _read_values(states: np.ndarray, source: FactoryFeed) -> dict[tuple[str, str], int]:

@@ -95,6 +95,11 @@ class Column(_Strict):
     limits: Limits = Limits()
     jump: Jump | None = None
     stuck: Stuck | None = None
+    level: bool = Field(
+        False,
+        description="a level that is off by the factor of a unit (1,000, or the intervals in an hour) is abnormal: "
+        "against its own earlier days, its rating, and current x voltage",
+    )
     fill: Fill
     aggregate: dict[str, Aggregate] = Field(
         min_length=1, description="columns that the hour and day tables get from this one, and how"
@@ -157,12 +162,14 @@ class RuleChange(_Strict):
     limits: Limits | None = None
     jump: Jump | None = None
     stuck: Stuck | None = None
+    level: bool | None = None
     fill: Fill | None = None
 
 
 _NO_RULE: dict[str, Any] = {
     "no_signal": (),
     "limits": Limits(),
+    "level": False,
     "fill": Fill(interpolate_minutes=0, earlier_minutes=0),
 }
 """What `null` means for a rule that is not simply absent."""

@@ -1,0 +1,290 @@
+"""Levels that are off by the factor of a unit: against a sensor's own days, its rating, and current times voltage.
+
+A collector that changes from kWh to Wh, or writes kW where energy was, moves every value by one factor: 1,000, or the
+number of intervals in an hour. No machine does that. Such a level is no measurement.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fems.process.abnormal import usual_levels
+from fems.process.grid import Axis
+from fems.registry.book import Book
+
+_CLOCKS = 48
+"""So many times of day are compared: enough for a level, and cheap."""
+
+_EARLIER = 4
+_LEAST_DAYS = 5
+_LEAST_CELLS = 8
+
+_FAR = 30.0
+"""A factor beyond this, or below one part in it, is told apart from a machine's own ups and downs by its size."""
+
+_SQUARE_ROOT_3 = 3**0.5
+
+VOLTAGES: dict[str, tuple[float, ...]] = {
+    "KR": (380.0, 440.0), "JP": (200.0, 400.0), "US": (208.0, 480.0), "CA": (208.0, 480.0, 600.0),
+}  # fmt: skip
+"""Line-to-line volts of machines by country (IEC 60038); 400 V elsewhere."""
+
+_USUAL_VOLTAGES = (400.0,)
+_LEAST_OF_RATED = 1 / 500
+"""A machine that never uses this share of its rating all month is idle, or its file is in another unit."""
+
+
+@dataclass(frozen=True)
+class OffLevel:
+    """A level that is off by the factor of a unit.
+
+    Attributes:
+        column: its name.
+        sensor: position among the sensors asked about.
+        days: int64, positions of the days on the axis; None for all of them.
+        factor: how many times too high the values are; below 1, too low.
+        against: what it was held against.
+    """
+
+    column: str
+    sensor: int
+    days: np.ndarray | None
+    factor: float
+    against: str
+
+
+def find_off_levels(
+    values: dict[str, np.ndarray],
+    book: Book,
+    rated_kw: np.ndarray,
+    country: str,
+    axis: Axis,
+    kinds: np.ndarray,
+) -> list[OffLevel]:
+    """Find the levels that cannot be, of the columns whose rule `level` holds.
+
+    Args:
+        values: column -> float64, (S, T), of the columns that the files carry; registers as energy.
+        book: the rules.
+        rated_kw: float64, S, NaN where there is no rating.
+        country: ISO 3166 code, tells which voltages are usual.
+        axis: the intervals.
+        kinds: int8, days: see `fems.calendar.kinds_of_days`.
+    """
+    judged = [name for name in values if book.columns[name].level]
+    energies = [name for name in judged if "sum" in book.columns[name].aggregate.values()]
+    law = next((law for law in book.consistency.values() if law.law == "apparent"), None)
+    current_name, active_name, reactive_name = law.columns if law is not None else ("", "", "")
+    current, reactive = values.get(current_name), values.get(reactive_name)
+    active = values.get(active_name, values.get(book.energy_column or ""))
+    every: list[OffLevel] = []
+    if current is not None and active is not None and energies:
+        factor = off_by_voltage(active, reactive, current, country, axis.grain_minutes)
+        every += _whole(energies, factor, "current x voltage")
+    for name in judged:
+        if book.columns[name].limits.max_of_rated is not None and name != reactive_name:
+            usual = usual_levels(np.abs(values[name]))
+            every += _whole([name], off_by_rating(usual, rated_kw, axis.grain_minutes), "its rating")
+    for name in judged:
+        known = factors(axis.grain_minutes) if name in energies else np.array([1 / 1000, 1000])
+        off = days_off(values[name], current if name in energies else None, axis, kinds, known)
+        for sensor, days in enumerate(off):
+            for factor in np.unique(days[days != 1]).tolist():
+                every.append(
+                    OffLevel(name, sensor, np.flatnonzero(days == factor), factor, "its earlier days")
+                )
+    return every
+
+
+def _whole(columns: list[str], factor: np.ndarray, against: str) -> list[OffLevel]:
+    off = np.flatnonzero(factor != 1).tolist()
+    return [OffLevel(name, s, None, float(factor[s]), against) for name in columns for s in off]
+
+
+def times(factor: float) -> str:
+    """Say a factor: "1,000 times", "1/4 of"."""
+    return f"{factor:,.4g} times" if factor > 1 else f"1/{1 / factor:,.4g} of"
+
+
+def factors(grain_minutes: int) -> np.ndarray:
+    """Return the factors by which a wrong unit moves an interval's energy, ascending; 1 is not among them.
+
+    Args:
+        grain_minutes: the interval. Mean power in kW taken for energy in kWh is off by the intervals in an hour.
+    """
+    an_hour = 60 / grain_minutes
+    some = {1000.0, an_hour, 1000 * an_hour, 1000 / an_hour} - {1.0}
+    return np.array(sorted(some | {1 / factor for factor in some}))
+
+
+def days_off(
+    energy: np.ndarray, current: np.ndarray | None, axis: Axis, kinds: np.ndarray, known: np.ndarray
+) -> np.ndarray:
+    """Find days whose level is off a sensor's own earlier days by the factor of a unit.
+
+    Each day is held, time of day by time of day, against the nearest earlier days of its kind that were not off
+    themselves. A factor near 1, such as 4, counts only where the whole day moved by just this factor, and the current,
+    where there is one, did not.
+
+    Args:
+        energy: float64, (S, T).
+        current: float64, (S, T); None where the files carry none.
+        axis: the intervals.
+        kinds: int8, days: see `fems.calendar.kinds_of_days`.
+        known: factors of units.
+
+    Returns:
+        float64, (S, days): the factor, 1 where the day is as it should be.
+    """
+    possible = np.log(known)
+    profiles = _profiles(energy, axis)
+    currents = None if current is None else _profiles(current, axis)
+    off = np.ones(profiles.shape[:2])
+    good = (profiles > 0).any(axis=2)
+    judged, widest = np.zeros(len(energy), np.int64), np.zeros(len(energy))
+    for day in range(1, len(axis.days)):
+        earlier = np.flatnonzero(kinds[:day] == kinds[day])[::-1]
+        nearest = good[:, earlier]
+        nearest &= np.cumsum(nearest, axis=1) <= _EARLIER
+        if not nearest.any():
+            continue
+        moved = _moved(profiles, day, earlier, nearest)
+        own = None if currents is None else _moved(currents, day, earlier, nearest)
+        factor = _factor(moved, own, possible, np.where(judged < _LEAST_DAYS, np.inf, widest))
+        off[:, day] = factor
+        good[:, day] &= factor == 1
+        usual = (factor == 1) & ~np.isnan(moved.middle)
+        judged += usual
+        widest[usual] = np.maximum(widest, np.abs(moved.middle))[usual]
+    return off
+
+
+def _profiles(values: np.ndarray, axis: Axis) -> np.ndarray:
+    """Return some times of day of each day, float64, (S, days, K); NaN where nothing was measured or it was not > 0."""
+    at = axis.at_clock[:, :: max(1, axis.at_clock.shape[1] // _CLOCKS)]
+    picked = np.where(at >= 0, values[:, at], np.nan)
+    return np.where(picked > 0, picked, np.nan)
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """How far a day lies from earlier ones.
+
+    Attributes:
+        middle: float64, S: median of the logarithms of the day over the earlier days, NaN where too few are known.
+        spread: float64, S: between their quartiles.
+    """
+
+    middle: np.ndarray
+    spread: np.ndarray
+
+
+def _moved(profiles: np.ndarray, day: int, earlier: np.ndarray, nearest: np.ndarray) -> _Moved:
+    """Hold a day against the mean of the same times on earlier days.
+
+    Args:
+        profiles: float64, (S, days, K).
+        day: which.
+        earlier: int64, E: days before it.
+        nearest: bool, (S, E): which of them count for each sensor.
+    """
+    past = profiles[:, earlier]
+    there = ~np.isnan(past) & nearest[:, :, None]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(there, past, 0).sum(axis=1) / there.sum(axis=1)
+        ratio = np.sort(np.log(profiles[:, day] / mean), axis=1)  # NaN last
+    count = (~np.isnan(ratio)).sum(axis=1)
+    low, middle, high = (
+        np.take_along_axis(ratio, (count * quarter // 4)[:, None].clip(max=ratio.shape[1] - 1), axis=1)[:, 0]
+        for quarter in (1, 2, 3)
+    )
+    return _Moved(np.where(count >= _LEAST_CELLS, middle, np.nan), high - low)
+
+
+def _factor(moved: _Moved, own: _Moved | None, possible: np.ndarray, widest: np.ndarray) -> np.ndarray:
+    """Return the factor by which each sensor's day is off, float64, S; 1 where it is not.
+
+    Args:
+        moved: of the energy.
+        own: of the current; None where there is none.
+        possible: logarithms of the factors.
+        widest: float64, S: the widest move of a day so far, inf where too few days are known.
+    """
+    stays = np.zeros(len(moved.middle), bool)
+    middle = moved.middle
+    if own is not None:
+        stays = np.abs(own.middle) < np.log(1.5)
+        # a current that is far off itself, as by a decimal mark, tells nothing
+        runs_otherwise = ~stays & (np.abs(own.middle) < np.log(_FAR))
+        middle = np.where(stays, middle - own.middle, np.where(runs_otherwise, np.nan, middle))
+    known = np.nan_to_num(middle)
+    factor = possible[np.abs(possible[:, None] - known).argmin(axis=0)]
+    distance = np.abs(known - factor)
+    # A machine that starts, or rests, moves by 60, too: a loose fit tells only where the current stays, or by 1,000.
+    size = np.abs(factor)
+    loose = (distance < np.log(2.2)) & (moved.spread < np.log(3))
+    loose &= (size > np.log(900)) | (stays & (size > np.log(_FAR)))
+    tight = (distance < np.log(1.08)) & (moved.spread < np.where(stays, np.log(1.3), np.log(1.15)))
+    tight &= stays | (size > 4 * widest)  # far beyond what its days ever do
+    is_off = (loose | tight) & ~np.isnan(middle)
+    return np.where(is_off, np.exp(factor), 1.0)
+
+
+def off_by_rating(usual: np.ndarray, rated_kw: np.ndarray, grain_minutes: int) -> np.ndarray:
+    """Find sensors whose usual level is about 1,000 times below their rating.
+
+    What lies above the rating is found by the limits.
+
+    Args:
+        usual: float64, S: their 99th percentile, NaN where nothing was measured.
+        rated_kw: float64, S, NaN where there is no rating.
+        grain_minutes: the interval.
+
+    Returns:
+        float64, S: the factor, 1 where there is no doubt.
+    """
+    with np.errstate(invalid="ignore"):
+        share = usual * (60 / grain_minutes) / rated_kw
+        low = (share > 0) & (share < _LEAST_OF_RATED)
+    return np.where(low, 1 / 1000, 1.0)
+
+
+def off_by_voltage(
+    active: np.ndarray, reactive: np.ndarray | None, current: np.ndarray, country: str, grain_minutes: int
+) -> np.ndarray:
+    """Find sensors whose energy and current make no voltage that a machine is fed with, but would by a unit's factor.
+
+    The voltage is S / (sqrt(3) I), with S = sqrt(P^2 + Q^2), as of any three-phase load.
+
+    Args:
+        active: float64, (S, T): kWh.
+        reactive: float64, (S, T): kVarh; None where the files carry none.
+        current: float64, (S, T): A.
+        country: ISO 3166 code, tells which voltages are usual.
+        grain_minutes: the interval.
+
+    Returns:
+        float64, S: the factor, 1 where there is no doubt.
+    """
+    apparent = active if reactive is None else np.hypot(active, reactive)
+    least = (
+        0.92 if reactive is not None else 0.7
+    )  # without reactive energy it is the voltage x the power factor
+    with np.errstate(invalid="ignore", divide="ignore"):
+        volts = 1000 * apparent * (60 / grain_minutes) / (_SQUARE_ROOT_3 * current)
+    off = np.ones(len(active))
+    nominal = np.array(VOLTAGES.get(country, _USUAL_VOLTAGES))
+    for sensor, series in enumerate(volts):
+        known = np.sort(series[np.isfinite(series) & (series > 0)])
+        if len(known) < _LEAST_CELLS:
+            continue
+        middle = known[len(known) // 2]
+        if known[(3 * len(known)) // 4] > 1.3 * known[len(known) // 4] or 90 <= middle <= 740:
+            continue
+        for factor in factors(grain_minutes):
+            share = middle / factor / nominal
+            low, high = (0.7, 1.3) if abs(np.log(factor)) > np.log(_FAR) else (least, 1.08)
+            if ((share > low) & (share < high)).any():
+                off[sensor] = factor
+                break
+    return off
