@@ -21,7 +21,7 @@ import pandas as pd
 from benchmarks import others
 from benchmarks.measurement import Measurement
 from embedded.config import Config
-from fems.lake.serialize import to_json
+from fems.canonical import to_json
 from fems.model import backtest
 from fems.model.backtest import LSTM, PERSISTENCE
 from fems.model.history import MEASURED, History

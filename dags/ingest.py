@@ -14,7 +14,7 @@ from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
 from fems_airflow.links import task_with_quality
 from fems_airflow.notify import RunNotifier
-from fems_airflow.params import accept_param, factories_param
+from fems_airflow.params import accept_param, factories_param, known_params
 
 DOCS = """
 ### Raw files into published tables
@@ -25,15 +25,16 @@ DOCS = """
    its reason.
 
 **Params:** *factories* to look at; none chosen means all. *accept*: publish also a month that has less than the
-published one; without it such a month fails, and says what it would lose.
+published one, or another level; without it such a month fails, and says what it would lose.
 
 The link *Quality evaluation* under *Details* of a task leads to the factory's months: score by day, what was not met,
 Data Docs.
 
 **When it is red:** open the failed task's log; its last line says which object, row or expectation, and what to do.
 `QualityFailed` means that a month was not published and that the last good one still stands. Nothing is lost: mend
-the file (land a corrected one beside it) or the rule, and start the Dag again. `PoorerPartition` means that the month
-would lose sensors, days or values that are published: mend it, or start the Dag again with *accept*.
+the file (land a corrected one beside it) or the rule, and start the Dag again. `NeedsAcceptance` means that the month
+would lose sensors, days or values that are published, or that its level is off by the factor of a unit: mend it, or
+start the Dag again with *accept*.
 """
 
 
@@ -53,22 +54,23 @@ would lose sensors, days or values that are published: mend it, or start the Dag
 )
 def ingest() -> None:
     @task
-    def find_stale(params: dict | None = None) -> list[str]:
+    def find_stale(params: dict | None = None, dag: object = None) -> list[str]:
         """Find the factories that have raw objects which are not in their published tables."""
         from fems.flows.ingest import stale_factories
         from fems.flows.platform import Platform
 
-        platform = Platform.from_environment()
-        return stale_factories(platform, (params or {}).get("factories") or platform.plant.factories)
+        platform = Platform.from_environment(role="ingest")
+        return stale_factories(platform, known_params(params, dag)["factories"] or platform.plant.factories)
 
     @task_with_quality(outlets=[PROCESSED], map_index_template="{{ task.op_kwargs['factory'] }}")
-    def ingest_factory(factory: str, *, run_id: str, params: dict | None = None) -> dict:
+    def ingest_factory(factory: str, *, run_id: str, params: dict | None = None, dag: object = None) -> dict:
         """Process, evaluate and publish a factory's stale partitions."""
         from fems.flows.ingest import ingest_factory
         from fems.flows.platform import Platform
 
-        accept = bool((params or {}).get("accept"))
-        return ingest_factory(Platform.from_environment(), factory, run=run_id, accept=accept)
+        accept = bool(known_params(params, dag).get("accept"))
+        done = ingest_factory(Platform.from_environment(role="ingest"), factory, run=run_id, accept=accept)
+        return done.model_dump(mode="json")
 
     ingest_factory.expand(factory=find_stale())
 

@@ -53,7 +53,7 @@ def retrain() -> None:
         from fems.flows.monitor import now_utc, training_started
         from fems.flows.platform import Platform
 
-        platform = Platform.from_environment()
+        platform = Platform.from_environment(role="monitor")
         for request in requests:
             training_started(platform, request["factory_id"], request["id"], now_utc())
 

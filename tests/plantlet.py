@@ -5,8 +5,9 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from fems.contracts.forecast import HORIZON_MINUTES, ForecastModel, ForecastQuality, ForecastSummary
 from fems.forecast import demand, fallback, tables
-from fems.forecast.summary import summarised
+from fems.forecast.summary import summarise
 from fems.model.history import History
 from fems.registry.plant import Plant
 from fems.report.content import Content, track_record
@@ -16,20 +17,24 @@ SENSORS = ("F-M1", "F-M2")
 PLANT = Plant.model_validate(
     {
         "mappings": {"csv": {}},
-        "grid_emission": {"KR": {"tco2e_per_mwh": 0.5, "year": 2020, "source": "a test"}},
+        "grid_emission": {"KR": [{"tco2e_per_mwh": 0.5, "year": 2020, "source": "a test"}]},
         "tariffs": {
             "flat": {
                 "name": "Flat",
                 "name_ko": "단일",
-                "source": "a test",
-                "year": 2020,
-                "demand_per_kw": 1000,
-                "seasons": [
+                "price_lists": [
                     {
-                        "name": "all",
-                        "months": list(range(1, 13)),
-                        "per_kwh": {"light": 50, "maximum": 150},
-                        "hours": {"light": ["20:00-08:00"], "maximum": ["08:00-20:00"]},
+                        "valid_from": "2015-01-01",
+                        "source": "a test",
+                        "demand_per_kw": 1000,
+                        "seasons": [
+                            {
+                                "name": "all",
+                                "months": list(range(1, 13)),
+                                "per_kwh": {"light": 50, "maximum": 150},
+                                "hours": {"light": ["20:00-08:00"], "maximum": ["08:00-20:00"]},
+                            }
+                        ],
                     }
                 ],
             }
@@ -91,7 +96,7 @@ def forecast() -> tables.Forecast:
     """The next 42,300 minutes."""
     said = fallback.forecast(known(), ORIGIN, 705)
     shares = tables.shape_in_hour(native(known()), list(SENSORS), 15)
-    return tables.build(said.kwh, said.bands, shares, "F", 15, 42_300)
+    return tables.build(said.kwh, said.bands, shares, "F", 15, HORIZON_MINUTES)
 
 
 @cache
@@ -123,26 +128,32 @@ TRACK = pd.DataFrame(
 )
 
 
+def summary_of(demanded: demand.Demand | None, fallback: str | None = None) -> ForecastSummary:
+    return ForecastSummary(
+        factory_id="F",
+        month="2026-03",
+        origin=ORIGIN,
+        horizon_minutes=HORIZON_MINUTES,
+        code_version="1",
+        data_fingerprint="0",
+        quality=ForecastQuality(critical_failed=0, warning_failed=0, findings=()),
+        simulated=True,
+        model=ForecastModel(
+            name="profile" if fallback else "fems-F",
+            version="3",
+            trained_until=ORIGIN,
+            fallback=fallback,
+            fallback_code="no_model" if fallback else None,
+        ),
+        **dict(summarise(forecast(), known(), ORIGIN, PLANT, "F", demanded)),
+    )
+
+
 def content_of(
     demanded: demand.Demand | None,
     track: pd.DataFrame | None = None,
     fallback: str | None = None,
 ) -> Content:
-    about = {
-        "factory_id": "F",
-        "month": "2026-03",
-        "origin": ORIGIN.isoformat(),
-        "horizon_minutes": 42_300,
-        "code_version": "1",
-        "simulated": True,
-        "model": {
-            "name": "profile" if fallback else "fems-F",
-            "version": "3",
-            "fallback": fallback,
-            "fallback_code": "no_model",
-        },
-    }
-    summary = {**about, **summarised(forecast(), known(), ORIGIN, PLANT, "F", demanded)}
-    measured = known()
+    summary, measured = summary_of(demanded, fallback), known()
     past = pd.Series(measured.factory_kwh[-24 * 90 :], index=measured.hours[-24 * 90 :]).resample("D").sum()
     return Content(PLANT.factory("F"), summary, forecast(), past.tz_localize(None), track_record(track), 15)

@@ -9,15 +9,15 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.damages.kinds import Damage, Frames
+from fems.contracts.evaluation import Finding
 from fems.contracts.grains import GRAINS
-from fems.flows.evaluate import records, usual_before
+from fems.flows.evaluate import usual_before
 from fems.flows.ingest import ingest_factory
 from fems.flows.land import land_file
 from fems.flows.platform import Platform
 from fems.lake.lake import Lake
 from fems.lake.store import FolderStore
 from fems.quality import drift, parameters
-from fems.quality.evaluate import Finding
 from fems.registry.plant import Plant
 from fems.settings import settings
 from fems.simulate import simulate
@@ -57,7 +57,7 @@ class Bench:
         frames = self.frames()
         source = self.platform.source(FACTORY, "meter")
         manifest = self.platform.lake.manifests("meter", FACTORY)[f"{LAST:%Y-%m}"]
-        laws = [(each["law"], each["sensor"]) for each in manifest["laws_not_applied"]]
+        laws = [(each.law, each.sensor) for each in manifest.laws_not_applied]
         if damage is not None:
             damage.do(frames)
         usual = usual_before(self.platform.lake, "meter", FACTORY, f"{LAST:%Y-%m}")
@@ -100,6 +100,6 @@ def _evaluated(platform: Platform, factory_id: str) -> tuple[int, int, int]:
     kept = [
         r
         for feed in platform.plant.feeds(factory_id)
-        for r in records(platform.lake, feed, factory_id).values()
+        for r in platform.lake.evaluations.by_month(feed, factory_id).values()
     ]
-    return len(kept), sum(r["critical_failed"] for r in kept), sum(r["warning_failed"] for r in kept)
+    return len(kept), sum(r.critical_failed for r in kept), sum(r.warning_failed for r in kept)

@@ -1,5 +1,6 @@
 """`python -m embedded`: starts, stops and shows the services of one machine."""
 
+import os
 import shlex
 import sys
 import time
@@ -11,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from embedded.accounts import access_key
 from embedded.config import Config
 from embedded.services import BY_NAME
 from embedded.stack import GROUPS, Stack, tail
@@ -116,8 +118,12 @@ def show_addresses(stack: Stack) -> None:
     secret, config = stack.credentials, stack.config
     rows = (
         ("Airflow", config.airflow_url, f"admin / {secret.airflow_password}"),
-        ("MLflow", f"{config.mlflow_url}/#/experiments?workflowType=machine_learning", "no login"),
-        ("MinIO (S3)", config.minio_url, f"{secret.minio_user} / {secret.minio_password}"),
+        (
+            "MLflow",
+            f"{config.mlflow_url}/#/experiments?workflowType=machine_learning",
+            f"reader / {secret.mlflow_reader_password}, or admin / {secret.mlflow_admin_password}",
+        ),
+        ("MinIO (S3)", config.minio_url, f"{access_key('operator')} / {secret.store_passwords['operator']}"),
     )
     for title, url, login in rows:
         out.print(f"{title:<12}{url:<24}  {login}")
@@ -125,4 +131,5 @@ def show_addresses(stack: Stack) -> None:
 
 
 if __name__ == "__main__":
+    os.umask(0o077)  # the state folder holds secrets and raw files
     app(prog_name="python -m embedded")

@@ -9,12 +9,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from embedded import environment
+from embedded import credentials, environment, postgres
 from embedded.config import Config
 from embedded.credentials import Credentials
 from fems.errors import ConfigError
 
 Group = Literal["storage", "tracking", "airflow"]
+Env = Callable[[Config, Credentials], dict[str, str]]
 
 
 class NotYet(Exception):
@@ -30,11 +31,13 @@ class Service:
     group: Group
     needs: tuple[str, ...]
     command: Callable[[Config], list[str]]
-    env: Callable[[Config, Credentials], dict[str, str]]
+    env: Env
     check: Callable[[Config, float], None]
     """Given the configuration and when the program was started (epoch seconds); raises NotYet."""
     port: Callable[[Config], int] | None = None
     variable: str = ""
+    user: str = ""
+    """Whom it runs as, in a folder of its own name, where root starts it."""
     stop_signal: Literal["TERM", "INT"] = "TERM"
 
 
@@ -87,9 +90,7 @@ def _postgres_answers(config: Config, started: float) -> None:
     import psycopg2  # type: ignore[import-untyped]
 
     try:
-        connection = psycopg2.connect(
-            host=str(config.postgres_socket), user="postgres", dbname="postgres", connect_timeout=5
-        )
+        connection = postgres.connect(config, credentials.load(config.credentials_file))
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
@@ -126,7 +127,7 @@ def _gateway(config: Config) -> list[str]:
         "--no-banner", "--no-usage-report", "--backup-meta", "0",
         # The local object store is itself a folder on this disk: a cache would hold everything twice.
         "--cache-size", "0", "--cache-dir", str(config.state / "minio" / "cache"),
-        "--log", str(config.logs / "juicefs.log"),
+        "--log", str(config.state / "minio" / "juicefs.log"),
         # It always opens a port for metrics, unless that port can't be had: an address kept for documentation
         # (RFC 5737) is nobody's, so it logs one line and goes on without.
         "--metrics", "192.0.2.1:9567",
@@ -141,8 +142,7 @@ def minio_meta(config: Config) -> str:
 
 def _mlflow_server(config: Config) -> list[str]:
     return [
-        program("mlflow"), "server", "--host", "127.0.0.1", "--port", str(config.mlflow_port),
-        "--workers", "1",        "--serve-artifacts", "--artifacts-destination", "s3://mlflow",
+        sys.executable, "-m", "guards.mlflow_server", "--host", "127.0.0.1", "--port", str(config.mlflow_port),
     ]  # fmt: skip
 
 
@@ -150,11 +150,9 @@ def _airflow(*words: str) -> Callable[[Config], list[str]]:
     return lambda config: [program("airflow"), *words]
 
 
-def _airflow_daemon(name: str, title: str, *options: str) -> Service:
+def _airflow_daemon(name: str, title: str, *options: str, env: Env = environment.airflow) -> Service:
     health = _airflow_healthy(name.replace("-", "_"))
-    return Service(
-        name, title, "airflow", ("api-server",), _airflow(name, *options), environment.airflow, health
-    )
+    return Service(name, title, "airflow", ("api-server",), _airflow(name, *options), env, health)
 
 
 SERVICES = (
@@ -166,6 +164,7 @@ SERVICES = (
         command=_gateway,
         env=lambda config, secret: environment.minio(secret),
         check=_minio_alive,
+        user="fems-minio",
         port=lambda config: config.minio_port,
         variable="FEMS_MINIO_PORT",
     ),
@@ -187,6 +186,7 @@ SERVICES = (
         command=_mlflow_server,
         env=environment.mlflow,
         check=_mlflow_healthy,
+        user="fems-mlflow",
         port=lambda config: config.mlflow_port,
         variable="FEMS_MLFLOW_PORT",
     ),
@@ -196,13 +196,13 @@ SERVICES = (
         group="airflow",
         needs=("postgres",),
         command=_airflow("api-server"),
-        env=environment.airflow,
+        env=environment.pages,
         check=_airflow_healthy("metadatabase"),
         port=lambda config: config.airflow_port,
         variable="FEMS_AIRFLOW_PORT",
     ),
     # Tasks talk to the API server from their first second on.
-    _airflow_daemon("scheduler", "Airflow scheduler", "--skip-serve-logs"),
+    _airflow_daemon("scheduler", "Airflow scheduler", "--skip-serve-logs", env=environment.tasks),
     _airflow_daemon("dag-processor", "Airflow Dag processor"),
     _airflow_daemon("triggerer", "Airflow triggerer", "--skip-serve-logs"),
 )

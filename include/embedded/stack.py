@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import shutil
 import subprocess
 import threading
@@ -15,7 +16,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from embedded import credentials, environment, postgres
+from embedded import accounts, credentials, environment, postgres
 from embedded.airflow_api import AirflowApi
 from embedded.config import Config
 from embedded.credentials import Credentials
@@ -25,7 +26,6 @@ from embedded.supervision import Supervisor, log_file
 from fems.errors import ConfigError, ServiceUnavailable
 
 GROUPS = ("storage", "tracking", "airflow")
-BUCKETS = ("fems", "mlflow")
 # Seconds. A cold disk reads a gigabyte of Python before Airflow says anything.
 PATIENCE = 240.0
 
@@ -66,7 +66,7 @@ class Stack:
         Raises:
             ConfigError: it was never started.
         """
-        return credentials.load(self.config.state / "credentials.json")
+        return credentials.load(self.config.credentials_file)
 
     def running(self) -> bool:
         """Tell whether the stack's supervisord runs."""
@@ -81,7 +81,7 @@ class Stack:
         """
         services = closure(only)
         self.config.prepare()
-        with _lock(self.config.state / "stack.lock"):
+        with _private_files(), _lock(self.config.state / "stack.lock"):
             fresh = not self.running()
             if fresh:
                 require_free(_wanted(self.config, services))
@@ -107,7 +107,7 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """Return the variables with which `fems` and `airflow` at a shell work on this stack."""
-        return environment.airflow(self.config, self.credentials)
+        return environment.shell(self.config, self.credentials)
 
     def airflow(self) -> AirflowApi:
         """Return a client of Airflow's REST API, logged in as admin."""
@@ -144,17 +144,21 @@ class Stack:
         require_free(_wanted(self.config, [s for s in services if states[s.name]["pid"] == 0]))
 
     def _write_secrets(self) -> None:
-        secret = credentials.load_or_create(self.config.state / "credentials.json")
-        credentials.write_private(
-            self.config.airflow_home / "passwords.json", json.dumps({"admin": secret.airflow_password}) + "\n"
-        )
+        secret = credentials.load_or_create(self.config.credentials_file)
+        files = {
+            self.config.airflow_home / "passwords.json": {"admin": secret.airflow_password},
+            self.config.keys / "tasks.json": accounts.keys(secret.store_passwords, accounts.TASKS),
+            self.config.keys / "pages.json": accounts.keys(secret.store_passwords, ["pages"]),
+        }
+        for path, content in files.items():
+            credentials.write_private(path, json.dumps(content) + "\n")
 
     def _steps(self, services: Sequence[Service]) -> dict[str, Step]:
         """Return the steps to take, by name."""
         # What a service needs beyond its process before others may use it.
         setups: dict[str, tuple[str, Callable[[], None]]] = {
-            "minio": ("buckets", self._create_buckets),
-            "postgres": ("databases", lambda: postgres.create_databases(self.config)),
+            "minio": ("buckets and accounts", self._create_accounts),
+            "postgres": ("databases", lambda: postgres.create_databases(self.config, self.credentials)),
             "api-server": ("Airflow pool", self._create_pool),
         }
         steps: dict[str, Step] = {}
@@ -229,28 +233,21 @@ class Stack:
             raise ServiceUnavailable(f"MinIO's disk could not be formatted in {folder}: {last}")
         aside.rename(meta)
 
-    def _create_buckets(self) -> None:
-        from minio import Minio
-        from minio.error import MinioException
-
-        secret = self.credentials
-        client = Minio(
-            f"127.0.0.1:{self.config.minio_port}",
-            access_key=secret.minio_user,
-            secret_key=secret.minio_password,
-            secure=False,
+    def _create_accounts(self) -> None:
+        """Make MinIO's buckets and accounts; what they were last made from is kept, for it costs a second."""
+        secret, mark = self.credentials, self.config.state / "minio" / "accounts"
+        wanted = accounts.digest(secret.store_passwords)
+        if mark.exists() and mark.read_text() == wanted:
+            return
+        accounts.apply(
+            self.config.minio_url, secret.minio_user, secret.minio_password, secret.store_passwords
         )
-        try:
-            for bucket in BUCKETS:
-                if not client.bucket_exists(bucket):
-                    client.make_bucket(bucket)
-        except MinioException as error:
-            raise ServiceUnavailable(f"MinIO did not make its buckets: {error}") from error
+        credentials.write_private(mark, wanted)
 
     def _migrate(self) -> None:
         """Bring Airflow's tables to this version; the database itself says which version it is at."""
         wanted = f"airflow {version('apache-airflow')}"
-        if postgres.note(self.config, "airflow") == wanted:
+        if postgres.note(self.config, self.credentials, "airflow") == wanted:
             return
         path = log_file(self.config, "migrate")
         with path.open("wb") as out:
@@ -267,7 +264,7 @@ class Stack:
             raise ServiceUnavailable(
                 f"`airflow db migrate` failed. See {path}; its last lines:\n{tail(path, 12)}"
             )
-        postgres.note(self.config, "airflow", wanted)
+        postgres.note(self.config, self.credentials, "airflow", wanted)
 
     def _create_pool(self) -> None:
         self.airflow().ensure_pool("training", 2, "Training runs at a time: each takes a core or more")
@@ -284,6 +281,16 @@ def tail(path: Path, lines: int) -> str:
 
 def _wanted(config: Config, services: Iterable[Service]) -> list[Wanted]:
     return [Wanted(s.port(config), s.title, s.variable) for s in services if s.port]
+
+
+@contextmanager
+def _private_files() -> Iterator[None]:
+    """Let every file that is made be its owner's alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @contextmanager

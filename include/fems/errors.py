@@ -17,6 +17,10 @@ class DataError(FemsError):
     """The data cannot be used as it is. Retrying does not help."""
 
 
+class UnknownFormat(DataError):
+    """A stored record is of a format that this version does not read. Says what makes it anew."""
+
+
 class UndecodableObject(DataError):
     """A raw object that no reader understands; it goes to quarantine whole."""
 
@@ -25,8 +29,8 @@ class QualityFailed(DataError):
     """A critical expectation failed; the partition was not published."""
 
 
-class PoorerPartition(QualityFailed):
-    """A rebuilt month has less than the published one. It is published only on a person's word."""
+class NeedsAcceptance(QualityFailed):
+    """A month has less than the published one, or another level. It is published only on a person's word."""
 
 
 class TooLittleHistory(DataError):

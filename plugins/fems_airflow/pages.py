@@ -5,7 +5,7 @@ that Airflow's own pages use.
 """
 
 from html import escape
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import quote, urlsplit
 
 from airflow.sdk.configuration import conf
@@ -14,6 +14,9 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from fems.errors import FemsError
 from fems.registry.plant import Feed
+
+if TYPE_CHECKING:
+    from fems.flows.platform import Platform
 
 PREFIX = "/fems"
 QUALITY = f"{PREFIX}/quality"
@@ -34,6 +37,13 @@ Language = Literal["ko", "en"]
 def base_path() -> str:
     """Return the path that Airflow itself is served under, without a slash at its end."""
     return urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
+
+
+def _platform() -> "Platform":
+    """Return the platform, opened with the key that only reads."""
+    from fems.flows.platform import Platform
+
+    return Platform.from_environment(role="pages")
 
 
 def _html(text: str) -> HTMLResponse:
@@ -81,60 +91,52 @@ def to_login(request: Request, error: HTTPException) -> Response:
 @app.get("/quality")
 def quality_overview() -> HTMLResponse:
     """All months that were evaluated."""
-    from fems.flows.platform import Platform
-    from fems.quality.pages import overview as page
-    from fems.views.quality import overview
+    from fems.quality.pages import overview
+    from fems.views.quality import quality_overview
 
-    return _html(page(overview(Platform.from_environment()), f"{base_path()}{QUALITY}"))
+    return _html(overview(quality_overview(_platform()), f"{base_path()}{QUALITY}"))
 
 
 @app.get("/quality/{factory}")
 def quality_of_factory(factory: str) -> HTMLResponse:
     """The months of one factory."""
-    from fems.flows.platform import Platform
-    from fems.quality.pages import overview as page
-    from fems.views.quality import overview
+    from fems.quality.pages import overview
+    from fems.views.quality import quality_overview
 
-    return _html(page(overview(Platform.from_environment(), [factory]), f"{base_path()}{QUALITY}"))
+    return _html(overview(quality_overview(_platform(), [factory]), f"{base_path()}{QUALITY}"))
 
 
 @app.get("/quality/{feed}/{factory}/{month}")
 def quality_month(feed: Feed, factory: str, month: Month) -> HTMLResponse:
     """One month of a factory."""
-    from fems.flows.platform import Platform
     from fems.views.quality import month_page
 
     root = f"{base_path()}{QUALITY}"
-    return _html(month_page(Platform.from_environment(), factory, feed, month, root))
+    return _html(month_page(_platform(), factory, feed, month, root))
 
 
 @app.get("/quality/{feed}/{factory}/{month}/{grain}")
 def quality_docs(feed: Feed, factory: str, month: Month, grain: Grain) -> HTMLResponse:
     """The Data Docs page of a table's last evaluation."""
-    from fems.flows.evaluate import docs_key
-    from fems.flows.platform import Platform
-
-    platform = Platform.from_environment()
+    platform = _platform()
     platform.plant.factory(factory)
-    data = platform.lake.get(docs_key(feed, factory, month, grain))
-    if data is None:
+    page = platform.lake.evaluations.docs(feed, factory, month, grain)
+    if page is None:
         raise HTTPException(404, f"no Data Docs of {feed} {grain}, {month} are kept")
-    return _html(data.decode())
+    return _html(page)
 
 
 @app.get("/report/{factory}")
 def report_newest(factory: str, lang: Language = "ko") -> HTMLResponse:
     """The report of a factory's newest forecast."""
-    from fems.flows.platform import Platform
-    from fems.flows.report import report_html
+    from fems.views.report import report_page
 
-    return _html(report_html(Platform.from_environment(), factory, None, lang))
+    return _html(report_page(_platform(), factory, None, lang))
 
 
 @app.get("/report/{factory}/{month}")
 def report_of_month(factory: str, month: Month, lang: Language = "ko") -> HTMLResponse:
     """The report of a factory's month."""
-    from fems.flows.platform import Platform
-    from fems.flows.report import report_html
+    from fems.views.report import report_page
 
-    return _html(report_html(Platform.from_environment(), factory, month, lang))
+    return _html(report_page(_platform(), factory, month, lang))

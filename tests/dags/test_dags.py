@@ -129,3 +129,27 @@ def test_a_late_run_is_told_of_long_before_it_is_stopped(bag, dag_id: str) -> No
     (alert,) = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline]
     assert alert.callback.path == "fems_airflow.notify.DeadlineNotifier"
     assert alert.interval < dag.dagrun_timeout
+
+
+@pytest.mark.parametrize("dag_id", ["forecast", "ingest", "monitor", "train"])
+def test_the_form_opens_ready_to_start(bag, dag_id: str) -> None:
+    """A field with a value that its own type refuses, or a required one that is empty, keeps *Trigger* disabled."""
+    dag = bag.dags[dag_id]
+    dag.params.validate()
+    for name in dag.params:
+        param = dag.params.get_param(name)
+        kinds = param.schema["type"] if isinstance(param.schema["type"], list) else [param.schema["type"]]
+        assert param.value not in ("", [], {}), f"{name} is empty; an optional field is None and says null"
+        assert param.value is not None or "null" in kinds
+
+
+def test_a_misspelt_param_is_named(bag) -> None:
+    from fems.errors import ConfigError
+    from fems_airflow.params import known_params
+
+    dag = bag.dags["train"]
+    assert known_params({"factories": None, "epochs": 5}, dag) == {"factories": None, "epochs": 5}
+    with pytest.raises(
+        ConfigError, match=r"'factory', which the Dag train does not have; it has epochs, factories"
+    ):
+        known_params({"factories": None, "factory": ["1100"]}, dag)

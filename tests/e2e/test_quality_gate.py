@@ -34,7 +34,7 @@ def damaged_run(airflow_stack: Stack, platform: Platform) -> tuple[str, dict[str
     """A run after which one factory's month would be nearly empty; its ID, and what was published before."""
     first = ended(airflow_stack, "ingest", start(airflow_stack, "ingest", {"factories": FACTORIES}))
     assert first["state"] == "success"
-    before = {f: platform.lake.manifests("meter", f)[MONTH]["fingerprint"] for f in FACTORIES}
+    before = {f: platform.lake.manifests("meter", f)[MONTH].fingerprint for f in FACTORIES}
     for factory in FACTORIES:
         for raw in platform.lake.raw_objects("meter", factory):
             if f"{raw.day:%Y-%m}" != MONTH:
@@ -65,7 +65,7 @@ def test_two_are_published_and_the_damaged_one_is_not(
     }
     assert all(t["try_number"] == 1 for t in tasks), "bad data is not worth a retry"
     for factory, fingerprint in before.items():
-        now = platform.lake.manifests("meter", factory)[MONTH]["fingerprint"]
+        now = platform.lake.manifests("meter", factory)[MONTH].fingerprint
         assert (now == fingerprint) == (factory == DAMAGED)
     served = platform.lake.published("meter", "hour", DAMAGED, [MONTH]).to_pandas()
     assert served["used_kwh"].notna().mean() > 0.95, "the last good partition is served"

@@ -16,11 +16,13 @@ from typer.testing import CliRunner
 
 from fems.cli.main import app
 from fems.cli.tables import rows_table
+from fems.contracts.manifest import RowCounts
+from fems.contracts.status import Accuracy, FactoryStatus, ForecastStatus
+from fems.flows.ingest import ingest_status
 from fems.flows.platform import Platform
 from fems.lake.lake import Lake
 from fems.lake.store import FolderStore
 from fems.settings import settings
-from fems.views.status import ingested
 
 DAYS = [date(2025, 3, 30), date(2025, 3, 31), date(2025, 4, 1), date(2025, 4, 2)]
 
@@ -262,10 +264,14 @@ def test_a_changed_rule_is_told(registry: Path, folder: Path, tmp_path: Path) ->
 
 
 def test_status_shows_the_shares_and_fits(folder: Path) -> None:
-    told = ingested(Platform(Lake(FolderStore(folder)), plant(), settings()), "F")
-    assert told["shares"]["filled_pct"] == round(500 / 3840, 4)
-    told["rows"] = {"read": 13_133_622, "published": 13_131_577, "quarantined": 10_507, "duplicate": 11_538}
-    table = rows_table({"2100": {"name": "Food processing", "simulated": True, **told}})
+    ingested = ingest_status(Platform(Lake(FolderStore(folder)), plant(), settings()), "F")
+    assert ingested.shares.filled_pct == round(500 / 3840, 4)
+    status = FactoryStatus(
+        name="Food processing", simulated=True, model_version=None, accuracy=Accuracy(),
+        forecast=ForecastStatus(), **dict(ingested),
+    )  # fmt: skip
+    rows = RowCounts(read=13_133_622, published=13_131_577, quarantined=10_507, duplicate=11_538)
+    table = rows_table({"2100": status.model_copy(update={"rows": rows})})
     console = Console(width=140)
     with console.capture() as captured:
         console.print(table)

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from embedded import credentials, environment
 from embedded.__main__ import app
+from embedded.accounts import ROLES
 from embedded.config import Config, socket_dir
 from embedded.ports import Wanted, free_ports, require_free
 from embedded.services import closure
@@ -66,6 +67,17 @@ def test_damaged_secrets_are_not_replaced(tmp_path: Path) -> None:
     path.write_text(json.dumps({"minio_user": "x"}))
     with pytest.raises(ConfigError, match=r"credentials\.json"):
         credentials.load_or_create(path)
+
+
+def test_secrets_of_an_earlier_version_are_kept_and_the_new_ones_added(tmp_path: Path) -> None:
+    path = tmp_path / "credentials.json"
+    old = {name: f"old-{name}" for name in credentials._FIRST}
+    path.write_text(json.dumps(old))
+    made = credentials.load_or_create(path)
+    assert made.minio_password == "old-minio_password" and made.fernet_key == "old-fernet_key"
+    assert set(made.store_passwords) == set(ROLES) and len(made.postgres_password) > 20
+    assert credentials.load_or_create(path) == made
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_taken_port_names_service_holder_and_variable() -> None:

@@ -12,7 +12,7 @@ from test_forecast_tables import bands
 from fems.errors import TooLittleHistory
 from fems.forecast import days, demand, fallback, outlook, tables
 from fems.forecast.reasons import in_words
-from fems.forecast.summary import summarised
+from fems.forecast.summary import summarise
 from fems.model.history import History
 from fems.model.month_ahead.band import FACTORY
 
@@ -110,38 +110,40 @@ def test_a_new_level_and_a_season_are_told_free_of_weekday_and_holidays() -> Non
 def test_changes_are_by_day_and_only_against_what_was_measured(known: History, made: tables.Forecast) -> None:
     found = outlook.compared(made, known, ORIGIN)
     per_day = made.factory["native"]["used_kwh"].sum() / (705 / 24)
-    for name, month in (("last_month", "2026-02"), ("last_year", "2025-03")):
-        beside = found[name]
-        assert beside is not None and beside["month"] == month
+    for beside, month in ((found.last_month, "2026-02"), (found.last_year, "2025-03")):
+        assert beside is not None and beside.month == month
         start = pd.Timestamp(f"{month}-01", tz="Asia/Seoul")
         then = known.between(start, start + pd.DateOffset(months=1)).factory_kwh
-        assert beside["kwh"] == pytest.approx(then.sum())
-        assert beside["change_pct"] == pytest.approx(100 * (per_day / (then.mean() * 24) - 1))
-    assert found["last_month"]["working_days"] == 17  # type: ignore[index] # 20, three of them Seollal
+        assert beside.kwh == pytest.approx(then.sum())
+        assert beside.change_pct == pytest.approx(100 * (per_day / (then.mean() * 24) - 1))
+    assert found.last_month is not None and found.last_month.working_days == 17  # 20, three of them Seollal
     short = known.between(pd.Timestamp("2025-06-01", tz="Asia/Seoul"), ORIGIN)
-    assert outlook.compared(made, short, ORIGIN)["last_year"] is None
+    assert outlook.compared(made, short, ORIGIN).last_year is None
 
 
 def test_cost_emission_and_equipment_add_up(
     known: History, made: tables.Forecast, expected: demand.Demand
 ) -> None:
-    found = summarised(made, known, ORIGIN, PLANT, "F", expected)
-    cost, total = found["cost"], found["kwh"]
-    assert sum(row["kwh"] for row in cost["by_load"]) == total
+    found = summarise(made, known, ORIGIN, PLANT, "F", expected)
+    cost, total = found.cost, found.kwh
+    assert cost is not None and found.carbon is not None and found.demand is not None
+    assert sum(row.kwh for row in cost.by_load) == total
     hour = made.factory["hour"]
     day_time = hour["timestamp"].dt.hour.between(8, 19)
     energy = (hour["used_kwh"] * np.where(day_time, 150, 50)).sum()
-    assert cost["energy"] == pytest.approx(energy)
-    assert cost["demand"] == pytest.approx(1000 * expected.kw)
-    assert cost["total"] == pytest.approx(energy + 1000 * expected.kw)
-    assert found["carbon"]["tco2e"] == pytest.approx(total / 2000) and found["carbon"]["year"] == 2020
-    machines = found["top_equipment"]
-    assert [m["name"] for m in machines] == ["Press", "Pump"]
-    assert sum(m["kwh"] for m in machines) == total
-    assert sum(m["peak_share_pct"] for m in machines) == pytest.approx(100)
-    assert found["kwh_p10"] < total < found["kwh_p90"]
-    assert [d["date"] for d in found["days"] if d["rank"] == 1] == [found["peak_days"][0]["date"]]
-    assert 0 < found["demand"]["chance_over_contract"] < 1 or found["demand"]["kw"] < 400
+    assert cost.energy == pytest.approx(energy)
+    assert cost.demand == pytest.approx(1000 * expected.kw)
+    assert cost.total == pytest.approx(energy + 1000 * expected.kw)
+    assert found.carbon.tco2e == pytest.approx(total / 2000) and found.carbon.year == 2020
+    machines = found.top_equipment
+    assert [m.name for m in machines] == ["Press", "Pump"]
+    assert sum(m.kwh for m in machines) == total
+    assert sum(m.peak_share_pct or 0.0 for m in machines) == pytest.approx(100)
+    assert found.kwh_p10 is not None and found.kwh_p90 is not None
+    assert found.kwh_p10 < total < found.kwh_p90
+    assert [d.date for d in found.days if d.rank == 1] == [found.peak_days[0].date]
+    chance = found.demand.chance_over_contract
+    assert (chance is not None and 0 < chance < 1) or found.demand.kw < 400
 
 
 def test_a_fallback_is_the_better_baseline_with_a_band_that_holds(known: History) -> None:

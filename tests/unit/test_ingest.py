@@ -12,16 +12,17 @@ from test_process import day_lines
 from test_raw import HEADER, plant
 
 from fems.contracts.grains import GRAINS
+from fems.contracts.manifest import ObjectCounts, RowCounts
 from fems.errors import DataError, QualityFailed
 from fems.flows.history import published_hours, published_months
-from fems.flows.ingest import ingest_factory, stale_factories
+from fems.flows.ingest import ingest_factory, ingest_status, stale_factories
 from fems.flows.partitions import stale
 from fems.flows.platform import Platform
 from fems.lake import keys
 from fems.lake.lake import Lake
 from fems.lake.store import FolderStore
 from fems.settings import Settings
-from fems.views.status import ingested, quarantined
+from fems.views.published import quarantined
 
 DAYS = [date(2025, 3, d) for d in range(1, 5)]
 
@@ -50,10 +51,10 @@ def snapshot(platform: Platform) -> dict[str, bytes]:
 
 
 def test_a_second_run_with_nothing_new_does_nothing(platform: Platform) -> None:
-    assert ingest_factory(platform, "F")["partitions"] == 1
+    assert ingest_factory(platform, "F").partitions == 1
     before = snapshot(platform)
     assert stale_factories(platform, ["F"]) == []
-    assert ingest_factory(platform, "F")["partitions"] == 0
+    assert ingest_factory(platform, "F").partitions == 0
     assert snapshot(platform) == before
 
 
@@ -71,16 +72,11 @@ def test_a_late_file_and_a_changed_rule_need_no_hand(platform: Platform) -> None
     late = lines_of(DAYS[2])
     put(platform, DAYS[2], late[:150])
     ingest_factory(platform, "F")
-    assert ingested(platform, "F")["rows"]["read"] == 3 * 192 + 150
+    assert ingest_status(platform, "F").rows.read == 3 * 192 + 150
     put(platform, DAYS[2], late[150:], "meter_late.csv")
     assert [job.month for job in stale(platform.lake, platform.source("F", "meter"))] == ["2025-03"]
     ingest_factory(platform, "F")
-    assert ingested(platform, "F")["rows"] == {
-        "read": 768,
-        "published": 768,
-        "quarantined": 0,
-        "duplicate": 0,
-    }
+    assert ingest_status(platform, "F").rows == RowCounts(read=768, published=768)
 
     changed = plant(delimiter=";")
     assert stale(platform.lake, Platform(platform.lake, changed, platform.settings).source("F", "meter"))
@@ -94,18 +90,18 @@ def test_bad_files_go_to_quarantine_and_the_others_are_published(platform: Platf
     put(platform, DAYS[3], [line.replace(",F,", ",2100,") for line in lines_of(DAYS[3])], "other.csv")
     ingest_factory(platform, "F")
 
-    found = ingested(platform, "F")
-    rows = found["rows"]
-    assert rows["read"] == rows["published"] + rows["quarantined"] + rows["duplicate"]
-    assert rows["published"] == 4 * 192
-    assert found["objects"] == {"read": 8, "quarantined": 2}
+    found = ingest_status(platform, "F")
+    rows = found.rows
+    assert rows.read == rows.published + rows.quarantined + rows.duplicate
+    assert rows.published == 4 * 192
+    assert found.objects == ObjectCounts(read=8, quarantined=2)
     records = quarantined(platform, "F", "meter")
-    reasons = {r["object"].rsplit("/", 1)[1]: r["reason"] for r in records}
+    reasons = {r.object.rsplit("/", 1)[1]: r.reason for r in records}
     assert "fields where the header has 8" in reasons["cut.csv"]
     assert "empty" in reasons["empty.csv"]
     assert "PNG" in reasons["picture.csv"]
     assert "2100" in reasons["other.csv"]
-    assert sum(r["object"].endswith("other.csv") for r in records) == 192
+    assert sum(r.object.endswith("other.csv") for r in records) == 192
 
     for name in ("cut.csv", "empty.csv", "picture.csv", "other.csv"):
         platform.lake.store.delete(keys.raw_key("meter", "F", DAYS[3], name))
@@ -159,11 +155,11 @@ def test_a_publish_that_was_cut_off_leaves_the_last_good_one_and_is_made_again(p
 def test_months_are_partitions_and_a_running_month_has_no_empty_days(platform: Platform) -> None:
     put(platform, date(2025, 4, 2), lines_of(date(2025, 4, 2)))
     result = ingest_factory(platform, "F")
-    assert result["months"] == ["meter 2025-03", "meter 2025-04"]
+    assert result.months == ("meter 2025-03", "meter 2025-04")
     manifests = platform.lake.manifests("meter", "F")
-    assert manifests["2025-03"]["last_day"] == "2025-03-31"
-    assert manifests["2025-04"]["last_day"] == "2025-04-02"
-    assert manifests["2025-04"]["rows"]["read"] == 192
+    assert manifests["2025-03"].last_day == date(2025, 3, 31)
+    assert manifests["2025-04"].last_day == date(2025, 4, 2)
+    assert manifests["2025-04"].rows.read == 192
 
 
 def test_the_tables_describe_themselves(platform: Platform) -> None:
@@ -181,10 +177,10 @@ def test_a_file_under_a_wrong_date_is_quarantined_and_moves_nothing(platform: Pl
         QualityFailed, match=r"2026-08: no row could be used.*wrong\.csv: the object is empty"
     ):
         ingest_factory(platform, "F")
-    assert platform.lake.manifests("meter", "F")["2026-08"]["empty"]
+    assert platform.lake.manifests("meter", "F")["2026-08"].empty
     assert published_months(platform.lake, "F") == ["2025-03"]
     assert published_hours(platform, "F")["timestamp"].max().date() == DAYS[-1]
-    assert [r["reason"] for r in quarantined(platform, "F", "meter")] == ["the object is empty"]
+    assert [r.reason for r in quarantined(platform, "F", "meter")] == ["the object is empty"]
     assert stale_factories(platform, ["F"]) == []
 
 
@@ -208,7 +204,7 @@ def test_what_failed_is_counted(platform: Platform) -> None:
         put(platform, day, [f"{day} 0{h}:00:00,F,F-M01,ERR,ERR,ERR,ERR,ERR" for h in range(9)])
     with pytest.raises(QualityFailed):
         ingest_factory(platform, "F")
-    assert ingested(platform, "F")["quality"]["critical_failed"] >= 1
+    assert ingest_status(platform, "F").quality.critical_failed >= 1
 
 
 def test_rows_that_come_days_late_find_their_month(platform: Platform) -> None:
@@ -218,13 +214,13 @@ def test_rows_that_come_days_late_find_their_month(platform: Platform) -> None:
     put(platform, day, rows[:100])
     put(platform, date(2025, 4, 2), lines_of(date(2025, 4, 2)) + rows[100:])
     result = ingest_factory(platform, "F")
-    assert result["months"] == ["meter 2025-03", "meter 2025-04", "meter 2025-03"]
+    assert result.months == ("meter 2025-03", "meter 2025-04", "meter 2025-03")
     manifests = platform.lake.manifests("meter", "F")
-    assert manifests["2025-03"]["days"]["2025-03-31"]["published"] == 192
-    assert manifests["2025-04"]["rows"] == {"read": 192, "published": 192, "quarantined": 0, "duplicate": 0}
-    assert manifests["2025-04"]["late"][0]["days"] == ["2025-03-31"]
+    assert manifests["2025-03"].days[day].published == 192
+    assert manifests["2025-04"].rows == RowCounts(read=192, published=192)
+    assert manifests["2025-04"].late[0].days == (day,)
     before = snapshot(platform)
-    assert ingest_factory(platform, "F")["partitions"] == 0
+    assert ingest_factory(platform, "F").partitions == 0
     for item in list(platform.lake.store.list("processed/")):
         platform.lake.store.delete(item.key)
     ingest_factory(platform, "F")
@@ -239,7 +235,7 @@ def test_rows_that_come_too_late_are_quarantined(platform: Platform) -> None:
         "old.csv",
     )
     ingest_factory(platform, "F")
-    [reason] = {r["reason"].split("' ")[1] for r in quarantined(platform, "F", "meter")}
+    [reason] = {r.reason.split("' ")[1] for r in quarantined(platform, "F", "meter")}
     assert reason == "is outside the object's day 2025-03-04 and the 7 days before it"
 
 
@@ -255,7 +251,7 @@ def test_a_rule_for_one_factory_leaves_the_others_as_they_are(platform: Platform
     changed = Platform(platform.lake, plant(), own)
     assert [job.month for job in stale(changed.lake, changed.source("F", "meter"))] == ["2025-03"]
     ingest_factory(changed, "F")
-    causes = changed.lake.manifests("meter", "F")["2025-03"]["causes"]
+    causes = changed.lake.manifests("meter", "F")["2025-03"].causes
     assert causes == {
         "outside limits": sum(float(line.split(",")[5]) > 21 for d in DAYS for line in day_lines(d))
     }

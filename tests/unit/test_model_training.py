@@ -1,5 +1,7 @@
 """The networks, small: they learn nothing of the future, repeat themselves, add up and survive a save."""
 
+import contextlib
+import json
 import pickle
 import subprocess
 import sys
@@ -16,8 +18,9 @@ from fems.errors import DataError, TooLittleHistory
 from fems.model import backtest, bundle, runtime
 from fems.model.history import History
 from fems.model.month_ahead import features as samples
-from fems.model.month_ahead import gate, prior
+from fems.model.month_ahead import gate, prior, trees
 from fems.model.month_ahead.band import Bands
+from fems.model.month_ahead.boosted import BoostedTrees
 from fems.model.month_ahead.experts import NAMES
 from fems.model.month_ahead.gate_inference import Forward
 from fems.model.month_ahead.model import MonthAheadModel
@@ -199,7 +202,7 @@ def test_a_forecast_does_without_tensorflow(
 import pickle, sys
 from pathlib import Path
 
-for name in ("tensorflow", "keras", "statsforecast"):  # as where they are not installed
+for name in ("tensorflow", "keras", "statsforecast", "xgboost"):  # as where they are not installed
     sys.modules[name] = None
 from fems.model import bundle
 
@@ -304,7 +307,7 @@ def test_a_saved_bundle_forecasts_the_same_and_holds_no_pickle(
     assert read.metrics == bundle.finite(made.metrics)
     assert read.month_ahead.trained_until == network_model.trained_until
     for path in (tmp_path / "b").rglob("*"):
-        assert path.suffix in (".json", ".keras", ".npz", ".txt")
+        assert path.suffix in (".json", ".keras", ".npz")
         assert not holds_pickle(path), path
 
 
@@ -317,3 +320,73 @@ def test_a_bundle_of_other_experts_is_refused(trained: TrainedFactory, tmp_path:
     about.write_text("{")
     with pytest.raises(DataError, match="no bundle"):
         bundle.load(tmp_path)
+
+
+def test_a_bundle_of_an_older_format_says_train_again(trained: TrainedFactory, tmp_path: Path) -> None:
+    bundle.save(trained.bundle("1100"), tmp_path)
+    about = json.loads((tmp_path / "bundle.json").read_text())
+    (tmp_path / "bundle.json").write_text(json.dumps(about | {"format": bundle.FORMAT - 1}))
+    with pytest.raises(DataError, match=rf"format {bundle.FORMAT - 1} .*train the factory again"):
+        bundle.load(tmp_path)
+
+
+def test_trees_say_what_xgboost_says(tmp_path: Path) -> None:
+    import xgboost
+
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(500, trees.COLUMNS)) * 1e3
+    target = table[:, 0] + 10 * np.abs(table[:, 3]) + rng.normal(size=500)
+    for rounds in (1, 40):
+        booster = xgboost.train({"max_depth": 5, "base_score": 0.0}, xgboost.DMatrix(table, target), rounds)
+        BoostedTrees.of(booster, 7.0, 5).save(tmp_path / "trees.npz")
+        read = BoostedTrees.load(tmp_path / "trees.npz", trees.COLUMNS)
+        np.testing.assert_allclose(read(table), 7.0 + booster.inplace_predict(table), rtol=1e-5, atol=1e-2)
+
+
+@pytest.mark.parametrize("content", [b"", b"tree\nversion=v4\n", b"{}", b"PK\x03\x04 cut off"])
+def test_what_is_no_trees_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "trees.npz").write_bytes(content)
+    with pytest.raises(DataError, match="no trees"):
+        BoostedTrees.load(tmp_path / "trees.npz", trees.COLUMNS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"feature": np.full((2, 3), trees.COLUMNS, np.uint8)},
+        {"feature": np.zeros((2, 2), np.uint8)},
+        {"feature": np.zeros((2, 3), np.int64)},
+        {"threshold": np.zeros((2, 7), np.float32)},
+        {"value": np.zeros((2, 3), np.float32)},
+        {"value": np.full((2, 4), np.nan, np.float32)},
+        {"base": np.zeros(1)},
+    ],
+)
+def test_arrays_that_are_no_trees_are_refused(change: dict[str, np.ndarray], tmp_path: Path) -> None:
+    flat = {"feature": np.zeros((2, 3), np.uint8), "threshold": np.zeros((2, 3), np.float32)}
+    flat |= {"value": np.ones((2, 4), np.float32), "base": np.array(0.0)}
+    np.savez(tmp_path / "trees.npz", **flat)
+    assert BoostedTrees.load(tmp_path / "trees.npz", trees.COLUMNS)(np.zeros((1, trees.COLUMNS))) == 2.0
+    np.savez(tmp_path / "trees.npz", **(flat | change))
+    with pytest.raises(DataError, match="no trees over 15 columns"):
+        BoostedTrees.load(tmp_path / "trees.npz", trees.COLUMNS)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_damaged_trees_are_refused_or_forecast_within_bounds(seed: int, tmp_path: Path) -> None:
+    """A changed byte ends as an error, or as numbers; never as a process that dies."""
+    rng = np.random.default_rng(seed)
+    made = BoostedTrees(
+        rng.integers(0, trees.COLUMNS, (9, 31), np.uint8),
+        rng.normal(size=(9, 31)).astype(np.float32),
+        rng.normal(size=(9, 32)).astype(np.float32),
+        np.array(1.0),
+    )
+    path = tmp_path / "trees.npz"
+    made.save(path)
+    content = bytearray(path.read_bytes())
+    for at in rng.integers(0, len(content), 1 + seed % 3):
+        content[at] = rng.integers(256)
+    path.write_bytes(content[: int(rng.integers(len(content)))] if seed % 4 == 0 else content)
+    with contextlib.suppress(DataError):
+        assert np.isfinite(BoostedTrees.load(path, trees.COLUMNS)(np.ones((5, trees.COLUMNS)))).all()

@@ -7,22 +7,22 @@ import pytest
 from rich.console import Console
 
 from fems.cli.monitor import as_plain, record_table, verdict
-from fems.flows.monitor import Findings
-from fems.monitor.behind import Standing
-from fems.monitor.record import COLUMNS
+from fems.contracts.monitoring import Standing
+from fems.contracts.track_record import COLUMNS
+from fems.flows.monitor import MonitorResult
 
 ORIGIN = pd.Timestamp("2026-02-01", tz="Asia/Seoul")
 
 
 def findings(
     champion: str | None = "3", standing: Standing | None = None, reason: str | None = None
-) -> Findings:
+) -> MonitorResult:
     rows = [
         ("1120", "2026-02", ORIGIN, version, sensor, ORIGIN + pd.Timedelta(days=2), 48, 1000.0, 1100.0, 10.0, 91.25,
          float("nan"), 0.81)
         for version, sensor in (("3", ""), ("3", "1120-M01"), ("weekly_naive", ""))
     ]  # fmt: skip
-    return Findings(pd.DataFrame(rows, columns=list(COLUMNS)), champion, standing, [], reason, ORIGIN)
+    return MonitorResult(pd.DataFrame(rows, columns=list(COLUMNS)), champion, standing, [], reason, ORIGIN)
 
 
 def printed(equipment: bool) -> str:
@@ -45,10 +45,13 @@ def test_the_factory_alone_or_every_machine() -> None:
         (findings(champion=None), "no model yet"),
         (findings(reason="it fell behind"), "it fell behind"),
         (findings(), "too few days"),
-        (findings(standing=Standing("3", 7, 91.0, 85.0, 1)), "holds: accuracy 91.0 against 85.0"),
+        (
+            findings(standing=Standing(version="3", days=7, accuracy=91.0, weekly_naive=85.0, worse_days=1)),
+            "holds: accuracy 91.0 against 85.0",
+        ),
     ],
 )
-def test_a_line_a_factory_says_whether_its_model_fits(found: Findings, said: str) -> None:
+def test_a_line_a_factory_says_whether_its_model_fits(found: MonitorResult, said: str) -> None:
     assert said in verdict(found)
 
 

@@ -1,8 +1,12 @@
 """What people are told: grouped, the most urgent first, with what to do and a link."""
 
+from datetime import datetime
+
 import pytest
 
 from fems import errors
+from fems.contracts.monitoring import ComingPeak, TrainingRequest
+from fems.contracts.outcomes import MonitorOutcome, TrainingOutcome
 from fems.monitor import notices
 
 LINK = "https://airflow.example.com/dags/ingest/runs/r1?a=1&b=2"
@@ -12,6 +16,23 @@ def message(*found: notices.Notice) -> notices.Message:
     made = notices.compose(found, LINK)
     assert made is not None
     return made
+
+
+def trained(alias: str, reason: str) -> object:
+    """What a task of the Dag train passes on."""
+    outcome = TrainingOutcome(
+        factory_id="1100", month="2026-03", version="4", alias=alias, reason=reason, metrics={}
+    )
+    return outcome.model_dump(mode="json")
+
+
+def monitored(request: TrainingRequest | None = None, peak: ComingPeak | None = None) -> object:
+    """What a task of the Dag monitor passes on."""
+    outcome = MonitorOutcome(
+        factory_id="1120", forecasts=1, champion="3", standing=None, moved=(), reason="behind", request=request,
+        peak=peak,
+    )  # fmt: skip
+    return outcome.model_dump(mode="json")
 
 
 def failures(count: int) -> list[notices.Notice]:
@@ -39,7 +60,7 @@ def test_the_subject_names_who_and_stays_short() -> None:
 
 def test_the_most_urgent_stands_first() -> None:
     told = message(
-        *notices.of_training({"alias": "champion", "factory_id": "1100", "version": "4", "reason": "better"}),
+        *notices.of_training(trained("champion", "better")),
         notices.of_failure("1120", "ServiceUnavailable: MinIO"),
         *failures(1),
     )
@@ -68,21 +89,22 @@ def test_a_run_that_failed_as_a_whole_says_why(reason: str) -> None:
 
 
 def test_a_champion_that_stayed_is_no_news() -> None:
-    assert (
-        notices.of_training({"alias": "challenger", "factory_id": "1100", "version": "4", "reason": "x"})
-        == []
-    )
+    assert notices.of_training(trained("challenger", "x")) == []
 
 
 def test_the_monitor_tells_of_requests_and_peaks_and_is_silent_otherwise() -> None:
-    quiet = {"factory_id": "1120", "request": None, "peak": None, "reason": "behind"}
-    assert notices.of_monitor(quiet) == []
-    peak = {"kw": 1234.5, "at": "2026-03-05T14:15:00+09:00", "contract_kw": 1200.0, "chance_pct": 62.4}
-    found = notices.of_monitor(quiet | {"request": {"reason": "it moved"}, "peak": peak})
+    at = datetime.fromisoformat("2026-03-05T14:15:00+09:00")
+    request = TrainingRequest(id="asked__1120", factory_id="1120", asked=at, reason="it moved")
+    peak = ComingPeak(kw=1234.5, at=at, contract_kw=1200.0, chance_pct=62.4)
+    assert notices.of_monitor(monitored()) == []
+    found = notices.of_monitor(monitored(request=request, peak=peak))
     assert [one.kind for one in found] == ["drift", "peak"]
     assert found[0].what == "it moved"
     assert all(part in found[1].what for part in ("1,234 kW", "14:15", "1,200 kW", "62 %"))
-    assert "chance" not in notices.of_monitor(quiet | {"peak": peak | {"chance_pct": None}})[0].what
+    assert (
+        "chance"
+        not in notices.of_monitor(monitored(peak=peak.model_copy(update={"chance_pct": None})))[0].what
+    )
 
 
 def test_html_is_escaped() -> None:

@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fems.contracts.monitoring import Standing
+from fems.contracts.track_record import COLUMNS, FACTORY
 from fems.model import scores
 from fems.model.baselines import weekly_naive
 from fems.model.history import History
 from fems.monitor import behind, record
-from fems.monitor.record import COLUMNS, FACTORY, Past
+from fems.monitor.record import Past
 
 ZONE = "Asia/Seoul"
 START = pd.Timestamp("2025-03-03", tz=ZONE)
@@ -47,38 +49,37 @@ def forecast(
 def test_a_row_says_what_its_columns_promise() -> None:
     known = history()
     rows = record.rows(record.join(forecast(25.0, low=100.0, high=5.0), known))
-    assert [row["sensor_id"] for row in rows] == [FACTORY, "m1", "m2"]
-    assert all(tuple(row) == COLUMNS for row in rows)
+    assert [row.sensor_id for row in rows] == [FACTORY, "m1", "m2"]
     truth = known.factory_kwh[24 * 28 :]
     before = known.factory_kwh[: 24 * 28]
     factory = rows[0]
-    assert factory["hours"] == len(truth) == 24 * 14
-    assert factory["until"] == known.end and factory["origin"] == ORIGIN and factory["model_version"] == "3"
-    assert factory["actual_kwh"] == pytest.approx(truth.sum())
-    assert factory["forecast_kwh"] == pytest.approx(37.5 * len(truth))
-    assert factory["bias_pct"] == pytest.approx(100 * (37.5 * len(truth) / truth.sum() - 1))
+    assert factory.hours == len(truth) == 24 * 14
+    assert factory.until == known.end and factory.origin == ORIGIN and factory.model_version == "3"
+    assert factory.actual_kwh == pytest.approx(truth.sum())
+    assert factory.forecast_kwh == pytest.approx(37.5 * len(truth))
+    assert factory.bias_pct == pytest.approx(100 * (37.5 * len(truth) / truth.sum() - 1))
     rmse = np.sqrt(np.mean((truth - 37.5) ** 2))
-    assert factory["accuracy"] == pytest.approx(100 * (1 - rmse / (before.max() - before.min())))
+    assert factory.accuracy == pytest.approx(100 * (1 - rmse / (before.max() - before.min())))
     naive = weekly_naive(known, ORIGIN, len(truth)).sum(axis=1)
-    assert factory["weekly_naive_accuracy"] == pytest.approx(
+    assert factory.weekly_naive_accuracy == pytest.approx(
         scores.accuracy(truth, naive, before.max() - before.min())
     )
-    assert factory["coverage_80"] == pytest.approx(np.mean((truth <= 42.5) & (truth >= -62.5)))
-    assert np.isnan(rows[1]["coverage_80"]), "no band of the machine was published"
+    assert factory.coverage_80 == pytest.approx(np.mean((truth <= 42.5) & (truth >= -62.5)))
+    assert np.isnan(rows[1].coverage_80), "no band of the machine was published"
 
 
 def test_hours_without_truth_count_nowhere() -> None:
     gone = tuple(range(24 * 28, 24 * 28 + 30))
-    rows = {row["sensor_id"]: row for row in record.rows(record.join(forecast(25.0), history(holes=gone)))}
-    assert rows["m1"]["hours"] == 24 * 14 - 30 == rows[FACTORY]["hours"]
-    assert rows["m2"]["hours"] == 24 * 14
+    rows = {row.sensor_id: row for row in record.rows(record.join(forecast(25.0), history(holes=gone)))}
+    assert rows["m1"].hours == 24 * 14 - 30 == rows[FACTORY].hours
+    assert rows["m2"].hours == 24 * 14
 
 
 def test_what_was_not_measured_yet_has_no_row() -> None:
     known = history(days=28)
     assert record.rows(record.join(forecast(25.0), known)) == []
     later = record.rows(record.join(forecast(25.0), history(days=29)))
-    assert {row["hours"] for row in later} == {24}
+    assert {row.hours for row in later} == {24}
 
 
 def test_the_scale_comes_from_before_the_origin_alone() -> None:
@@ -95,13 +96,13 @@ def test_the_scale_comes_from_before_the_origin_alone() -> None:
 def test_without_a_week_before_the_origin_only_naive_is_unknown() -> None:
     early = START + pd.Timedelta(days=3)
     (row, *_) = record.rows(record.join(forecast(25.0, origin=early), history()))
-    assert np.isnan(row["weekly_naive_accuracy"]) and np.isfinite(row["accuracy"])
+    assert np.isnan(row.weekly_naive_accuracy) and np.isfinite(row.accuracy)
 
 
 def test_a_machine_that_is_no_longer_there_has_no_row() -> None:
     gone = forecast(25.0)
     gone.kwh.insert(0, "old", 3.0)
-    assert "old" not in {row["sensor_id"] for row in record.rows(record.join(gone, history()))}
+    assert "old" not in {row.sensor_id for row in record.rows(record.join(gone, history()))}
 
 
 def test_the_table_has_its_columns_in_order_with_and_without_rows() -> None:
@@ -119,7 +120,7 @@ def naive_but(error: float, known: History) -> pd.DataFrame:
     return truth + error
 
 
-def stands(known: History, *pasts: Past, version: str = "3") -> behind.Standing | None:
+def stands(known: History, *pasts: Past, version: str = "3") -> Standing | None:
     return behind.standing([record.join(past, known) for past in pasts], version, 7, known.end)
 
 

@@ -1,22 +1,26 @@
 """At most one request for training in a set time, whatever dies in between."""
 
-import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fems.errors import DataError
+from fems.contracts.forecast import DemandSummary
+from fems.contracts.monitoring import ComingPeak, TrainingRequest, TrainingRequests
 from fems.monitor import peaks, requests
 
 NOW, EVERY = datetime(2026, 3, 1, 20, 30, tzinfo=UTC), timedelta(days=14)
 
 
-def asked(*earlier: requests.Request, reason: str | None = "moved", after: timedelta = timedelta()):
-    return requests.due(list(earlier), "1120", reason, NOW + after, EVERY)
+def kept(*these: TrainingRequest) -> TrainingRequests:
+    return TrainingRequests(requests=these)
 
 
-def begun(request: requests.Request) -> requests.Request:
-    return requests.started([request], request.id, NOW)[0]
+def asked(*earlier: TrainingRequest, reason: str | None = "moved", after: timedelta = timedelta()):
+    return requests.due(kept(*earlier), "1120", reason, NOW + after, EVERY)
+
+
+def begun(request: TrainingRequest) -> TrainingRequest:
+    return requests.started(kept(request), request.id, NOW).requests[0]
 
 
 def test_a_reason_makes_a_request_and_none_makes_none() -> None:
@@ -50,42 +54,40 @@ def test_a_request_that_was_never_started_is_passed_on_again_as_the_same() -> No
 def test_the_first_mark_stays_and_other_requests_are_left_alone() -> None:
     made = asked()
     assert made is not None
-    other = requests.Request("other", "1120", made.asked, "x")
-    once = requests.started([other, made], made.id, NOW)
-    assert once[0] == other and once[1].started == NOW.isoformat()
+    other = made.model_copy(update={"id": "other", "reason": "x"})
+    once = requests.started(kept(other, made), made.id, NOW)
+    assert once.requests[0] == other and once.requests[1].started == NOW
     assert requests.started(once, made.id, NOW + EVERY) == once
 
 
-def test_requests_survive_being_kept() -> None:
+def test_a_request_is_written_down_once() -> None:
     made = asked()
     assert made is not None
-    kept = json.loads(json.dumps(requests.write([begun(made)])))
-    assert requests.read(kept, "key") == [begun(made)]
-    assert requests.read(None, "key") == []
-    with pytest.raises(DataError, match=r"some/key.json: .*remove it"):
-        requests.read({"what": 1}, "some/key.json")
+    once = requests.added(kept(), made)
+    assert once == kept(made) and requests.added(once, made) is once
 
 
-DEMAND = {"kw": 500.0, "at": "2026-03-05T14:15:00+09:00", "contract_kw": 450.0, "chance_over_contract": 0.6}
+DEMAND = DemandSummary(
+    kw=500.0, kw_p10=450.0, kw_p90=550.0, at=datetime.fromisoformat("2026-03-05T14:15:00+09:00"), day_chance=0.3,
+    minutes=15, contract_kw=450.0, chance_over_contract=0.6,
+)  # fmt: skip
 
 
 def test_a_peak_over_the_contract_is_told_before_it_comes() -> None:
-    assert peaks.coming({"demand": DEMAND}, NOW, 0.2) == {
-        "kw": 500.0, "at": DEMAND["at"], "contract_kw": 450.0, "chance_pct": 60.0,
-    }  # fmt: skip
-    assert peaks.coming({"demand": DEMAND}, NOW + timedelta(days=5), 0.2) is None, "it is over"
+    assert peaks.coming(DEMAND, NOW, 0.2) == ComingPeak(
+        kw=500.0, at=DEMAND.at, contract_kw=450.0, chance_pct=60.0
+    )
+    assert peaks.coming(DEMAND, NOW + timedelta(days=5), 0.2) is None, "it is over"
 
 
 @pytest.mark.parametrize(("chance", "told"), [(0.1, False), (0.2, True), (None, False)])
 def test_a_peak_under_the_contract_is_told_where_passing_it_is_likely_enough(
     chance: float | None, told: bool
 ) -> None:
-    demand = {**DEMAND, "kw": 440.0, "chance_over_contract": chance}
-    assert (peaks.coming({"demand": demand}, NOW, 0.2) is not None) is told
+    demand = DEMAND.model_copy(update={"kw": 440.0, "chance_over_contract": chance})
+    assert (peaks.coming(demand, NOW, 0.2) is not None) is told
 
 
-@pytest.mark.parametrize(
-    "summary", [{}, {"demand": None}, {"demand": {"kw": 1.0}}, {"demand": {**DEMAND, "contract_kw": None}}]
-)
-def test_a_forecast_that_tells_no_demand_is_tolerated(summary: dict) -> None:
-    assert peaks.coming(summary, NOW, 0.2) is None
+@pytest.mark.parametrize("demand", [None, DEMAND.model_copy(update={"contract_kw": None})])
+def test_a_forecast_that_tells_no_demand_is_tolerated(demand: DemandSummary | None) -> None:
+    assert peaks.coming(demand, NOW, 0.2) is None

@@ -14,7 +14,7 @@ from fems.flows.partitions import stale
 from fems.flows.platform import Platform
 from fems.lake import keys
 from fems.process.partition import process, row_totals
-from fems.views.status import quarantined
+from fems.views.published import quarantined
 
 NOON = datetime(2025, 3, 4, 3, 0, tzinfo=UTC)
 """12:00 in Seoul."""
@@ -24,16 +24,14 @@ EVENING = NOON + timedelta(hours=13)
 def test_hours_that_have_not_come_yet_are_quarantined_and_come_in_their_time(platform: Platform) -> None:  # noqa: F811
     ingest_factory(platform, "F", now=NOON)
     manifest = platform.lake.manifests("meter", "F")["2025-03"]
-    today = manifest["days"]["2025-03-04"]
-    assert (today["read"], today["published"], today["quarantined"]) == (192, 106, 86), (
-        "one hour is tolerated"
-    )
-    reasons = {r["reason"] for r in quarantined(platform, "F", "meter")}
+    today = manifest.days[date(2025, 3, 4)]
+    assert (today.read, today.published, today.quarantined) == (192, 106, 86), "one hour is tolerated"
+    reasons = {r.reason for r in quarantined(platform, "F", "meter")}
     assert "the time '2025-03-04 13:15' has not come yet: the collector's clock is wrong" in reasons
     assert stale_factories(platform, ["F"], NOON) == []
     assert stale_factories(platform, ["F"], EVENING) == ["F"]
     ingest_factory(platform, "F", now=EVENING)
-    assert platform.lake.manifests("meter", "F")["2025-03"]["rows"]["published"] == 4 * 192
+    assert platform.lake.manifests("meter", "F")["2025-03"].rows.published == 4 * 192
     assert quarantined(platform, "F", "meter") == []
 
 
@@ -47,7 +45,7 @@ def test_a_day_that_cannot_be_moves_no_other_and_heals(platform: Platform, wrong
     if other_month:
         with pytest.raises(QualityFailed, match=r"no row could be used.*192 rows in quarantine"):
             ingest_factory(platform, "F", now=now)
-        assert platform.lake.manifests("meter", "F")[wrong.isoformat()[:7]]["empty"]
+        assert platform.lake.manifests("meter", "F")[wrong.isoformat()[:7]].empty
         assert stale(platform.lake, platform.source("F", "meter"), now) == [], (
             "it fails once, not every night"
         )

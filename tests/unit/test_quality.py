@@ -16,8 +16,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from fems.cli.main import app
+from fems.contracts.evaluation import Profile
+from fems.contracts.forecast import ForecastQuality
+from fems.contracts.manifest import CellCounts
 from fems.errors import ConfigError, DataError, QualityFailed
-from fems.flows.evaluate import evaluate_forecast, evaluate_training, history, keep, prune, records
+from fems.flows.evaluate import evaluate_forecast, evaluate_training, keep, prune
 from fems.forecast.tables import Forecast, build
 from fems.lake import keys
 from fems.model.month_ahead.band import Bands
@@ -27,7 +30,7 @@ from fems.quality.layout import grid_times, one_row_each
 from fems.quality.table import EXAMPLES
 from fems.registry.plant import load_plant
 from fems.settings import ROOT, settings
-from fems.views.quality import month_page, month_picture, overview
+from fems.views.quality import month_page, month_picture, quality_overview
 
 ZONE = "Asia/Seoul"
 SUITES = sorted(path.stem for path in (ROOT / "expectations").glob("*.json"))
@@ -190,7 +193,7 @@ def test_a_unit_and_a_clock_are_seen_in_comparison_and_a_usual_month_is_not() ->
     table, _, _ = long(1, 24 * 28)
     hour = table["timestamp"].dt.hour.to_numpy()
 
-    def month(shift: int = 0, factor: float = 1.0) -> drift.Profile:
+    def month(shift: int = 0, factor: float = 1.0) -> Profile:
         shape = 50 + 40 * np.sin(2 * np.pi * (hour - shift) / 24)
         return drift.profile(table.assign(used_kwh=factor * (shape + rng.normal(0, 5, len(table)))), ZONE)
 
@@ -202,30 +205,24 @@ def test_a_unit_and_a_clock_are_seen_in_comparison_and_a_usual_month_is_not() ->
 
 
 def test_the_score_is_the_share_as_measured() -> None:
-    counts = {
-        "cells_measured": 90,
-        "cells_retyped": 5,
-        "cells_replaced": 3,
-        "cells_filled": 1,
-        "cells_missing": 1,
-    }
+    counts = CellCounts(cells_measured=90, cells_retyped=5, cells_replaced=3, cells_filled=1, cells_missing=1)
     assert score.score(counts) == 95.0
-    assert score.score({}) is None
+    assert score.score(CellCounts()) is None
     assert score.trend([99.0, None, 97.0, 98.0]) == 0.0 and score.trend([99.0]) is None
 
 
 def test_the_record_tells_the_month_and_its_pages_can_be_read(bench: Bench, tmp_path: Path) -> None:
-    record = records(bench.platform.lake, "meter", FACTORY)["2025-03"]
-    assert record["published"] and record["critical_failed"] == 0
-    assert set(record["days"]) == {f"2025-03-{day:02d}" for day in range(1, 32)}
-    assert 90 < record["score"] <= 100 and set(record["columns"]) >= {"used_kwh", "current_a"}
-    assert len(history(bench.platform.lake, "meter", FACTORY, "2025-03")) == 1
+    record = bench.platform.lake.evaluations.by_month("meter", FACTORY)["2025-03"]
+    assert record.published and record.critical_failed == 0 and record.score is not None
+    assert set(record.days) == {date(2025, 3, day) for day in range(1, 32)}
+    assert 90 < record.score <= 100 and set(record.columns) >= {"used_kwh", "current_a"}
+    assert len(bench.platform.lake.evaluations.history("meter", FACTORY, "2025-03")) == 1
     assert month_picture(bench.platform, record).startswith(b"\x89PNG")
     page = month_page(bench.platform, FACTORY, "meter", "2025-03", root="/fems/quality")
     assert "Published." in page and "/fems/quality/meter/2160/2025-03/hour" in page
     assert "http://" not in page and "https://" not in page
-    rows = overview(bench.platform, [FACTORY])
-    assert [row["month"] for row in rows if row["feed"] == "meter"] == ["2025-03", "2025-02", "2025-01"]
+    rows = quality_overview(bench.platform, [FACTORY])
+    assert [row.month for row in rows if row.feed == "meter"] == ["2025-03", "2025-02", "2025-01"]
     with pytest.raises(DataError, match=r"2024-01 was not evaluated \(evaluated: 2025-01 to 2025-03\)"):
         month_page(bench.platform, FACTORY, "meter", "2024-01")
 
@@ -241,13 +238,14 @@ def test_data_docs_ask_nothing_of_another_host(bench: Bench) -> None:
 
 def test_what_is_older_than_the_set_age_goes_and_the_last_word_stays(bench: Bench) -> None:
     lake = bench.platform.lake
-    record = {**records(lake, "meter", FACTORY)["2025-01"], "factory_id": "gone"}
-    keep(lake, record, "an old run", datetime(2025, 1, 1, tzinfo=UTC))
+    known = lake.evaluations.by_month("meter", FACTORY)["2025-01"]
+    record = known.model_copy(update={"factory_id": "gone"})
+    keep(lake, "meter", record, "an old run", datetime(2025, 1, 1, tzinfo=UTC))
     lake.store.put("quality/_docs/meter/factory=gone/month=2025-01/day.html", b"x")
     assert prune(lake, "meter", "gone", date(2025, 3, 1), keep_days=90) == 0
     assert prune(lake, "meter", "gone", date(2025, 6, 1), keep_days=90) == 2
     assert list(lake.store.keys("quality/_docs/meter/factory=gone/")) == []
-    assert "2025-01" in records(lake, "meter", "gone")
+    assert "2025-01" in lake.evaluations.by_month("meter", "gone")
 
 
 def fems(*arguments: object) -> tuple[int, str]:
@@ -336,11 +334,11 @@ def test_a_forecast_is_evaluated_before_it_is_published(bench: Bench, evaluator:
     source = bench.platform.source(FACTORY, "meter")
     forecast, origin = made_forecast()
 
-    def evaluated(recent: float = 60.0) -> dict[str, object]:
+    def evaluated(recent: float = 60.0) -> ForecastQuality:
         return evaluate_forecast(evaluator, source, forecast, origin, 1800, np.full(672, recent))
 
-    assert evaluated() == {"critical_failed": 0, "warning_failed": 0, "findings": []}
-    assert evaluated(recent=1000.0)["warning_failed"] == 3
+    assert evaluated() == ForecastQuality(critical_failed=0, warning_failed=0, findings=())
+    assert evaluated(recent=1000.0).warning_failed == 3
     good = forecast.equipment["hour"].copy()
     for column, row, value, expectation in (
         ("used_kwh", 3, 19.9, "expect_equipment_to_add_up_to_factory"),

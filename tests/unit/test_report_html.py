@@ -8,6 +8,7 @@ import openpyxl
 import pytest
 from plantlet import TRACK, content_of, expected
 
+from fems.contracts.forecast import Change
 from fems.report.content import Content
 from fems.report.page import money, number, opened_in, render, signed
 from fems.report.words import TEXT
@@ -55,12 +56,13 @@ def test_every_picture_has_words_and_ids_are_unique(page: str) -> None:
 
 def test_the_figures_of_the_page_are_those_of_the_summary(page: str, content: Content) -> None:
     summary = content.summary
+    assert summary.demand and summary.cost and summary.carbon
     for value in (
-        f"{summary['kwh'] / 1000:,.1f}",
-        f"{summary['demand']['kw']:,.0f}",
-        f"{summary['cost']['total']:,.0f}",
-        f"{summary['carbon']['tco2e']:,.1f}",
-        f"{summary['peak_days'][0]['kwh']:,.0f} kWh",
+        f"{summary.kwh / 1000:,.1f}",
+        f"{summary.demand.kw:,.0f}",
+        f"{summary.cost.total:,.0f}",
+        f"{summary.carbon.tco2e:,.1f}",
+        f"{summary.peak_days[0].kwh:,.0f} kWh",
         "91.4",
         "85.2",
     ):
@@ -79,8 +81,8 @@ def test_a_fallback_is_a_banner_in_both_languages_and_a_name_is_escaped() -> Non
 
 def test_what_is_not_known_is_said() -> None:
     poor = content_of(None)
-    poor.summary.update(cost=None, carbon=None, change={"last_month": None, "last_year": None})
-    page = render(poor)
+    nothing = {"cost": None, "carbon": None, "change": Change(last_month=None, last_year=None)}
+    page = render(replace(poor, summary=poor.summary.model_copy(update=nothing)))
     for key in ("no_tariff", "no_past", "no_contract"):
         assert TEXT["ko"][key] in page and TEXT["en"][key] in page
 
@@ -103,7 +105,5 @@ def test_the_workbook_holds_the_tables_with_units(content: Content) -> None:
         units = [str(heading) for heading in sheet[0] if "energy" in str(heading) or "F-M" in str(heading)]
         assert units and all("(kWh)" in heading for heading in units), name
     total = sum(row[1] for row in rows["hours"][1:])
-    assert (
-        total == pytest.approx(content.summary["kwh"]) == pytest.approx(sum(r[3] for r in rows["days"][1:]))
-    )
+    assert total == pytest.approx(content.summary.kwh) == pytest.approx(sum(r[3] for r in rows["days"][1:]))
     assert rows["days"][0][7:] == ("이유", "reason")

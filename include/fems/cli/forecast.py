@@ -31,13 +31,13 @@ def forecast(
     failed: list[DataError] = []
     for target in targets(platform, None, factories, month):
         try:
-            summary = forecast_factory(
+            outcome = forecast_factory(
                 platform, cast(str, target["factory"]), target["month"], horizon_minutes, origin
             )
         except DataError as error:  # of one factory; the others go on
             failed.append(error)
             continue
-        typer.echo(json.dumps(summary, ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(outcome.figures(), ensure_ascii=False, indent=2))
     for earlier in failed[:-1]:
         note(f"{type(earlier).__name__}: {earlier}")
     if failed:
@@ -54,17 +54,19 @@ def report(
 ) -> None:
     """Make a published forecast's report anew, with the track record as it is now, and save it."""
     from fems.flows.platform import Platform
-    from fems.flows.report import forecast_prefix, renew_report
+    from fems.flows.report import renew_report
     from fems.forecast.reasons import LANGUAGES
+    from fems.lake.keys import month_of
+    from fems.views.report import report_page
 
     if lang not in LANGUAGES:
         raise ConfigError(f"--lang {lang!r}: write one of {', '.join(LANGUAGES)}")
     platform = Platform.from_environment()
-    page = renew_report(platform, factory, month, cast(Any, lang))
-    prefix = forecast_prefix(platform, factory, month)
-    path = output or Path(f"{factory}-{prefix.partition('/month=')[2][:7]}.html")
+    folder = renew_report(platform, factory, month)
+    page = report_page(platform, factory, month, cast(Any, lang))
+    path = output or Path(f"{factory}-{month_of(folder)}.html")
     try:
         path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"--out {path}: cannot be written: {error.strerror}") from error
-    typer.echo(f"{path}: {len(page.encode()) / 1000:,.0f} kB, from {prefix}")
+    typer.echo(f"{path}: {len(page.encode()) / 1000:,.0f} kB, from {folder}")

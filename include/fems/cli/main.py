@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import typer
 from rich.table import Table
@@ -16,6 +16,7 @@ from fems.cli import forecast as cli_forecast
 from fems.cli import model as cli_model
 from fems.cli import monitor as cli_monitor
 from fems.cli import quality as cli_quality
+from fems.cli import sql as cli_sql
 from fems.cli.terminal import (
     FactoriesOption,
     FactoryArgument,
@@ -29,9 +30,6 @@ from fems.cli.terminal import (
 )
 from fems.errors import ConfigError, DataError, FemsError
 from fems.registry.plant import Plant
-
-if TYPE_CHECKING:
-    pass
 
 T = TypeVar("T")
 
@@ -176,7 +174,7 @@ def process(
     from fems.flows.offline import process_folder
 
     summary = process_folder(directory, factory, output, as_feed(feed), progress=note)
-    rows = ", ".join(f"{count:,} {name}" for name, count in summary["rows"].items())
+    rows = ", ".join(f"{count:,} {name}" for name, count in summary.rows)
     out.print(f"factory {factory}: {rows}; tables in {output}")
 
 
@@ -194,7 +192,7 @@ def train(
     platform = Platform.from_environment()
 
     def one(factory_id: str) -> None:
-        out.print_json(json.dumps(train_factory(platform, factory_id, epochs=epochs, seed=seed)))
+        out.print_json(train_factory(platform, factory_id, epochs=epochs, seed=seed).model_dump_json())
 
     _each(_chosen(platform.plant, factories) if factories else trainable(platform), one)
 
@@ -208,15 +206,17 @@ def status(
     """Show what came in, what became of it, and what comes next, per factory."""
     from fems.cli.tables import forecast_table, rows_table
     from fems.flows.platform import Platform
-    from fems.views.status import factory_summary
+    from fems.views.status import factory_status
 
     platform = Platform.from_environment()
-    found = {f: factory_summary(f, platform) for f in _chosen(platform.plant, factories)}
+    statuses = {f: factory_status(f, platform) for f in _chosen(platform.plant, factories)}
     if as_json:
-        out.print_json(json.dumps(found, ensure_ascii=False))
+        out.print_json(
+            json.dumps({f: s.model_dump(mode="json") for f, s in statuses.items()}, ensure_ascii=False)
+        )
     else:
-        out.print(rows_table(found))
-        out.print(forecast_table(found))
+        out.print(rows_table(statuses))
+        out.print(forecast_table(statuses))
 
 
 @app.command()
@@ -231,13 +231,13 @@ def describe(
 ) -> None:
     """Show what a factory's processed data is made of: rows, coverage, what was replaced and by which rule."""
     from fems.cli.published_tables import description
-    from fems.views import published as processed
+    from fems.views.published import published_data
 
-    found = processed.describe(platform_over(folder), factory, as_feed(feed), month, sensor)
+    data = published_data(platform_over(folder), factory, as_feed(feed), month, sensor)
     if as_json:
-        out.print_json(json.dumps(found, ensure_ascii=False))
+        out.print_json(data.model_dump_json())
     else:
-        out.print(*description(found), sep="\n")
+        out.print(*description(data), sep="\n")
 
 
 @app.command()
@@ -255,10 +255,10 @@ def originals(
 ) -> None:
     """Show the values that were read and are published otherwise, each with its cause and where it came from."""
     from fems.cli.published_tables import originals_table
-    from fems.views import published as processed
+    from fems.views import published
 
     kind = as_feed(feed)
-    rows = processed.originals(platform_over(folder), factory, kind, month, sensor, column)
+    rows = published.originals(platform_over(folder), factory, kind, month, sensor, column)
     out.print(originals_table(f"Factory {factory}, {kind}, {month}", rows, limit))
 
 
@@ -284,7 +284,7 @@ def quarantine(
 ) -> None:
     """Show the rows that could not be used, each with its reason and where it came from."""
     from fems.cli.published_tables import quarantine_table
-    from fems.views.status import quarantined
+    from fems.views.published import quarantined
 
     platform = platform_over(folder)
     platform.plant.factory(factory)
@@ -300,6 +300,7 @@ for command in (
     cli_model.rollback,
     cli_monitor.monitor,
     cli_quality.quality,
+    cli_sql.sql,
 ):
     app.command()(explained(command))
 

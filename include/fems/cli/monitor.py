@@ -9,7 +9,7 @@ from rich.table import Table
 from fems.cli.terminal import FactoriesOption, out
 
 if TYPE_CHECKING:
-    from fems.flows.monitor import Findings
+    from fems.flows.monitor import MonitorResult
 
 
 def monitor(
@@ -39,7 +39,7 @@ def monitor(
         out.print(f"{factory_id}: {verdict(one)}", highlight=False, markup=False)
 
 
-def record_table(found: "dict[str, Findings]", simulated: set[str], equipment: bool) -> Table:
+def record_table(found: "dict[str, MonitorResult]", simulated: set[str], equipment: bool) -> Table:
     """Lay out the track records (see `fems.monitor.record.COLUMNS`)."""
     from fems.cli.tables import number, plain_table
 
@@ -65,7 +65,7 @@ def record_table(found: "dict[str, Findings]", simulated: set[str], equipment: b
     return shown
 
 
-def verdict(found: "Findings") -> str:
+def verdict(found: "MonitorResult") -> str:
     """Say in a line whether a factory's model still fits."""
     if found.champion is None:
         return "no model yet"
@@ -80,7 +80,7 @@ def verdict(found: "Findings") -> str:
     )
 
 
-def as_plain(found: "Findings") -> dict[str, Any]:
+def as_plain(found: "MonitorResult") -> dict[str, Any]:
     """Return findings as JSON holds them; what could not be told is null."""
     rows = json.loads(found.track_record.to_json(orient="records", date_format="iso"))
     return {"champion": found.champion, "reason": found.reason, "track_record": rows}

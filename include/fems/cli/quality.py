@@ -1,6 +1,5 @@
 """The command `fems quality`: evaluate a file, or read what the evaluations of published months said."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from fems.flows.platform import Platform
     from fems.quality.evaluate import Evaluation
     from fems.registry.plant import Feed
-
-_SUITE_OF_KEY = re.compile(r"(?P<feed>meter|steam_trap)/grain=(?P<grain>native|hour|day)/")
 
 
 def quality(
@@ -73,6 +70,7 @@ def _evaluate_file(path: Path, suite: str | None) -> None:
 
 def _prepared(path: Path, suite: str | None) -> "tuple[pd.DataFrame, dict[str, Any], str]":
     """Return a file's table, the parameters that can be known of it, and its suite."""
+    from fems.lake.keys import TABLE_KEY
     from fems.quality.files import parameters_for, read_file, suite_of
     from fems.registry.plant import load_plant
     from fems.settings import settings
@@ -80,7 +78,7 @@ def _prepared(path: Path, suite: str | None) -> "tuple[pd.DataFrame, dict[str, A
     plant = load_plant(settings().factories_file)
     table = read_file(path, plant)
     if suite is None:
-        match = _SUITE_OF_KEY.search(path.absolute().as_posix())
+        match = TABLE_KEY.search(path.absolute().as_posix())
         suite = f"{match['feed']}_{match['grain']}" if match else suite_of(table)
     return table, parameters_for(table, suite, plant, settings().definitions_dir), suite
 
@@ -113,9 +111,9 @@ def _print_findings(title: str, evaluation: "Evaluation") -> None:
 
 
 def _show_history(platform: "Platform", factories: list[str] | None) -> None:
-    from fems.views.quality import overview
+    from fems.views.quality import quality_overview
 
-    rows = overview(platform, factories)
+    rows = quality_overview(platform, factories)
     if not rows:
         raise DataError("nothing has been evaluated yet; run ingest first")
     shown = plain_table(
@@ -135,10 +133,9 @@ def _show_history(platform: "Platform", factories: list[str] | None) -> None:
     )
     for each in rows:
         shown.add_row(
-            each["factory_id"], each["feed"], each["month"], "yes" if each["published"] else "NO",
-            number(each["score"], 2), "" if each["trend"] is None else f"{each['trend']:+.2f}",
-            each["worst_day"] or "", str(each["critical_failed"]), str(each["warning_failed"]),
-            ", ".join(each["failed"]),
+            each.factory_id, each.feed, each.month, "yes" if each.published else "NO",
+            number(each.score, 2), "" if each.trend is None else f"{each.trend:+.2f}",
+            each.worst_day or "", str(each.critical_failed), str(each.warning_failed), ", ".join(each.failed),
         )  # fmt: skip
     out.print(shown)
 
@@ -161,25 +158,25 @@ def _show_month(platform: "Platform", factory_id: str, feed: "Feed", month: str,
         out.print(f"written: {output}")
         return
     days = plain_table(
-        f"{factory_id}, {feed}, {month}: score {number(record['score'], 2)} %, "
-        + ("published" if record["published"] else "NOT published"),
+        f"{factory_id}, {feed}, {month}: score {number(record.score, 2)} %, "
+        + ("published" if record.published else "NOT published"),
         {"day": "left", "score": "right", "replaced %": "right", "filled %": "right"},
     )
-    for day, each in record["days"].items():
+    for day, each in record.days.items():
         days.add_row(
-            day, number(each["score"], 2), number(each["replaced_pct"], 2), number(each["filled_pct"], 2)
+            day.isoformat(), number(each.score, 2), number(each.replaced_pct, 2), number(each.filled_pct, 2)
         )
     out.print(days)
     failed = plain_table(
         "What was not met",
         {"table": "left", "severity": "left", "expectation": "left", "at fault": "right", "such as": "fold"},
     )
-    for each in findings(record):
+    for grain, finding in findings(record):
         failed.add_row(
-            each["grain"],
-            each["severity"],
-            each["expectation"],
-            number(each["unexpected"]),
-            "; ".join(each["examples"]),
+            grain,
+            finding.severity,
+            finding.expectation,
+            number(finding.unexpected),
+            "; ".join(finding.examples),
         )
     out.print(failed if failed.row_count else "Every expectation was met.")

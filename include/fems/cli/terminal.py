@@ -50,13 +50,12 @@ def platform_over(folder: Path | None) -> "Platform":
     """Return the platform over MinIO, or over a folder that holds the same keys."""
     from fems.flows.platform import Platform
     from fems.lake.lake import Lake
-    from fems.lake.store import FolderStore
 
     if folder is None:
         return Platform.from_environment()
     if not any((folder / room).is_dir() for room in ("processed", "quality")):
         raise ConfigError(f"--from {folder}: is no folder that `fems process --out` wrote")
-    return Platform.from_environment(Lake(FolderStore(folder)))
+    return Platform.from_environment(Lake.in_folder(folder))
 
 
 def note(text: str) -> None:

@@ -1,34 +1,32 @@
 """Forecast: the next 42,300 minutes of a factory, evaluated, then published with its headline and its report."""
 
-import hashlib
-import json
 import logging
 import re
 from dataclasses import dataclass
-from datetime import UTC
-from typing import Any
+from typing import Literal
 
 import pandas as pd
 import pyarrow as pa
 
 from fems import __version__, tracking
-from fems.errors import DataError, NoModel, TooLittleHistory
+from fems.canonical import fingerprint as fingerprint_of
+from fems.contracts.forecast import HORIZON_MINUTES, ForecastModel, ForecastSummary
+from fems.contracts.outcomes import ForecastOutcome
+from fems.errors import DataError, NoModel, TooLittleHistory, UnknownFormat
 from fems.flows.evaluate import evaluate_forecast
 from fems.flows.history import as_history, month_of, published_hours, published_months, with_tables
 from fems.flows.platform import Platform, timed
-from fems.flows.report import REPORT, write_report
+from fems.flows.report import write_report
 from fems.forecast import fallback, tables
 from fems.forecast.demand import Demand, expected, factory_power, interval, past_days
-from fems.forecast.summary import summarised
+from fems.forecast.summary import summarise
 from fems.lake import keys
 from fems.lake.lake import Lake
-from fems.lake.serialize import to_json, to_parquet
 from fems.model.history import History
 from fems.model.month_ahead.band import Bands
 
 log = logging.getLogger(__name__)
 
-HORIZON_MINUTES = 42_300
 _NATIVE_MONTHS = 7
 """Months of native data that a forecast looks at: six to draw the maximum demand from, and the running one."""
 
@@ -40,13 +38,12 @@ class ForecastResult:
     Attributes:
         kwh: (T, E) by hour and sensor.
         bands: its quantiles.
-        model: name, version, trained_until, and `fallback`: why a baseline forecasts, None where the champion does
-            (then fallback_code: no_model or too_little_data).
+        model: which forecast it, and why, where it is a baseline.
     """
 
     kwh: pd.DataFrame
     bands: Bands
-    model: dict[str, Any]
+    model: ForecastModel
 
 
 def origin_of(end: pd.Timestamp, factory_id: str, month: str | None, origin: str | None) -> pd.Timestamp:
@@ -103,7 +100,7 @@ def forecast_factory(
     month: str | None = None,
     horizon_minutes: int = HORIZON_MINUTES,
     origin: str | None = None,
-) -> dict[str, Any]:
+) -> ForecastOutcome:
     """Forecast a factory and publish the result, the report included.
 
     A forecast that is there already, of the same origin, horizon, model and data, is left as it is.
@@ -114,9 +111,6 @@ def forecast_factory(
         month: see `origin_of`; the month after the published data if neither is given.
         horizon_minutes: how far.
         origin: see `origin_of`.
-
-    Returns:
-        The summary that is stored beside the tables, without the days.
 
     Raises:
         ConfigError: the factory is not registered.
@@ -130,43 +124,42 @@ def forecast_factory(
     history = as_history(platform, factory_id, published_hours(platform, factory_id))
     start = origin_of(history.end, factory_id, month, origin)
     known = history.until(start)
-    said = _said(factory_id, known, start, -(-horizon_minutes // 60))
+    made = _predict(factory_id, known, start, -(-horizon_minutes // 60))
     fingerprint = _fingerprint(lake, factory_id, start)
-    prefix, there = _place(lake, factory_id, start, horizon_minutes, said.model, fingerprint)
+    folder, there = _folder(lake, factory_id, start, horizon_minutes, made.model, fingerprint)
     if there is not None:
-        log.info("factory %s: this forecast is there already, %s", factory_id, prefix)
-        _point_to(lake, prefix, there)
-        return _told(prefix, there)
+        log.info("factory %s: this forecast is there already, %s", factory_id, folder)
+        lake.forecasts.point_to(folder, there)
+        return ForecastOutcome(summary=there, prefix=folder, report=keys.report_key(folder))
 
     recent = [m for m in published_months(lake, factory_id) if m <= month_of(start)][-_NATIVE_MONTHS:]
     native = lake.published("meter", "native", factory_id, recent)
     frame = native.select(["timestamp", "sensor_id", "used_kwh"]).to_pandas()
     frame = frame[frame["timestamp"] < start].astype({"sensor_id": "str"})
-    frame = frame[frame["sensor_id"].isin(said.kwh.columns)]  # without a main meter
-    shares = tables.shape_in_hour(frame, list(said.kwh.columns), grain_minutes)
-    forecast = tables.build(said.kwh, said.bands, shares, factory_id, grain_minutes, horizon_minutes)
+    frame = frame[frame["sensor_id"].isin(made.kwh.columns)]  # without a main meter
+    shares = tables.shape_in_hour(frame, list(made.kwh.columns), grain_minutes)
+    forecast = tables.build(made.kwh, made.bands, shares, factory_id, grain_minutes, horizon_minutes)
     source = platform.source(factory_id, "meter")
     recent_kwh = known.factory_kwh[-24 * 28 :]
     quality = evaluate_forecast(platform.evaluator, source, forecast, start, horizon_minutes, recent_kwh)
-    summary = {
-        "factory_id": factory_id,
-        "month": month_of(start),
-        "origin": start.isoformat(),
-        "horizon_minutes": horizon_minutes,
-        "model": said.model,
-        "data_fingerprint": fingerprint,
-        "code_version": __version__,
-        "simulated": plant.factory(factory_id).simulated,
-        "quality": quality,
-        **summarised(
-            forecast, known, start, plant, factory_id, _demand(forecast, frame, known, grain_minutes)
-        ),
-    }
-    _publish(platform, prefix, forecast, summary, known)
-    return _told(prefix, summary)
+    demand = _demand(forecast, frame, known, grain_minutes)
+    summary = ForecastSummary(
+        factory_id=factory_id,
+        month=month_of(start),
+        origin=start,
+        horizon_minutes=horizon_minutes,
+        model=made.model,
+        data_fingerprint=fingerprint,
+        code_version=__version__,
+        simulated=plant.factory(factory_id).simulated,
+        quality=quality,
+        **dict(summarise(forecast, known, start, plant, factory_id, demand)),
+    )
+    _publish(platform, folder, forecast, summary, known)
+    return ForecastOutcome(summary=summary, prefix=folder, report=keys.report_key(folder))
 
 
-def _said(factory_id: str, known: History, origin: pd.Timestamp, hours: int) -> ForecastResult:
+def _predict(factory_id: str, known: History, origin: pd.Timestamp, hours: int) -> ForecastResult:
     """Ask the champion; where there is none, or too little recent data for it, ask a baseline and say so.
 
     A service that does not answer is no reason for a baseline: that is retried.
@@ -187,25 +180,24 @@ def _said(factory_id: str, known: History, origin: pd.Timestamp, hours: int) -> 
             )
         model = champion.bundle.month_ahead
         kwh, bands = model.predict(known, origin, hours), model.predict_bands(known, origin, hours)
-        about = {
-            "name": tracking.model_name(factory_id),
-            "version": champion.version,
-            "trained_until": trained_until.isoformat(),
-            "fallback": None,
-            "fallback_code": None,
-        }
+        about = ForecastModel(
+            name=tracking.model_name(factory_id), version=champion.version, trained_until=trained_until
+        )
         return ForecastResult(kwh, bands, about)
     except (NoModel, TooLittleHistory) as error:
-        made = fallback.forecast(known, origin, hours)
-        log.warning("factory %s: the baseline %s forecasts: %s", factory_id, made.name, error)
-        about = {
-            "name": made.name,
-            "version": made.name,
-            "trained_until": origin.isoformat(),
-            "fallback": str(error),
-            "fallback_code": "no_model" if isinstance(error, NoModel) else "too_little_data",
-        }
-        return ForecastResult(made.kwh, made.bands, about)
+        baseline = fallback.forecast(known, origin, hours)
+        log.warning("factory %s: the baseline %s forecasts: %s", factory_id, baseline.name, error)
+        code: Literal["no_model", "too_little_data"] = (
+            "no_model" if isinstance(error, NoModel) else "too_little_data"
+        )
+        about = ForecastModel(
+            name=baseline.name,
+            version=baseline.name,
+            trained_until=origin,
+            fallback=str(error),
+            fallback_code=code,
+        )
+        return ForecastResult(baseline.kwh, baseline.bands, about)
 
 
 def _demand(
@@ -228,73 +220,52 @@ def _demand(
 def _fingerprint(lake: Lake, factory_id: str, origin: pd.Timestamp) -> str:
     """Of the published months that a forecast from an origin can see."""
     seen = {
-        month: manifest["fingerprint"]
+        month: manifest.fingerprint
         for month, manifest in with_tables(lake, factory_id).items()
         if month <= month_of(origin)
     }
-    return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:8]
+    return fingerprint_of(seen)
 
 
-def _place(
+def _folder(
     lake: Lake,
     factory_id: str,
     origin: pd.Timestamp,
     horizon_minutes: int,
-    model: dict[str, Any],
+    model: ForecastModel,
     fingerprint: str,
-) -> tuple[str, dict[str, Any] | None]:
-    """Where a forecast goes, so that it overwrites none, and its summary if it lies there whole.
+) -> tuple[str, ForecastSummary | None]:
+    """Return where a forecast goes, so that it overwrites none, and its summary if it lies there whole.
 
     A baseline's folder bears its name, a model's its version. What another state of the data made for the same origin
-    keeps its place, and the new one stands beside it under a name that bears the data's fingerprint.
+    keeps its place, and the new one stands beside it under a name that bears the data's fingerprint. A forecast that
+    another version of the package made is not read, and made anew in its place.
     """
-    when = origin.tz_convert(UTC).strftime("%Y%m%dT%H%MZ")
-    version = model["version"] if model["fallback"] else f"v{model['version']}"
-    folder = keys.forecast_prefix(factory_id, month_of(origin)) + f"origin={when}/horizon={horizon_minutes}/"
-    for name in (version, f"{version}-{fingerprint}"):
-        prefix = f"{folder}model={name}/"
-        found = lake.read_json(prefix + "summary.json")
-        if found is None or found.get("data_fingerprint") == fingerprint:
+    name = model.version if model.fallback else f"v{model.version}"
+    for own in (name, f"{name}-{fingerprint}"):
+        folder = keys.forecast_folder(factory_id, month_of(origin), origin, horizon_minutes, own)
+        try:
+            there = lake.forecasts.summary(folder)
+        except UnknownFormat as error:
+            log.warning("%s", error)
+            there = None
+        if there is None or there.data_fingerprint == fingerprint:
             break
-    return prefix, found
+    return folder, there
 
 
 def _publish(
-    platform: Platform, prefix: str, forecast: tables.Forecast, summary: dict[str, Any], known: History
+    platform: Platform, folder: str, forecast: tables.Forecast, summary: ForecastSummary, known: History
 ) -> None:
     """Write the tables and the report, then the summary, which makes them one forecast; `latest` points to it last."""
-    lake = platform.lake
-    about = to_json({name: value for name, value in summary.items() if name != "days"})
+    forecasts = platform.lake.forecasts
     for level, grains in (("equipment", forecast.equipment), ("factory", forecast.factory)):
         for grain, table in grains.items():
-            data = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata({b"fems": about})
-            lake.store.put(f"{prefix}{level}_{grain}.parquet", to_parquet(data))
-    write_report(platform, prefix, summary, forecast, known)
-    lake.store.put(prefix + "summary.json", to_json(summary))
-    _point_to(lake, prefix, summary)
-
-
-def _point_to(lake: Lake, prefix: str, summary: dict[str, Any]) -> None:
-    """Let `latest` point to a forecast, unless it points to one of a later origin that makes sense.
-
-    An origin of the future makes none: it came from a wrong clock.
-    """
-    key = keys.latest_key(summary["factory_id"])
-    try:
-        latest = lake.read_json(key)
-    except DataError:
-        latest = None
-    if latest is not None:
-        present = pd.Timestamp(latest["origin"])
-        if pd.Timestamp(summary["origin"]) < present <= pd.Timestamp.now(UTC) + pd.Timedelta(days=1):
-            return
-    lake.store.put(key, to_json({"prefix": prefix, **summary}))
-
-
-def _told(prefix: str, summary: dict[str, Any]) -> dict[str, Any]:
-    """What a task passes on: the figures without the days, and where the report lies."""
-    figures = {name: value for name, value in summary.items() if name != "days"}
-    return {**figures, "prefix": prefix, "report": prefix + REPORT}
+            data = pa.Table.from_pandas(table, preserve_index=False)
+            forecasts.write_table(folder, level, grain, data, summary)
+    write_report(platform, folder, summary, forecast, known)
+    forecasts.write_summary(folder, summary)
+    forecasts.point_to(folder, summary)
 
 
 def targets(

@@ -1,21 +1,20 @@
 """A factory's published hours as the model stage wants them."""
 
-from typing import Any
-
 import pandas as pd
 
+from fems.contracts.manifest import Manifest
 from fems.errors import TooLittleHistory
 from fems.flows.platform import Platform
 from fems.lake.lake import Lake
 from fems.model.history import History
 
 
-def with_tables(lake: Lake, factory_id: str) -> dict[str, dict[str, Any]]:
+def with_tables(lake: Lake, factory_id: str) -> dict[str, Manifest]:
     """Return the manifests of a factory's meters by month, in order, without months of which no row could be used."""
     return {
         month: manifest
         for month, manifest in lake.manifests("meter", factory_id).items()
-        if not manifest["empty"]
+        if not manifest.empty
     }
 
 

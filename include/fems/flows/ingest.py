@@ -4,17 +4,19 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
+from fems.contracts.manifest import RowCounts
+from fems.contracts.outcomes import IngestOutcome
+from fems.contracts.status import IngestStatus
 from fems.errors import QualityFailed
 from fems.flows.evaluate import Evaluated, prune, write_docs
 from fems.flows.partitions import PartitionPlan, process_ahead, stale, without_raw
 from fems.flows.platform import Platform, timed
-from fems.flows.publish import poorer, publish, take_back, write_package
+from fems.flows.publish import publish, question, write_package
 from fems.lake.lake import Lake
 from fems.process.explain import why_unusable
 from fems.process.losses import losses
-from fems.process.partition import ROW_COUNTS, Partition
+from fems.process.partition import Partition
 from fems.process.period import last_day
 from fems.registry.feed import FactoryFeed
 
@@ -47,7 +49,7 @@ class _Tally:
     """
 
     done: list[str]
-    rows: dict[str, int]
+    rows: RowCounts
     failed: dict[str, QualityFailed]
     unusable: list[QualityFailed]
 
@@ -76,18 +78,17 @@ def _ingest_feed(
                 progress(str(error))
                 continue
             last = last if evaluated is None else (plan, evaluated)
-            for name, count in manifest["rows"].items():
-                tally.rows[name] += count
+            tally.rows += manifest.rows
             tally.done.append(f"{plan.feed} {plan.month}")
-            counts = ", ".join(f"{count} {name}" for name, count in manifest["rows"].items())
-            warned = manifest["quality"]["warning_failed"]
+            counts = ", ".join(f"{count} {name}" for name, count in manifest.rows)
+            warned = manifest.quality.warning_failed
             progress(
                 f"factory {plan.factory_id}, {plan.feed} {plan.month}: {counts}"
                 + (f", {warned} warnings" if warned else "")
             )
             for line in partition.off_levels:
                 progress(f"factory {plan.factory_id}, {plan.feed} {plan.month}: taken out, {line}")
-            if manifest["empty"] and len(partition.quarantine):
+            if manifest.empty and len(partition.quarantine):
                 tally.unusable.append(_unusable(plan, partition, source))
     # what another partition's late rows mended is no failure any more
     still = {plan.fingerprint for plan in pending}
@@ -113,16 +114,17 @@ def _take_back_orphans(
     A month of the future, or from before the plant, never had any that were good.
     """
     months = source.since.isoformat()[:7], last_day(source, now).isoformat()[:7]
-    published = lake.manifests(source.feed, source.factory_id)
+    published = lake.readable_manifests(source.feed, source.factory_id)
     for month in without_raw(lake, source):
         possible = months[0] <= month <= months[1]
-        lost = [] if accept or not possible else losses(published[month], {})
+        lost = [] if accept or not possible else losses(published[month], None)
         if lost:
-            error = poorer(source.factory_id, source.feed, month, [*lost, "for its raw objects are gone"])
+            lost.append("for its raw objects are gone")
+            error = question(source.factory_id, source.feed, month, lost, [])
             tally.unusable.append(error)
             progress(str(error))
             continue
-        take_back(lake, source.feed, source.factory_id, month)
+        lake.take_back(source.feed, source.factory_id, month)
         tally.done.append(f"{source.feed} {month}")
         progress(f"factory {source.factory_id}, {source.feed} {month}: taken back, its raw objects are gone")
 
@@ -135,7 +137,7 @@ def ingest_factory(
     run: str = "by hand",
     accept: bool = False,
     now: datetime | None = None,
-) -> dict[str, Any]:
+) -> IngestOutcome:
     """Bring every stale partition of a factory up to date.
 
     A partition that fails its evaluation does not stop the others; it is raised at the end.
@@ -145,19 +147,16 @@ def ingest_factory(
         factory_id: the factory.
         progress: called with a line for each partition.
         run: which run does it, for the record of the evaluations.
-        accept: a person's word that a month may take the place of a published one that has more.
+        accept: a person's word that a doubtful month may be published; see `fems.flows.publish.publish`.
         now: the time; the present if not given.
-
-    Returns:
-        partitions: the number rebuilt; rows: their counts; months: which.
 
     Raises:
         QualityFailed: one or more partitions were not published, or no row of one could be used.
-        PoorerPartition: it has less than the published one, and nobody accepted that.
+        NeedsAcceptance: one has less than the published month, or another level, and nobody accepted that.
     """
     failed: list[QualityFailed] = []
     at = now or datetime.now(UTC)
-    tally = _Tally([], dict.fromkeys(ROW_COUNTS, 0), {}, [])
+    tally = _Tally([], RowCounts(), {}, [])
     for feed in platform.plant.feeds(factory_id):
         _ingest_feed(platform, platform.source(factory_id, feed), run, accept, at, tally, progress)
         failed += tally.failed.values()
@@ -168,6 +167,20 @@ def ingest_factory(
         raise type(failed[0])(f"{failed[0]}{more}")
     if not tally.done:
         progress(f"factory {factory_id}: nothing new")
-    return {
-        "factory_id": factory_id, "partitions": len(tally.done), "rows": tally.rows, "months": tally.done,
-    }  # fmt: skip
+    return IngestOutcome(
+        factory_id=factory_id, partitions=len(tally.done), rows=tally.rows, months=tuple(tally.done)
+    )
+
+
+def ingest_status(platform: Platform, factory_id: str) -> IngestStatus:
+    """Return the counts over every published partition of a factory, all feeds together and each by itself.
+
+    Raises:
+        UnknownFormat, DataError: a partition's metadata cannot be read; says what to run.
+    """
+    feeds = platform.plant.feeds(factory_id)
+    lake = platform.lake
+    return IngestStatus.of(
+        {feed: lake.manifests(feed, factory_id) for feed in feeds},
+        [e for feed in feeds for e in lake.evaluations.by_month(feed, factory_id).values()],
+    )

@@ -12,10 +12,9 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from fems.calendar import day_of
-from fems.errors import ConfigError, DataError, UndecodableObject
-from fems.lake.keys import raw_key
+from fems.errors import ConfigError, UndecodableObject
+from fems.lake import keys
 from fems.lake.lake import Lake
-from fems.lake.store import FolderStore
 from fems.raw import clock, encodings, formats
 from fems.raw.decode import read_rows
 from fems.raw.text import TextTable, read_table
@@ -42,21 +41,14 @@ def land_tree(lake: Lake, folder: Path, progress: Callable[[str], None] = log.in
     Raises:
         ConfigError: the folder holds no such files.
     """
-    local = FolderStore(folder)
-    there = {item.key: item.etag for item in lake.store.list("raw/")}
+    there = lake.raw_etags()
     new, kept = [], 0
-    for item in local.list("raw/"):
-        # an ETag is no MD5 where the store took the object in parts: then the bytes decide
-        if item.key in there and (
-            there[item.key] == item.etag or lake.store.get(item.key) == local.get(item.key)
-        ):
+    for key in Lake.in_folder(folder).raw_keys():
+        if key in there:
+            lake.check_raw(key, (folder / key).read_bytes(), there)
             kept += 1
-        elif item.key in there:
-            raise DataError(
-                f"{item.key}: raw objects are never changed; land a correction under another name"
-            )
         else:
-            new.append(item.key)
+            new.append(key)
     if not new and not kept:
         raise ConfigError(f"{folder}: has no files under raw/<feed>/factory=<id>/date=<day>/")
     for done, _ in enumerate(lake.put_many((key, (folder / key).read_bytes) for key in new), start=1):
@@ -91,17 +83,12 @@ def land_file(lake: Lake, plant: Plant, book: Book, factory_id: str, path: Path,
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     put = kept = 0
-    folder = f"raw/{book.feed}/factory={factory_id}/"
-    there = {item.key: item.etag for item in lake.store.list(folder)}
+    there = lake.raw_etags(keys.raw_prefix(book.feed, factory_id))
     for day, name, part in _split(data, path.name, source, received):
-        key = raw_key(book.feed, factory_id, day, name)
-        if key in there:
-            if lake.store.get(key) != part:
-                raise DataError(f"{key}: raw objects are never changed; land a correction under another name")
+        if lake.add_raw(keys.raw_key(book.feed, factory_id, day, name), part, there):
+            put += 1
+        else:
             kept += 1
-            continue
-        lake.store.put(key, part)
-        put += 1
     return Landed(put, kept)
 
 

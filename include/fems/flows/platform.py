@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
-from typing import Any, ParamSpec
+from typing import ParamSpec, TypeVar
 
+from fems.contracts.record import Outcome
 from fems.lake.lake import Lake
 from fems.quality.evaluate import Evaluator
 from fems.registry.book import Book, load_book
@@ -14,15 +15,17 @@ from fems.registry.plant import Feed, Plant, load_plant
 from fems.settings import Settings, settings
 
 P = ParamSpec("P")
+AnyOutcome = TypeVar("AnyOutcome", bound=Outcome)
 
 
-def timed(flow: Callable[P, dict[str, Any]]) -> Callable[P, dict[str, Any]]:
+def timed(flow: Callable[P, AnyOutcome]) -> Callable[P, AnyOutcome]:
     """Add to what a flow returns how many seconds it took, so that a scheduler's own share can be told."""
 
     @wraps(flow)
-    def run(*args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
+    def run(*args: P.args, **kwargs: P.kwargs) -> AnyOutcome:
         began = time.perf_counter()
-        return {**flow(*args, **kwargs), "seconds": round(time.perf_counter() - began, 3)}
+        outcome = flow(*args, **kwargs)
+        return outcome.model_copy(update={"seconds": round(time.perf_counter() - began, 3)})
 
     return run
 
@@ -36,15 +39,19 @@ class Platform:
     settings: Settings
 
     @classmethod
-    def from_environment(cls, lake: Lake | None = None) -> "Platform":
+    def from_environment(cls, lake: Lake | None = None, *, role: str | None = None) -> "Platform":
         """Return the platform that the environment describes, on another lake if one is given.
+
+        Args:
+            lake: instead of the environment's.
+            role: whose key opens the environment's lake, such as `ingest` (`Settings.store_key`).
 
         Raises:
             ConfigError: a setting or factories.yaml is wrong; says where.
         """
         configured = settings()
         plant = load_plant(configured.factories_file)
-        return cls(lake or Lake.connect(configured), plant, configured)
+        return cls(lake or Lake.connect(configured, role), plant, configured)
 
     @cached_property
     def evaluator(self) -> Evaluator:

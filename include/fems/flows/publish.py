@@ -1,76 +1,66 @@
 """Publishing a partition: evaluate, write aside, then let the manifest count."""
 
 from collections.abc import Callable
+from datetime import date
 from functools import partial
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
 from fems import __version__
+from fems.canonical import to_json
 from fems.contracts.grains import GRAINS, ORIGINALS
-from fems.errors import PoorerPartition, QualityFailed
-from fems.flows.evaluate import Evaluated, evaluate, keep, record_of, usual_before, write_docs
-from fems.flows.partitions import PartitionPlan, wanted_parts
+from fems.contracts.manifest import FailedCounts, LateRows, Manifest, ObjectCounts, Source
+from fems.errors import NeedsAcceptance, QualityFailed
+from fems.flows.evaluate import (
+    Evaluated,
+    evaluate,
+    evaluation_record,
+    keep,
+    newest_before,
+    usual_before,
+    write_docs,
+)
+from fems.flows.partitions import PartitionPlan
 from fems.flows.platform import Platform
 from fems.lake import keys
 from fems.lake.lake import Lake
-from fems.lake.serialize import to_json, to_parquet
 from fems.process.explain import why_unusable
+from fems.process.level import months_off
 from fems.process.losses import losses
-from fems.process.metadata import describe
+from fems.process.metadata import figures
 from fems.process.package import package, resource
 from fems.process.partition import Partition
 from fems.quality.evaluate import Evaluator
 from fems.registry.feed import FactoryFeed
-from fems.registry.plant import Feed
 
 
-def manifest_of(plan: PartitionPlan, source: FactoryFeed, partition: Partition) -> dict[str, Any]:
-    """Say what a partition is made of. It holds no clock: rebuilding gives the same bytes."""
+def manifest_of(plan: PartitionPlan, source: FactoryFeed, partition: Partition) -> Manifest:
+    """Return a partition's metadata, before its evaluation. It holds no clock: rebuilding gives the same bytes."""
     etags = {o.key: o.etag for o in plan.sources}
-    return {
-        "factory_id": plan.factory_id,
-        "feed": plan.feed,
-        "month": plan.month,
-        "first_day": plan.first.isoformat(),
-        "last_day": plan.last.isoformat(),
-        "timezone": source.zone,
-        "grain_minutes": source.grain_minutes,
-        "fingerprint": plan.fingerprint,
-        "book_version": source.version,
-        "code_version": __version__,
-        "sources": [{"key": o.key, "etag": o.etag} for o in plan.sources],
-        "late": [
-            {"key": key, "etag": etags[key], "days": [day.isoformat() for day in days]}
+    return Manifest(
+        factory_id=plan.factory_id,
+        feed=plan.feed,
+        month=plan.month,
+        first_day=plan.first,
+        last_day=plan.last,
+        timezone=source.zone,
+        grain_minutes=source.grain_minutes,
+        fingerprint=plan.fingerprint,
+        book_version=source.version,
+        code_version=__version__,
+        sources=tuple(Source(key=o.key, etag=o.etag) for o in plan.sources),
+        late=tuple(
+            LateRows(key=key, etag=etags[key], days=tuple(days))
             for key, days in sorted(partition.late.items())
-        ],
-        "objects": {
-            "read": sum(1 for o in plan.sources if plan.first <= o.day <= plan.last),
-            "quarantined": int((partition.quarantine["line"] == 0).sum()),
-        },
-        "future_from": None if partition.future_from is None else partition.future_from.isoformat(),
-        **describe(partition, source),
-    }
-
-
-def _labelled(table: pa.Table, manifest: dict[str, Any], grain: str) -> pa.Table:
-    about = {k: v for k, v in manifest.items() if k != "days"} | {"grain": grain}
-    return table.replace_schema_metadata({b"fems": to_json(about)})
-
-
-def _bad_rows(plan: PartitionPlan, partition: Partition) -> dict[str, Callable[[], bytes]]:
-    """Return the key and the making of each day's quarantine."""
-    rows = partition.quarantine
-    table = pa.Table.from_pandas(rows.drop(columns="day"), preserve_index=False).replace_schema_metadata(None)
-    return {
-        keys.quarantine_key(plan.feed, plan.factory_id, day): partial(_packed, table, rows["day"] == day)
-        for day in sorted(set(rows["day"]))
-    }
-
-
-def _packed(table: pa.Table, some: "pd.Series[bool]") -> bytes:
-    return to_parquet(table.filter(pa.array(some)))
+        ),
+        objects=ObjectCounts(
+            read=sum(1 for o in plan.sources if plan.first <= o.day <= plan.last),
+            quarantined=int((partition.quarantine["line"] == 0).sum()),
+        ),
+        future_from=partition.future_from,
+        **dict(figures(partition, source)),
+    )
 
 
 def publish(
@@ -81,7 +71,7 @@ def publish(
     evaluator: Evaluator,
     run: str = "by hand",
     accept: bool = False,
-) -> tuple[dict[str, Any], Evaluated | None]:
+) -> tuple[Manifest, Evaluated | None]:
     """Evaluate a partition and publish it: the tables under new names, then the manifest that makes them count.
 
     Readers follow the manifest, so they see the old partition or the new one, whole. What the manifest no longer names
@@ -95,121 +85,108 @@ def publish(
         partition: its tables.
         evaluator: Great Expectations.
         run: which run does it, for the record.
-        accept: whether a person said that it may take the place of a published month that has more.
+        accept: a person's word that it may be published, though it has less than the published month, or its level is
+            off the months before by the factor of a unit.
 
     Returns:
         The manifest, and the evaluation; None for a month of which no row could be used.
 
     Raises:
         QualityFailed: a critical expectation failed; the last good partition stays.
-        PoorerPartition: it has less than the published one, and nobody accepted that; the published one stays.
+        NeedsAcceptance: it would need a person's word; the published month stays.
     """
     manifest = manifest_of(plan, source, partition)
     evaluated = None
-    if not manifest["empty"]:
+    if not manifest.empty:
         usual = usual_before(lake, plan.feed, plan.factory_id, plan.month)
         evaluated = evaluate(evaluator, plan, source, partition, usual)
-    manifest["quality"] = {
-        f"{severity}_failed": 0 if evaluated is None else evaluated.count(severity, own_only=True)
-        for severity in ("critical", "warning")
-    }
-    lost = [] if accept or not plan.possible else losses(_published(lake, plan), manifest)
-    keep(lake, record_of(plan, manifest, partition, evaluated, bool(lost)), run)
+        failed = FailedCounts(
+            critical_failed=evaluated.count("critical", own_only=True),
+            warning_failed=evaluated.count("warning", own_only=True),
+        )
+        manifest = manifest.model_copy(update={"quality": failed})
+    lost, off = _doubts(lake, plan, source, manifest, evaluated)
+    asked = (lost or off) and not accept
+    keep(lake, plan.feed, evaluation_record(plan, manifest, partition, evaluated, bool(asked)), run)
     if evaluated is not None and (evaluated.count("critical") or evaluated.count("warning")):
         write_docs(lake, plan, evaluated, run)
-    refusal = _refusal(plan, evaluated, lost)
-    if refusal is not None:
-        write_quarantine(lake, plan, partition)
-        reason = why_unusable(partition, source)
-        raise type(refusal)(f"{refusal} {reason}".strip())
+    try:
+        for grain, evaluation in {} if evaluated is None else evaluated.tables.items():
+            evaluation.require(f"factory {plan.factory_id}, {plan.feed} {grain}, {plan.month}")
+        if asked:
+            raise question(plan.factory_id, plan.feed, plan.month, lost, off)
+    except QualityFailed as error:
+        lake.write_quarantine(plan.feed, plan.factory_id, plan.month, _bad_rows(partition))
+        raise type(error)(f"{error} {why_unusable(partition, source)}".strip()) from None
+    published = lake.readable_manifests(plan.feed, plan.factory_id).get(plan.month)
+    before = () if published is None else published.accepted
+    manifest = manifest.model_copy(update={"accepted": tuple(sorted({*before, *off}))})
     write(lake, plan, partition, manifest)
     return manifest, evaluated
 
 
-def _published(lake: Lake, plan: PartitionPlan) -> dict[str, Any] | None:
-    """Return the manifest that counts now; a broken one is as good as none."""
-    return lake.manifests(plan.feed, plan.factory_id).get(plan.month)
+def _doubts(
+    lake: Lake, plan: PartitionPlan, source: FactoryFeed, manifest: Manifest, evaluated: Evaluated | None
+) -> tuple[list[str], list[str]]:
+    """Return what a month would take away from the published one, and which levels are off; neither if accepted."""
+    published = lake.readable_manifests(plan.feed, plan.factory_id).get(plan.month)
+    lost = losses(published, manifest) if plan.possible else []
+    if published is None and manifest.empty and lake.part_keys(plan.feed, plan.factory_id, plan.month):
+        lost = ["all of its tables, of which the metadata cannot be read"]
+    if evaluated is None:
+        return lost, []
+    off = months_off(evaluated.profile, newest_before(lake, plan.feed, plan.factory_id, plan.month), source)
+    return lost, [line for line in off if published is None or line not in published.accepted]
 
 
-def _refusal(plan: PartitionPlan, evaluated: Evaluated | None, lost: list[str]) -> QualityFailed | None:
-    """Return why a partition may not be published; None where it may."""
-    try:
-        for grain, evaluation in {} if evaluated is None else evaluated.tables.items():
-            evaluation.require(f"factory {plan.factory_id}, {plan.feed} {grain}, {plan.month}")
-    except QualityFailed as error:
-        return error
-    if lost:
-        return poorer(plan.factory_id, plan.feed, plan.month, lost)
-    return None
+def question(factory_id: str, feed: str, month: str, lost: list[str], off: list[str]) -> NeedsAcceptance:
+    """Return what a person is asked before a doubtful month takes the place of a good one.
 
-
-def poorer(factory_id: str, feed: str, month: str, lost: list[str]) -> PoorerPartition:
-    """Return the question that a person is asked before a month loses something."""
-    return PoorerPartition(
-        f"factory {factory_id}, {feed} {month}: not published, the published month stays. It would lose "
-        f"{'; '.join(lost)}. Mend the files or the mapping; or, if it is meant, say so: "
+    Args:
+        factory_id: whose.
+        feed: the feed.
+        month: YYYY-MM.
+        lost: what the published month has and this one has not.
+        off: levels that are off the months before by the factor of a unit.
+    """
+    doubts = [f"It would lose {'; '.join(lost)}."] if lost else []
+    doubts += [f"Its level is off: {'; '.join(off)}."] if off else []
+    return NeedsAcceptance(
+        f"factory {factory_id}, {feed} {month}: not published, what is published stays. {' '.join(doubts)} "
+        f"Mend the files, the mapping or the book; or, if it is meant, say so: "
         f"fems ingest --factory {factory_id} --accept (in Airflow: the param `accept` of the Dag ingest)."
     )
 
 
-def write(lake: Lake, plan: PartitionPlan, partition: Partition, manifest: dict[str, Any]) -> None:
-    """Write the tables, then the manifest that makes them count; then remove what it no longer names."""
-    wanted = wanted_parts(plan, manifest)
-    tables = {**partition.tables, ORIGINALS: partition.originals}
-    coming: dict[str, Callable[[], bytes]] = {}
-    for name, table in tables.items() if wanted else ():
-        key = keys.processed_key(plan.feed, name, plan.factory_id, plan.month, plan.fingerprint)
-        coming[key] = partial(to_parquet, _labelled(table, manifest, name))
-    for _ in lake.put_many(coming.items()):
-        pass
-    lake.store.put(keys.manifest_key(plan.feed, plan.factory_id, plan.month), to_json(manifest))
-    for key in lake.part_keys(plan.feed, plan.factory_id, plan.month) - wanted:
-        lake.store.delete(key)
-    write_quarantine(lake, plan, partition)
+def write(lake: Lake, plan: PartitionPlan, partition: Partition, manifest: Manifest) -> None:
+    """Write a partition's quarantine and tables, then the manifest that makes them count."""
+    tables = {} if manifest.empty else {**partition.tables, ORIGINALS: partition.originals}
+    lake.write_partition(plan.feed, manifest, tables, _bad_rows(partition))
 
 
-def write_quarantine(lake: Lake, plan: PartitionPlan, partition: Partition) -> None:
-    """Write a partition's bad rows, a file a day, also where the partition itself may not be published.
-
-    What a correction healed is removed.
-    """
-    bad = _bad_rows(plan, partition)
-    for _ in lake.put_many(bad.items()):
-        pass
-    for key in list(lake.store.keys(_quarantine_of(plan.feed, plan.factory_id, plan.month))):
-        if key not in bad:
-            lake.store.delete(key)
+def _bad_rows(partition: Partition) -> dict[date, Callable[[], pa.Table]]:
+    """Return each day's quarantine, as what makes its table: all of them at once may be large."""
+    rows = partition.quarantine
+    table = pa.Table.from_pandas(rows.drop(columns="day"), preserve_index=False).replace_schema_metadata(None)
+    return {day: partial(_rows_of, table, rows["day"] == day) for day in sorted(set(rows["day"]))}
 
 
-def _quarantine_of(feed: str, factory_id: str, month: str) -> str:
-    return f"quarantine/{feed}/factory={factory_id}/date={month}-"
-
-
-def take_back(lake: Lake, feed: Feed, factory_id: str, month: str) -> None:
-    """Remove a published month: the manifest first, so that no reader sees a part of it."""
-    lake.store.delete(keys.manifest_key(feed, factory_id, month))
-    rest = [
-        *lake.part_keys(feed, factory_id, month),
-        *lake.store.keys(_quarantine_of(feed, factory_id, month)),
-    ]
-    for key in [*rest, keys.quality_key(feed, factory_id, month)]:
-        lake.store.delete(key)
+def _rows_of(table: pa.Table, some: "pd.Series[bool]") -> pa.Table:
+    return table.filter(pa.array(some))
 
 
 def write_package(platform: Platform, factory_id: str) -> None:
-    """Describe all published tables of a factory in its data package; it is written anew only if it says more."""
+    """Describe all published tables of a factory in its data package."""
     lake, resources = platform.lake, []
     for feed in platform.plant.feeds(factory_id):
         there, book = lake.part_keys(feed, factory_id), platform.book(feed)
-        for manifest in lake.manifests(feed, factory_id).values():
+        for manifest in lake.readable_manifests(feed, factory_id).values():
             for grain in GRAINS:
-                key = keys.processed_key(feed, grain, factory_id, manifest["month"], manifest["fingerprint"])
+                key = keys.processed_key(feed, grain, factory_id, manifest.month, manifest.fingerprint)
                 if key in there:
-                    path = key.removeprefix("processed/")
-                    resources.append(resource(path, grain, book, manifest))
-    content = to_json(package(factory_id, platform.plant.factory(factory_id).name, resources))
-    key = keys.package_key(factory_id)
+                    resources.append(resource(key.removeprefix("processed/"), grain, book, manifest))
     if not resources:  # a package without a resource is none
-        lake.store.delete(key)
-    elif lake.get(key) != content:
-        lake.store.put(key, content)
+        lake.remove_package(factory_id)
+    else:
+        name = platform.plant.factory(factory_id).name
+        lake.write_package(factory_id, to_json(package(factory_id, name, resources)))

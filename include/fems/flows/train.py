@@ -1,15 +1,14 @@
 """Train: a factory's published hours into a registered model."""
 
-import hashlib
-import json
 import logging
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import fems
 from fems import tracking
+from fems.canonical import fingerprint
+from fems.contracts.outcomes import TrainingOutcome
 from fems.errors import DataError
 from fems.flows.evaluate import evaluate_training
 from fems.flows.history import as_history, month_of, published_hours, with_tables
@@ -32,7 +31,7 @@ def train_factory(
     seed: int = 0,
     dag_run: str = "shell",
     reason: str = "",
-) -> dict[str, Any]:
+) -> TrainingOutcome:
     """Train, score and register a factory's model.
 
     Args:
@@ -42,9 +41,6 @@ def train_factory(
         seed: of every random choice.
         dag_run: who asked, for the run's tags.
         reason: why, where the monitor or a person asked for it; a tag, too.
-
-    Returns:
-        factory_id, month (that the model is meant for), version, alias (champion or challenger), reason, metrics.
 
     Raises:
         TooLittleHistory: too few days are published; says how many are needed.
@@ -61,7 +57,7 @@ def train_factory(
     seen = partitions(platform.lake, factory_id)
     tags = {
         "dag_run": dag_run,
-        "data_fingerprint": _short_hash(seen),
+        "data_fingerprint": fingerprint(seen),
         "book_version": ", ".join(sorted({p["book_version"] for p in seen.values()})),
         "code_version": code_version(),
         "simulated": str(platform.plant.factory(factory_id).simulated).lower(),
@@ -83,14 +79,14 @@ def train_factory(
         trained = train_model(history, epochs=epochs, seed=seed, on_epoch=run.log_epoch)
         registered = run.register(trained, hours, _verdict(factory_id, trained, history), datetime.now(UTC))
     log.info("factory %s: model version %s, %s", factory_id, registered.version, registered.reason)
-    return {
-        "factory_id": factory_id,
-        "month": month,
-        "version": registered.version,
-        "alias": registered.alias,
-        "reason": registered.reason,
-        "metrics": trained.metrics,
-    }
+    return TrainingOutcome(
+        factory_id=factory_id,
+        month=month,
+        version=registered.version,
+        alias=registered.alias,
+        reason=registered.reason,
+        metrics=trained.metrics,
+    )
 
 
 def trainable(platform: Platform) -> list[str]:
@@ -101,7 +97,7 @@ def trainable(platform: Platform) -> list[str]:
 def partitions(lake: Lake, factory_id: str) -> dict[str, dict[str, str]]:
     """Return what a training sees: month -> fingerprint and book_version of its published partition."""
     return {
-        month: {name: str(manifest[name]) for name in ("fingerprint", "book_version")}
+        month: {"fingerprint": manifest.fingerprint, "book_version": manifest.book_version}
         for month, manifest in with_tables(lake, factory_id).items()
     }
 
@@ -114,11 +110,7 @@ def code_version() -> str:
         path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
         for path in sorted(folder.rglob("*.py"))
     }
-    return f"{fems.__version__}+{_short_hash(sources)}"
-
-
-def _short_hash(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    return f"{fems.__version__}+{fingerprint(sources)}"
 
 
 def _verdict(factory_id: str, trained: TrainedFactory, history: History) -> promotion.Verdict:

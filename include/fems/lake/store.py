@@ -133,7 +133,8 @@ class MinioStore:
                 raise KeyError(key) from error
             if error.code in _DENIED:
                 raise AccessDenied(
-                    f"{self.endpoint} refuses FEMS_S3_ACCESS_KEY for bucket {self.bucket!r} ({error.code})"
+                    f"{self.endpoint} refuses this account {key!r} in bucket {self.bucket!r} ({error.code}): "
+                    "its key is wrong, or its role may not do that (FEMS_S3_ACCESS_KEY or FEMS_S3_KEYS_FILE)"
                 ) from error
             if error.code == "NoSuchBucket":
                 raise ConfigError(

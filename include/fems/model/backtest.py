@@ -17,7 +17,7 @@ from fems.model.month_ahead.train import LEAST_DAYS, train_month_ahead
 from fems.model.one_step.model import train_one_step
 
 LSTM, WEEKLY_NAIVE, PROFILE, PERSISTENCE = "lstm", "weekly_naive", "profile", "persistence"
-MSTL, LIGHTGBM = "mstl", "lightgbm"
+MSTL, XGBOOST = "mstl", "xgboost"
 
 Method = Callable[[History, pd.Timestamp, int], pd.DataFrame]
 """What was measured, an origin, hours -> a frame with the column kwh and, where the method has a band, p10_kwh and
@@ -49,12 +49,12 @@ def baselines() -> dict[str, Method]:
 
 def all_methods(*, epochs: int = 40, seed: int = 0, threads: int = 1) -> dict[str, Method]:
     """Return every method of `fems backtest`."""
-    boosted = partial(peers.lightgbm, seed=seed, threads=threads)
+    boosted = partial(peers.xgboost, seed=seed, threads=threads)
     return {
         LSTM: lstm(epochs=epochs, seed=seed, threads=threads),
         **baselines(),
         MSTL: lambda *args: peers.mstl(*args).to_frame("kwh"),
-        LIGHTGBM: lambda *args: boosted(*args).to_frame("kwh"),
+        XGBOOST: lambda *args: boosted(*args).to_frame("kwh"),
     }
 
 

@@ -4,7 +4,7 @@
 - scalers.json: month_ahead (by equipment), covariates, one_step
 - month_ahead.npz: the weights of the gate; absent where the prior forecasts
 - one_step.keras
-- trees.txt: LightGBM's own text format; absent where there are none
+- trees.npz: boosted trees as arrays; absent where there are none
 """
 
 import json
@@ -18,7 +18,9 @@ import pandas as pd
 
 from fems.errors import DataError
 from fems.model.history import MEASURED, History
+from fems.model.month_ahead import trees
 from fems.model.month_ahead.band import Band
+from fems.model.month_ahead.boosted import BoostedTrees
 from fems.model.month_ahead.experts import NAMES
 from fems.model.month_ahead.gate_inference import Forward
 from fems.model.month_ahead.model import MonthAheadModel
@@ -27,9 +29,9 @@ from fems.model.one_step.model import OneStepModel
 from fems.model.runtime import prepare
 from fems.model.scaling import MinMaxScaler
 
-FORMAT = 5
+FORMAT = 6
 _GATE = "month_ahead.npz"
-_TREES = "trees.txt"
+_TREES = "trees.npz"
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def save(bundle: Bundle, folder: Path) -> None:
     if ahead.network is not None:
         ahead.network.save(folder / _GATE)
     if ahead.trees is not None:
-        (folder / _TREES).write_text(ahead.trees.model_to_string(), encoding="utf-8")
+        ahead.trees.save(folder / _TREES)
     if step is not None:
         scalers["one_step"] = step.scaler
         step.network.save(folder / "one_step.keras")
@@ -113,7 +115,10 @@ def load(folder: Path, one_step: bool = True) -> Bundle:
     """
     about, scalers = _read(folder / "bundle.json"), _read(folder / "scalers.json")
     if about.get("format") != FORMAT or tuple(about.get("experts", ())) != NAMES:
-        raise DataError(f"{folder.name}: a bundle of another version of this code; train the factory again")
+        raise DataError(
+            f"{folder.name}: a bundle of format {about.get('format')} from another version of this code, "
+            f"which reads format {FORMAT}; train the factory again"
+        )
     scaler = {name: MinMaxScaler.from_json(json.dumps(value)) for name, value in scalers.items()}
     ahead = MonthAheadModel(
         equipment=tuple(about["equipment"]),
@@ -122,7 +127,7 @@ def load(folder: Path, one_step: bool = True) -> Bundle:
         prior=np.array(about["prior"]),
         trust=about["trust"],
         network=Forward.load(folder / _GATE) if about["trust"] > 0 else None,
-        trees=_trees(folder / _TREES) if about["trees"] else None,
+        trees=BoostedTrees.load(folder / _TREES, trees.COLUMNS) if about["trees"] else None,
         shares=Shares(**about["shares"]),
         band=Band(np.array(about["band"]["hour"]), np.array(about["band"]["day"])),
         trained_until=pd.Timestamp(about["trained_until"]).tz_convert(about["time_zone"]),
@@ -150,15 +155,6 @@ def _network(path: Path) -> Any:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (OSError, ValueError) as error:
         raise DataError(f"{path.name}: no Keras model that can be loaded safely: {error}") from error
-
-
-def _trees(path: Path) -> Any:
-    import lightgbm
-
-    try:
-        return lightgbm.Booster(model_str=path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, lightgbm.basic.LightGBMError) as error:
-        raise DataError(f"{path.name}: no trees that can be read: {error}") from error
 
 
 def finite(values: dict[str, float]) -> dict[str, float]:

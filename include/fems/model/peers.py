@@ -1,4 +1,4 @@
-"""What a plant would pick instead: MSTL and LightGBM, as their users write them, on the factory's sum."""
+"""What a plant would pick instead: MSTL and boosted trees, as their users write them, on the factory's sum."""
 
 import numpy as np
 import pandas as pd
@@ -25,10 +25,10 @@ def mstl(history: History, origin: pd.Timestamp, count: int) -> pd.Series:
     return pd.Series(np.maximum(forecast, 0.0), index=horizon_hours(origin, count))
 
 
-def lightgbm(
+def xgboost(
     history: History, origin: pd.Timestamp, count: int, *, seed: int = 0, threads: int = 1
 ) -> pd.Series:
-    """Forecast by boosted trees alone, see `trees`.
+    """Forecast by XGBoost's trees alone, see `trees`.
 
     Returns:
         (count,) kWh of the factory, indexed by hour.

@@ -1,7 +1,6 @@
 """What a rebuilt month would take away from the one that is published, so that a person is asked first."""
 
-from collections.abc import Mapping
-from typing import Any
+from fems.contracts.manifest import CellCounts, Manifest, PartitionFigures
 
 _LEAST_SHARE = 0.8
 """A month, or a sensor of it, with fewer readings than this share of what is published is much poorer."""
@@ -9,7 +8,7 @@ _LEAST_SHARE = 0.8
 _SHOWN = 5
 
 
-def losses(published: Mapping[str, Any] | None, coming: Mapping[str, Any]) -> list[str]:
+def losses(published: Manifest | None, coming: PartitionFigures | None) -> list[str]:
     """Return what readers of the published month would miss, a phrase each; nothing where it only grows.
 
     Sensors, days and columns that had readings and have none now, and readings that are much fewer. A reading is a
@@ -17,19 +16,19 @@ def losses(published: Mapping[str, Any] | None, coming: Mapping[str, Any]) -> li
 
     Args:
         published: the manifest that counts now; None where there is none.
-        coming: the manifest of the rebuilt month.
+        coming: the rebuilt month; None where nothing makes it any more.
     """
-    if published is None or published.get("empty", True):
+    if published is None or published.empty:
         return []
     before, now = _readings(published), _readings(coming)
-    if not sum(now.values()):
-        return [f"all of its {sum(before.values()):,} readings"]
+    total, left = sum(before.values()), sum(now.values())
+    if coming is None or not left:
+        return [f"all of its {total:,} readings"]
     lines = [
         *_gone("sensor", [name for name, count in before.items() if count and not now.get(name)]),
         *_gone("day", sorted(_days(published) - _days(coming))),
         *_gone("column", sorted(_columns(published) - _columns(coming))),
     ]
-    total, left = sum(before.values()), sum(now.values())
     if left < _LEAST_SHARE * total:
         lines.append(f"{total - left:,} of {total:,} readings")
     lines += [
@@ -47,20 +46,17 @@ def _gone(what: str, names: list[str]) -> list[str]:
     return [f"{what}{'s' if len(names) > 1 else ''} {', '.join(names[:_SHOWN])}{more}"]
 
 
-def _readings(manifest: Mapping[str, Any]) -> dict[str, int]:
-    return {
-        name: counts.get("cells_measured", 0) + counts.get("cells_retyped", 0)
-        for name, counts in manifest.get("sensors", {}).items()
-    }
+def _count(cells: CellCounts) -> int:
+    return cells.cells_measured + cells.cells_retyped
 
 
-def _days(manifest: Mapping[str, Any]) -> set[str]:
-    return {
-        day
-        for day, counts in manifest.get("days", {}).items()
-        if counts.get("cells_measured", 0) + counts.get("cells_retyped", 0)
-    }
+def _readings(figures: PartitionFigures | None) -> dict[str, int]:
+    return {} if figures is None else {name: _count(cells) for name, cells in figures.sensors.items()}
 
 
-def _columns(manifest: Mapping[str, Any]) -> set[str]:
-    return {name for name, column in manifest.get("columns", {}).items() if column.get("min") is not None}
+def _days(figures: PartitionFigures) -> set[str]:
+    return {day.isoformat() for day, cells in figures.days.items() if _count(cells)}
+
+
+def _columns(figures: PartitionFigures) -> set[str]:
+    return {name for name, column in figures.columns.items() if column.min is not None}

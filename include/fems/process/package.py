@@ -2,8 +2,11 @@
 
 from typing import Any
 
-from fems.process.flags import FLAGS
+from fems.contracts.manifest import FLAGS, Manifest
 from fems.registry.book import Book
+
+_OF_PARTITION = {"fingerprint", "book_version", "code_version", "rows", "shares", "time_range", "quality"}
+"""What a resource says of its partition."""
 
 _ID_FIELDS = (
     {"name": "timestamp", "type": "datetime", "title": "수집일시", "description": "Start of the interval."},
@@ -26,7 +29,7 @@ _SHARE_FIELDS = (
 )
 
 
-def resource(path: str, grain: str, book: Book, manifest: dict[str, Any]) -> dict[str, Any]:
+def resource(path: str, grain: str, book: Book, manifest: Manifest) -> dict[str, Any]:
     """Return the description of one published table.
 
     Args:
@@ -36,25 +39,14 @@ def resource(path: str, grain: str, book: Book, manifest: dict[str, Any]) -> dic
         manifest: the partition's metadata.
     """
     return {
-        "name": f"{manifest['feed'].replace('_', '-')}-{grain}-{manifest['month']}",
-        "title": f"{manifest['feed']}, {grain}, {manifest['month']}",
+        "name": f"{manifest.feed.replace('_', '-')}-{grain}-{manifest.month}",
+        "title": f"{manifest.feed}, {grain}, {manifest.month}",
         "path": path,
         "type": "table",
         "format": "parquet",
         "mediatype": "application/vnd.apache.parquet",
-        "sources": [{"title": f"{source['key']} ({source['etag']})"} for source in manifest["sources"]],
-        "fems": {
-            name: manifest[name]
-            for name in (
-                "fingerprint",
-                "book_version",
-                "code_version",
-                "rows",
-                "shares",
-                "time_range",
-                "quality",
-            )
-        },
+        "sources": [{"title": f"{source.key} ({source.etag})"} for source in manifest.sources],
+        "fems": manifest.model_dump(mode="json", include=_OF_PARTITION),
         "schema": {
             "fields": [*_ID_FIELDS, *_value_fields(book, grain)],
             "primaryKey": ["sensor_id", "timestamp"],

@@ -8,6 +8,8 @@ import pandas as pd
 import pyarrow as pa
 
 from fems.calendar import day_number, day_of
+from fems.contracts.grains import ID_COLUMNS, SHARE_COLUMNS
+from fems.contracts.manifest import FLAGS, ROW_COUNTS
 from fems.errors import LostRows
 from fems.process import aggregate, flags, grid, judge, level
 from fems.process.level import OffLevel
@@ -20,8 +22,6 @@ from fems.registry.feed import FactoryFeed
 
 _MOSTLY = 0.5
 """A day of which more than this share is made says nothing of the machine."""
-
-ROW_COUNTS = ("read", "published", "quarantined", "duplicate")
 
 
 @dataclass(frozen=True)
@@ -204,8 +204,8 @@ class _Account:
 
 def _flag_counts(marks: np.ndarray) -> dict[str, int]:
     """Count cells by flag."""
-    counts = np.bincount(marks.reshape(-1), minlength=len(flags.FLAGS)).tolist()
-    return {f"cells_{name}": count for name, count in zip(flags.FLAGS, counts, strict=True)}
+    counts = np.bincount(marks.reshape(-1), minlength=len(FLAGS)).tolist()
+    return {f"cells_{name}": count for name, count in zip(FLAGS, counts, strict=True)}
 
 
 def _count_flags(
@@ -294,12 +294,9 @@ def _layout(
 def _schema(book: Book, arrays: dict[str, pa.Array]) -> pa.Schema:
     """Describe each column in the Parquet schema itself: unit and meaning."""
     meaning = {
-        "timestamp": ("start of the interval", ""),
-        "factory_id": ("the factory", ""),
-        "sensor_id": ("the meter or steam trap", ""),
-        "coverage_pct": ("share of the interval that has a value", "%"),
-        "estimated_pct": ("share of the interval whose value was replaced or filled", "%"),
-        "flag": ("what became of the row: " + ", ".join(flags.FLAGS), ""),
+        **{name: (text, "") for name, text in ID_COLUMNS.items()},
+        **{name: (text, "%") for name, text in SHARE_COLUMNS.items()},
+        "flag": ("what became of the row: " + ", ".join(FLAGS), ""),
         "flag_columns": ("the columns that the flag concerns", ""),
     }
     for column in book.columns.values():

@@ -20,14 +20,14 @@ def last_day(source: FactoryFeed, now: datetime) -> date:
     return pd.Timestamp(now + TOLERANCE).tz_convert(source.zone).date()
 
 
-def is_due(moment: str | None, now: datetime | None) -> bool:
+def is_due(moment: datetime | None, now: datetime | None) -> bool:
     """Tell whether rows that lay in the future may be read now.
 
     Args:
-        moment: the first time that they have, ISO 8601; None where no row lay in the future.
+        moment: the first time that they have; None where no row lay in the future.
         now: the time.
     """
-    return moment is not None and now is not None and datetime.fromisoformat(moment) <= now + TOLERANCE
+    return moment is not None and now is not None and moment <= now + TOLERANCE
 
 
 def without_impossible(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from fems.process.flags import FLAGS
+from fems.contracts.manifest import FLAGS
 from fems.quality.layout import grid_times, position
 from fems.quality.table import CheckResult, seconds, sensor_codes, value_columns
 

@@ -5,11 +5,11 @@ needs no table of an earlier one.
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fems.contracts.evaluation import Profile, SensorProfile
 from fems.quality.table import CheckResult, seconds, sensor_codes, value_columns
 
 QUANTILES = (0.05, 0.5, 0.95)
@@ -17,9 +17,6 @@ LIKENESS = 0.7
 """How well a moved day must fit the days before for the clock to be the reason; a rhythm of its own is none."""
 
 NOT_MEASURED = ("coverage_pct", "estimated_pct")
-
-Profile = dict[str, dict[str, Any]]
-"""sensor -> column -> its quantiles (see QUANTILES); and `rhythm`: the mean of the first column by hour of the day."""
 
 
 def profile(hours: pd.DataFrame, timezone: str) -> Profile:
@@ -36,19 +33,19 @@ def profile(hours: pd.DataFrame, timezone: str) -> Profile:
     found: Profile = {}
     for i, sensor in enumerate(names):
         mine = codes == i
-        own: dict[str, Any] = {}
+        own: SensorProfile = {}
         for column in columns:
             values = hours[column].to_numpy(np.float64)[mine]
             values = values[~np.isnan(values)]
             if len(values):
-                own[column] = [float(each) for each in np.quantile(values, QUANTILES)]
+                own[column] = tuple(float(each) for each in np.quantile(values, QUANTILES))
         if own:
             first = hours[columns[0]].to_numpy(np.float64)[mine]
             good = ~np.isnan(first)
             count = np.bincount(hour[mine][good], minlength=24)
             total = np.bincount(hour[mine][good], weights=first[good], minlength=24)
             if (count > 0).all():
-                own["rhythm"] = (total / count).tolist()
+                own["rhythm"] = tuple((total / count).tolist())
             found[sensor] = own
     return found
 
@@ -61,7 +58,8 @@ def usual(profiles: Iterable[Profile]) -> Profile:
         own = [each[sensor] for each in kept if sensor in each]
         names = sorted({name for each in own for name in each})
         found[sensor] = {
-            name: np.median([each[name] for each in own if name in each], axis=0).tolist() for name in names
+            name: tuple(np.median([each[name] for each in own if name in each], axis=0).tolist())
+            for name in names
         }
     return found
 

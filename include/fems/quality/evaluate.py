@@ -1,43 +1,19 @@
 """Evaluate a table against its suite, with Great Expectations' own API."""
 
-import hashlib
 import json
 import logging
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from fems.canonical import fingerprint
+from fems.contracts.evaluation import Finding, TableEvaluation
 from fems.errors import ConfigError, QualityFailed
 
 OWN = "fems"
 """The folder, beside GX's own suites, of those that name this package's expectations."""
-
-COMPARING = frozenset(["expect_levels_as_before", "expect_rhythm_as_before"])
-"""Expectations that compare with earlier partitions."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """An expectation that was not met."""
-
-    expectation: str
-    severity: str
-    column: str | None
-    unexpected: int
-    examples: tuple[str, ...]
-    note: str
-
-    @property
-    def compares(self) -> bool:
-        """Whether it is said in comparison with earlier partitions, not of the table itself."""
-        return self.expectation in COMPARING
-
-    def __str__(self) -> str:
-        what = f"{self.expectation}({self.column})" if self.column else self.expectation
-        examples = f", such as {'; '.join(self.examples)}" if self.examples else ""
-        return f"{what}: {self.unexpected:,} at fault{examples}. {self.note}".strip()
 
 
 @dataclass(frozen=True)
@@ -66,15 +42,18 @@ class Evaluation:
         """Return the findings of one severity."""
         return [f for f in self.findings if f.severity == severity]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return a plain structure for storage, without Great Expectations' own result."""
-        found = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "result"}
-        return {
-            **found,
-            "findings": [asdict(each) for each in self.findings],
-            "critical_failed": len(self.failed("critical")),
-            "warning_failed": len(self.failed("warning")),
-        }
+    def record(self) -> TableEvaluation:
+        """Return what is stored of it, without Great Expectations' own result."""
+        return TableEvaluation(
+            suite=self.suite,
+            version=self.version,
+            rows=self.rows,
+            evaluated=self.evaluated,
+            left_out=self.left_out,
+            findings=self.findings,
+            critical_failed=len(self.failed("critical")),
+            warning_failed=len(self.failed("warning")),
+        )
 
     def require(self, what: str, refused: str = "not published") -> None:
         """Refuse a table with a critical finding.
@@ -182,9 +161,7 @@ class Evaluator:
         batch = self._batch.get_batch(batch_parameters={"dataframe": shown})
         result = batch.validate(expectations, result_format="BASIC", expectation_parameters=given)
         findings = tuple(_finding(outcome) for outcome in result.results if not outcome.success)
-        version = hashlib.sha256(json.dumps(self._expectations(suite), sort_keys=True).encode()).hexdigest()[
-            :12
-        ]
+        version = fingerprint(self._expectations(suite))
         return Evaluation(suite, version, len(table), len(result.results), left_out, findings, result)
 
 

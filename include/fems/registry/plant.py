@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from fems.errors import ConfigError
 from fems.registry import yamlfile
-from fems.registry.tariff import GridEmission, Tariff
+from fems.registry.tariff import Budget, GridEmission, Tariff, emission_factor
 
 Feed = Literal["meter", "steam_trap"]
 FEEDS: tuple[Feed, ...] = ("meter", "steam_trap")
@@ -180,6 +180,9 @@ class Factory(_Strict):
         None, gt=0, description="contract power; the forecast says how likely the maximum demand passes it"
     )
     tariff: str | None = Field(None, description="a name under `tariffs`; without it no cost is forecast")
+    budget: Budget | None = Field(
+        None, description="what a month is to stay under; stands beside the forecast"
+    )
 
     _zone = field_validator("timezone")(_known_zone)
 
@@ -245,8 +248,9 @@ class Plant(_Strict):
     factories: dict[str, Factory] = Field(min_length=1)
     monitoring: Monitoring = Field(default_factory=Monitoring)
     tariffs: dict[str, Tariff] = Field(default_factory=dict)
-    grid_emission: dict[str, GridEmission] = Field(
-        default_factory=dict, description="country, ISO 3166 -> what a MWh from its grid emits"
+    grid_emission: dict[str, tuple[GridEmission, ...]] = Field(
+        default_factory=dict,
+        description="country, ISO 3166 -> what a MWh from its grid emits, a factor a year",
     )
 
     @model_validator(mode="after")
@@ -256,6 +260,27 @@ class Plant(_Strict):
                 raise yamlfile.WrongAt(
                     ("factories", factory_id, "tariff"), f"tariff {factory.tariff!r} is not under `tariffs`"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _budgets_can_be_reckoned(self) -> "Plant":
+        for factory_id, factory in self.factories.items():
+            if factory.budget is not None and factory.budget.unit == "cost" and factory.tariff is None:
+                raise yamlfile.WrongAt(
+                    ("factories", factory_id, "budget"),
+                    "a budget in money needs a tariff; give one, or unit: kwh",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _emission_factors_are_of_different_years(self) -> "Plant":
+        for country, factors in self.grid_emission.items():
+            years = [factor.year for factor in factors]
+            for i, year in enumerate(years):
+                if year in years[:i]:
+                    raise yamlfile.WrongAt(
+                        ("grid_emission", country, i, "year"), f"overlap: there are two factors for {year}"
+                    )
         return self
 
     @model_validator(mode="after")
@@ -303,6 +328,10 @@ class Plant(_Strict):
         machines = [Sensor(e.sensor, feed, key, e.rated_kw, e.net) for key, e in factory.equipment.items()]
         main = [] if factory.main_meter is None else [Sensor(factory.main_meter, feed, None, None)]
         return machines + main
+
+    def emission(self, factory_id: str, year: int) -> GridEmission | None:
+        """Return what a MWh from the grid of a factory's country emits in a year; None where no factor is known."""
+        return emission_factor(self.grid_emission.get(self.factory(factory_id).country, ()), year)
 
     def grain_minutes(self, factory_id: str, feed: Feed) -> int:
         """Return the native interval of a feed in minutes."""

@@ -29,7 +29,7 @@ def workbook(content: Content) -> bytes:
 
 
 def _days(content: Content) -> pd.DataFrame:
-    days = pd.DataFrame(content.summary["days"])
+    days = pd.DataFrame([day.model_dump() for day in content.summary.days])
     return pd.DataFrame(
         {
             "날짜 date": pd.to_datetime(days["date"]).dt.date,
@@ -46,7 +46,7 @@ def _days(content: Content) -> pd.DataFrame:
 
 
 def _equipment(content: Content) -> pd.DataFrame:
-    machines = pd.DataFrame(content.summary["top_equipment"])
+    machines = pd.DataFrame([machine.model_dump() for machine in content.summary.top_equipment])
     return pd.DataFrame(
         {
             "센서 sensor": machines["sensor_id"],

@@ -21,7 +21,6 @@ _NEEDED_TO_SERVE = (
     "numpy",
     "pandas",
     "holidays",
-    "lightgbm",
     "statsmodels",
 )
 _COLUMNS = {

@@ -18,6 +18,7 @@ from fems.model.month_ahead import band, gate, prior, trees
 from fems.model.month_ahead import features as samples
 from fems.model.month_ahead import mstl as decomposition
 from fems.model.month_ahead.band import Band, Bands
+from fems.model.month_ahead.boosted import BoostedTrees
 from fems.model.month_ahead.daygrid import DayGrid, horizon_hours, positions
 from fems.model.month_ahead.features import DECODER_DAYS, Field
 from fems.model.month_ahead.gate_inference import Forward
@@ -41,7 +42,7 @@ class MonthAheadModel:
         prior: (E, B, K) weights of the experts in each part of the horizon.
         trust: 0 to 1, the network's share in the weights; 0 where it earned nothing on held-out origins.
         network: the keras.Model, None with trust 0.
-        trees: the lightgbm.Booster of the factory's sum, None where there was too little to fit it on.
+        trees: over the factory's sum, None where there was too little to fit it on.
         shares: of trees and MSTL in the factory's sum.
         band: of the machines' forecasts and of the factory's.
         trained_until: first instant not trained on.
@@ -55,7 +56,7 @@ class MonthAheadModel:
     prior: Floats
     trust: float
     network: Forward | None
-    trees: Any
+    trees: BoostedTrees | None
     shares: Shares
     band: Band
     trained_until: pd.Timestamp

@@ -1,7 +1,7 @@
 """Boosted trees over the factory's hours: lags of whole days, the week's mean and the calendar.
 
-Lags start at a day, so that a day's hours are forecast together and become the lags of the next (recursive, as
-LightGBM's users write it).
+Lags start at a day, so that a day's hours are forecast together and become the lags of the next (recursive). The
+library is XGBoost: its wheel brings all that it needs, see docs/decisions/0010-trees-need-no-system-package.md.
 """
 
 from typing import Any
@@ -11,22 +11,32 @@ import pandas as pd
 
 from fems.model.calendar_features import day_features
 from fems.model.history import Floats, History
+from fems.model.month_ahead.boosted import BoostedTrees
 from fems.model.month_ahead.daygrid import horizon_hours, positions
 
 _DAY, _WEEK = 24, 168
 _LAGS = (24, 48, 72, 96, 120, 144, 168, 336)
+COLUMNS = len(_LAGS) + 1 + 6
 _LEAST_ROWS = 7 * 24
 _ROUNDS = 300
-_LEARNING_RATE = 0.05
+_DEPTH = 5
+_SETTINGS = {
+    "objective": "reg:squarederror",
+    "tree_method": "hist",
+    "learning_rate": 0.05,
+    "max_depth": _DEPTH,
+    "base_score": 0.0,  # the mean is taken off before
+    "min_child_weight": 20,
+}
 
 
-def fit(known: History, *, seed: int = 0, threads: int = 1) -> Any:
+def fit(known: History, *, seed: int = 0, threads: int = 1) -> BoostedTrees | None:
     """Fit on a history.
 
     Returns:
-        A lightgbm.Booster; None where fewer than a week of hours has the lags it needs.
+        The trees; None where fewer than a week of hours has the lags it needs.
     """
-    import lightgbm
+    import xgboost
 
     past = filled(known)
     measured = np.flatnonzero(np.isfinite(known.factory_kwh))
@@ -34,23 +44,17 @@ def fit(known: History, *, seed: int = 0, threads: int = 1) -> Any:
     if len(rows) < _LEAST_ROWS:
         return None
     features = _features(past, _calendar(known.hours, known.country), rows)
-    params = {
-        "objective": "regression",
-        "learning_rate": _LEARNING_RATE,
-        "seed": seed,
-        "num_threads": threads,
-        "deterministic": True,
-        "force_row_wise": True,
-        "verbose": -1,
-    }
-    return lightgbm.train(params, lightgbm.Dataset(features, past[rows]), _ROUNDS)
+    mean = float(past[rows].mean())
+    table = xgboost.QuantileDMatrix(features, past[rows] - mean, nthread=threads)
+    booster = xgboost.train(_SETTINGS | {"seed": seed, "nthread": threads}, table, _ROUNDS)
+    return BoostedTrees.of(booster, mean, _DEPTH)
 
 
-def predict(booster: Any, known: History, origin: pd.Timestamp, count: int) -> Floats:
+def predict(trees: BoostedTrees, known: History, origin: pd.Timestamp, count: int) -> Floats:
     """Forecast (count,) kWh of the factory from `origin` on, which may lie past the history's end.
 
     Args:
-        booster: from `fit`.
+        trees: from `fit`.
         known: what was measured before the origin; at least 336 hours.
         origin: the first hour.
         count: hours.
@@ -62,7 +66,7 @@ def predict(booster: Any, known: History, origin: pd.Timestamp, count: int) -> F
     values = np.concatenate([past, np.full(ahead, np.nan)])
     for first in range(len(past), len(values), _DAY):
         at = np.arange(first, min(first + _DAY, len(values)))
-        values[at] = np.maximum(np.asarray(booster.predict(_features(values, calendar, at))), 0.0)
+        values[at] = np.maximum(trees(_features(values, calendar, at)), 0.0)
     return values[len(values) - count :]
 
 
@@ -75,7 +79,7 @@ def filled(known: History) -> Floats:
 
 
 def _features(values: Floats, calendar: Floats, rows: Any) -> Floats:
-    """(R, lags + 1 + calendar)."""
+    """(R, COLUMNS): lags, the week's mean, calendar."""
     lags = np.stack([values[rows - lag] for lag in _LAGS], axis=1)
     sums = np.concatenate([[0.0], np.cumsum(np.nan_to_num(values))])
     week = (sums[rows - _DAY + 1] - sums[rows - _DAY + 1 - _WEEK]) / _WEEK
