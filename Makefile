@@ -50,10 +50,11 @@ demo: setup ## everything: services, raw files, ingest, training, forecasts, a t
 down: ## stop what `make up` or `make demo` started; the data stays
 	@if [[ -x $(BIN)/python ]]; then $(BIN)/python -m embedded down; else echo "nothing is running"; fi
 
-lint: setup ## style and types
+lint: setup ## style, types and the order of the rooms
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 test: lint ## lint, types and all tests, on the embedded services
 	$(BIN)/pytest
@@ -81,4 +82,4 @@ lock: setup ## compile the requirements.in into requirements.txt, the benchmarks
 	done
 
 env: ## make .env with new secrets, for docker-compose.yaml
-	@python3 include/embedded/dotenv.py .env
+	@PYTHONPATH=include python3 -m embedded.dotenv .env

@@ -68,9 +68,9 @@ def ingest() -> None:
         from fems.flows.ingest import ingest_factory
         from fems.flows.platform import Platform
 
+        platform = Platform.from_environment(role="ingest")
         accept = bool(known_params(params, dag).get("accept"))
-        done = ingest_factory(Platform.from_environment(role="ingest"), factory, run=run_id, accept=accept)
-        return done.model_dump(mode="json")
+        return ingest_factory(platform, factory, run=run_id, accept=accept).model_dump(mode="json")
 
     ingest_factory.expand(factory=find_stale())
 

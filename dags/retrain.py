@@ -1,6 +1,6 @@
 """Retrain: a request for a factory's training into a run of the Dag `train`, with the reason on it.
 
-Started by the asset `fems_retrain`, an event of which is a request. Without a scheduler: `fems train --factory ID`.
+Started by the asset `fems_retrain`, an event of which is a request. Without a scheduler: `fems train ID`.
 """
 
 from datetime import timedelta

@@ -1,13 +1,12 @@
 """Secrets, made at the first start and kept in one file that only its owner reads."""
 
-import base64
 import json
 import os
-import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from embedded import generate
 from embedded.accounts import ROLES
 from fems.errors import ConfigError
 
@@ -41,21 +40,20 @@ class Credentials:
     def generate(cls) -> "Credentials":
         """Return new secrets."""
         return cls(
-            minio_user="fems-" + secrets.token_hex(6),
-            minio_password=secrets.token_urlsafe(24),
-            store_passwords={role: secrets.token_urlsafe(24) for role in ROLES},
-            # Those that stand in an address have letters and digits alone.
-            postgres_password=secrets.token_hex(24),
-            airflow_database_password=secrets.token_hex(24),
-            mlflow_database_password=secrets.token_hex(24),
-            mlflow_admin_password=secrets.token_urlsafe(12),
-            mlflow_platform_password=secrets.token_urlsafe(24),
-            mlflow_reader_password=secrets.token_urlsafe(12),
-            mlflow_secret_key=secrets.token_urlsafe(32),
-            airflow_password=secrets.token_urlsafe(12),
-            jwt_secret=secrets.token_urlsafe(48),
-            api_secret_key=secrets.token_urlsafe(32),
-            fernet_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            minio_user=generate.user(),
+            minio_password=generate.password(),
+            store_passwords={role: generate.password() for role in ROLES},
+            postgres_password=generate.address_password(),
+            airflow_database_password=generate.address_password(),
+            mlflow_database_password=generate.address_password(),
+            mlflow_admin_password=generate.typed_password(),
+            mlflow_platform_password=generate.password(),
+            mlflow_reader_password=generate.typed_password(),
+            mlflow_secret_key=generate.signing_key(),
+            airflow_password=generate.typed_password(),
+            jwt_secret=generate.signing_key(),
+            api_secret_key=generate.signing_key(),
+            fernet_key=generate.fernet_key(),
         )
 
 

@@ -1,22 +1,22 @@
 """Writes .env with new secrets for docker-compose.yaml: `make env`. Needs nothing but Python."""
 
-import base64
 import os
-import secrets
 import sys
 from pathlib import Path
+
+from embedded import generate
 
 
 def new_secrets() -> dict[str, str]:
     """Return a value for each secret that docker-compose.yaml requires."""
     return {
-        "POSTGRES_PASSWORD": secrets.token_hex(24),  # it stands in an address: letters and digits alone
-        "MINIO_ROOT_USER": "fems-" + secrets.token_hex(6),
-        "MINIO_ROOT_PASSWORD": secrets.token_urlsafe(24),
-        "AIRFLOW_ADMIN_PASSWORD": secrets.token_urlsafe(12),
-        "AIRFLOW_JWT_SECRET": secrets.token_urlsafe(48),
-        "AIRFLOW_API_SECRET_KEY": secrets.token_urlsafe(32),
-        "AIRFLOW_FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "POSTGRES_PASSWORD": generate.address_password(),
+        "MINIO_ROOT_USER": generate.user(),
+        "MINIO_ROOT_PASSWORD": generate.password(),
+        "AIRFLOW_ADMIN_PASSWORD": generate.typed_password(),
+        "AIRFLOW_JWT_SECRET": generate.signing_key(),
+        "AIRFLOW_API_SECRET_KEY": generate.signing_key(),
+        "AIRFLOW_FERNET_KEY": generate.fernet_key(),
     }
 
 

@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from embedded import credentials, environment, postgres, users
+from embedded import credentials, environment, postgres, users, volume
 from embedded.config import Config
 from embedded.processes import end_orphans_of_killed_siblings, end_with_parent
 from embedded.services import BY_NAME
@@ -35,6 +35,8 @@ def _settle(folder: Path, name: str) -> dict[str, str]:
     users.make_private(folder, account)
     os.chdir(folder)
     if account and users.can_run(account, folder, "guards.mlflow_door, uvicorn"):
+        if name == "fems-minio":
+            volume.hand_over(folder, account)
         users.become(account)
     elif account:
         print(f"warning: {account.pw_name} can't read {sys.prefix}; the service runs as root", flush=True)

@@ -6,10 +6,11 @@ import urllib.request
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, Literal
 
-from embedded import credentials, environment, postgres
+from embedded import credentials, environment, postgres, volume
 from embedded.config import Config
 from embedded.credentials import Credentials
 from fems.errors import ConfigError
@@ -52,22 +53,19 @@ def closure(names: Iterable[str]) -> list[Service]:
     Raises:
         ConfigError: there is no such service or group.
     """
-    chosen: set[str] = set()
-
-    def take(name: str) -> None:
-        if name not in chosen:
-            chosen.add(name)
-            for need in BY_NAME[name].needs:
-                take(need)
-
+    graph: dict[str, tuple[str, ...]] = {}
+    todo: list[str] = []
     for name in names:
         members = [s.name for s in SERVICES if name in (s.name, s.group)]
         if not members:
             known = ", ".join([*dict.fromkeys(s.group for s in SERVICES), *BY_NAME])
             raise ConfigError(f"there is no service or group {name!r}: choose from {known}")
-        for member in members:
-            take(member)
-    return [service for service in SERVICES if service.name in chosen]
+        todo += members
+    while todo:
+        name = todo.pop()
+        graph[name] = BY_NAME[name].needs
+        todo += [need for need in graph[name] if need not in graph]
+    return [BY_NAME[name] for name in TopologicalSorter(graph).static_order()]
 
 
 # Proxies of the environment are not for loopback.
@@ -131,13 +129,8 @@ def _gateway(config: Config) -> list[str]:
         # It always opens a port for metrics, unless that port can't be had: an address kept for documentation
         # (RFC 5737) is nobody's, so it logs one line and goes on without.
         "--metrics", "192.0.2.1:9567",
-        minio_meta(config), f"127.0.0.1:{config.minio_port}",
+        f"sqlite3://{volume.meta_file(config.state / 'minio')}", f"127.0.0.1:{config.minio_port}",
     ]  # fmt: skip
-
-
-def minio_meta(config: Config) -> str:
-    """Return the address of the gateway's metadata."""
-    return f"sqlite3://{config.state / 'minio' / 'meta' / 'meta.db'}"
 
 
 def _mlflow_server(config: Config) -> list[str]:

@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import shutil
 import subprocess
 import threading
 import time
@@ -13,10 +12,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from graphlib import TopologicalSorter
 from importlib.metadata import version
 from pathlib import Path
 
-from embedded import accounts, credentials, environment, postgres
+from embedded import accounts, credentials, environment, postgres, volume
 from embedded.airflow_api import AirflowApi
 from embedded.config import Config
 from embedded.credentials import Credentials
@@ -175,26 +175,27 @@ class Stack:
 
     def _take(self, steps: dict[str, Step], report: Report) -> None:
         """Take steps side by side, each when those it waits for are done. Raises the first failure."""
-        todo, done = dict(steps), set[str]()
+        order = TopologicalSorter({name: step.after for name, step in steps.items()})
+        order.prepare()
         running: dict[Future[float], str] = {}
         self._given_up.clear()
         with ThreadPoolExecutor(max_workers=len(steps)) as threads:
             try:
-                while todo or running:
-                    for name in [name for name, step in todo.items() if step.after <= done]:
-                        running[threads.submit(_timed, todo.pop(name).action)] = name
+                while order.is_active():
+                    for name in order.get_ready():
+                        running[threads.submit(_timed, steps[name].action)] = name
                     finished, _ = wait(running, return_when=FIRST_COMPLETED)
                     for future in finished:
                         name = running.pop(future)
                         report(steps[name].title, future.result())
-                        done.add(name)
+                        order.done(name)
             except BaseException:
                 self._given_up.set()  # the other steps stop waiting, and so does this block's end
                 raise
 
     def _start(self, service: Service) -> None:
         if service.name == "minio":
-            self._format_minio()
+            volume.create(self.config.state / "minio", program("juicefs"))
         self.supervisor.start_program(service.name)
         deadline = time.monotonic() + PATIENCE
         trouble = "it is still starting"
@@ -213,25 +214,6 @@ class Stack:
         raise ServiceUnavailable(
             f"{service.title} did not come up ({trouble}). See {path}; its last lines:\n{tail(path, 12)}"
         )
-
-    def _format_minio(self) -> None:
-        folder = self.config.state / "minio"
-        blocks, meta, aside = folder / "blocks", folder / "meta", folder / "meta.new"
-        if meta.exists():
-            return
-        # Formatted aside and renamed, so that a format cut short leaves nothing that looks whole.
-        shutil.rmtree(aside, ignore_errors=True)
-        for made in (blocks, aside):
-            made.mkdir(parents=True, exist_ok=True)
-        command = [
-            program("juicefs"), "format", "--storage", "file", "--bucket", f"{blocks}/", "--trash-days", "0",
-            f"sqlite3://{aside / 'meta.db'}", "minio",
-        ]  # fmt: skip
-        outcome = subprocess.run(command, capture_output=True, text=True, check=False, cwd=self.config.state)
-        if outcome.returncode:
-            last = (outcome.stderr.strip().splitlines() or ["no message"])[-1]
-            raise ServiceUnavailable(f"MinIO's disk could not be formatted in {folder}: {last}")
-        aside.rename(meta)
 
     def _create_accounts(self) -> None:
         """Make MinIO's buckets and accounts; what they were last made from is kept, for it costs a second."""

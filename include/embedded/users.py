@@ -16,8 +16,11 @@ def own_account(name: str, folder: Path) -> pwd.struct_passwd | None:
     """Return whom root runs a service as: the owner of its folder, or a new user. None where we are not root."""
     if os.geteuid() != 0:
         return None
-    if folder.exists() and folder.stat().st_uid != 0:
-        return pwd.getpwuid(folder.stat().st_uid)
+    with suppress(
+        KeyError
+    ):  # a folder may have come from another machine, with users that are not known here
+        if folder.exists() and folder.stat().st_uid != 0:
+            return pwd.getpwuid(folder.stat().st_uid)
     with suppress(KeyError):
         return pwd.getpwnam(name)
     command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", name]

@@ -203,6 +203,22 @@ def test_a_failed_training_registers_nothing(trained: TrainedFactory) -> None:
         tracking.champion_metrics("F")
 
 
+def test_a_run_that_was_left_running_is_closed_by_the_next_try() -> None:
+    """The task was killed, or MLflow was gone when it ended: nothing said so to the run."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(settings().mlflow_uri)
+    with tracking.training_run("R", "2026-03", tags={"dag_run": "one"}) as first:
+        pass
+    client.update_run(first.run_id, "RUNNING")
+    with tracking.training_run("R", "2026-03", tags={"dag_run": "other"}):
+        assert client.get_run(first.run_id).info.status == "RUNNING"  # it may be at work elsewhere
+    with tracking.training_run("R", "2026-03", tags={"dag_run": "one"}) as second:
+        assert client.get_run(first.run_id).info.status == "FAILED"
+        assert client.get_run(second.run_id).info.status == "RUNNING"
+    assert client.get_run(first.run_id).data.tags["abandoned"]
+
+
 @pytest.fixture
 def own_path() -> Iterator[None]:
     """Loading a logged model puts the code that it brought in front of our own; put that right again."""

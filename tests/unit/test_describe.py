@@ -18,7 +18,7 @@ from fems.cli.main import app
 from fems.cli.tables import rows_table
 from fems.contracts.manifest import RowCounts
 from fems.contracts.status import Accuracy, FactoryStatus, ForecastStatus
-from fems.flows.ingest import ingest_status
+from fems.flows.ingest_status import ingest_status
 from fems.flows.platform import Platform
 from fems.lake.lake import Lake
 from fems.lake.store import FolderStore
@@ -86,7 +86,7 @@ def folder(registry: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def described(folder: Path, *args: object) -> dict[str, Any]:
-    return json.loads(fems("describe", "F", "--from", folder, "--json", *args))
+    return json.loads(fems("describe", "F", "--from", folder, "--json", *args))["F"]
 
 
 def test_a_row_a_month_and_the_totals(folder: Path) -> None:

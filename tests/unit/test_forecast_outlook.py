@@ -15,6 +15,7 @@ from fems.forecast.reasons import in_words
 from fems.forecast.summary import summarise
 from fems.model.history import History
 from fems.model.month_ahead.band import FACTORY
+from fems.registry.tariff import Budget
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def test_no_measured_day_is_said_and_not_guessed() -> None:
 def test_days_are_ranked_with_their_reasons_in_both_languages(known: History, made: tables.Forecast) -> None:
     ranked = days.ranked(made.factory["day"], made.equipment["day"], tables.hours_of_days(made), known)
     by_day = {found.day: found for found in ranked}
-    assert sorted(found.rank for found in ranked) == list(range(30)), "29 whole days, and a part of one"
+    assert sorted(found.rank for found in ranked) == list(range(1, 32)), "the calendar month, day by day"
     top = min((f for f in ranked if f.rank), key=lambda f: f.rank)
     assert top.kwh == max(f.kwh for f in ranked) and top.reasons[0].code == "weekday"
 
@@ -108,8 +109,8 @@ def test_a_new_level_and_a_season_are_told_free_of_weekday_and_holidays() -> Non
 
 
 def test_changes_are_by_day_and_only_against_what_was_measured(known: History, made: tables.Forecast) -> None:
-    found = outlook.compared(made, known, ORIGIN)
-    per_day = made.factory["native"]["used_kwh"].sum() / (705 / 24)
+    found = outlook.compared(plantlet.month(), known)
+    per_day = made.factory["native"]["used_kwh"].sum() / 31
     for beside, month in ((found.last_month, "2026-02"), (found.last_year, "2025-03")):
         assert beside is not None and beside.month == month
         start = pd.Timestamp(f"{month}-01", tz="Asia/Seoul")
@@ -118,16 +119,19 @@ def test_changes_are_by_day_and_only_against_what_was_measured(known: History, m
         assert beside.change_pct == pytest.approx(100 * (per_day / (then.mean() * 24) - 1))
     assert found.last_month is not None and found.last_month.working_days == 17  # 20, three of them Seollal
     short = known.between(pd.Timestamp("2025-06-01", tz="Asia/Seoul"), ORIGIN)
-    assert outlook.compared(made, short, ORIGIN).last_year is None
+    assert outlook.compared(plantlet.month(), short).last_year is None
 
 
 def test_cost_emission_and_equipment_add_up(
     known: History, made: tables.Forecast, expected: demand.Demand
 ) -> None:
-    found = summarise(made, known, ORIGIN, PLANT, "F", expected)
+    found = summarise(made, plantlet.month(), known, PLANT, "F", plantlet.HORIZON_MINUTES, expected)
     cost, total = found.cost, found.kwh
     assert cost is not None and found.carbon is not None and found.demand is not None
-    assert sum(row.kwh for row in cost.by_load) == total
+    assert (found.calendar.days, found.calendar.whole_days, found.calendar.measured_kwh) == (31, 31, 0.0)
+    first = made.factory["hour"]["used_kwh"].iloc[:705].sum()
+    assert found.horizon_kwh == pytest.approx(first) and found.horizon_kwh < total
+    assert sum(row.kwh for row in cost.by_load) == pytest.approx(total)
     hour = made.factory["hour"]
     day_time = hour["timestamp"].dt.hour.between(8, 19)
     energy = (hour["used_kwh"] * np.where(day_time, 150, 50)).sum()
@@ -137,7 +141,7 @@ def test_cost_emission_and_equipment_add_up(
     assert found.carbon.tco2e == pytest.approx(total / 2000) and found.carbon.year == 2020
     machines = found.top_equipment
     assert [m.name for m in machines] == ["Press", "Pump"]
-    assert sum(m.kwh for m in machines) == total
+    assert sum(m.kwh for m in machines) == pytest.approx(total)
     assert sum(m.peak_share_pct or 0.0 for m in machines) == pytest.approx(100)
     assert found.kwh_p10 is not None and found.kwh_p90 is not None
     assert found.kwh_p10 < total < found.kwh_p90
@@ -170,3 +174,34 @@ def test_no_fallback_and_no_demand_uses_a_value_after_the_origin(known: History)
         pd.testing.assert_frame_equal(clean.bands.hour[sensor], other.bands.hour[sensor], check_exact=True)
     assert fallback.recent_share(known, cut) == fallback.recent_share(seen, cut) == 1.0
     assert days.month_reasons(known, cut, 2) == days.month_reasons(seen, cut, 2)
+
+
+def test_what_was_measured_stands_in_the_maximum_demand(expected: demand.Demand) -> None:
+    at = pd.Timestamp("2026-03-02T10:15", tz="Asia/Seoul")
+    higher = expected.at_least(expected.kw * 2, at)
+    assert (higher.kw, higher.at) == (expected.kw * 2, at) and higher.p10 == higher.kw
+    assert higher.chance_over(expected.kw * 1.5) == 1.0
+    lower = expected.at_least(1.0, at)
+    assert (lower.kw, lower.at) == (expected.kw, expected.at)
+
+
+def test_a_budget_stands_beside_the_forecast_with_its_chance() -> None:
+    band = (90.0, 100.0, 120.0)
+
+    def kept(amount: float) -> float | None:
+        budget = Budget(unit="kwh", every_month=amount)
+        found = outlook.budget_outlook(budget, "2026-03", band, 100.0, None, None)
+        return None if found is None else found.chance_to_keep
+
+    assert kept(100.0) == pytest.approx(0.5)
+    assert kept(120.0) == pytest.approx(0.9) and kept(90.0) == pytest.approx(0.1)
+    of_month = Budget(unit="kwh", by_month={"2026-04": 5.0})
+    assert outlook.budget_outlook(of_month, "2026-03", band, 100.0, None, None) is None
+    assert outlook.budget_outlook(None, "2026-03", band, 100.0, None, None) is None
+
+
+def test_days_whose_difference_is_far_inside_the_band_are_alike() -> None:
+    found = plantlet.summary_of(None)
+    ranked = sorted((d for d in found.days if d.rank), key=lambda d: d.rank)
+    near = 0.25 * (ranked[0].kwh_p90 - ranked[0].kwh_p10) / 2
+    assert found.alike == sum(ranked[0].kwh - d.kwh <= near for d in ranked)

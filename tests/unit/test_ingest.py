@@ -15,7 +15,8 @@ from fems.contracts.grains import GRAINS
 from fems.contracts.manifest import ObjectCounts, RowCounts
 from fems.errors import DataError, QualityFailed
 from fems.flows.history import published_hours, published_months
-from fems.flows.ingest import ingest_factory, ingest_status, stale_factories
+from fems.flows.ingest import ingest_factory, stale_factories
+from fems.flows.ingest_status import ingest_status
 from fems.flows.partitions import stale
 from fems.flows.platform import Platform
 from fems.lake import keys

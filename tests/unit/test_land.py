@@ -11,7 +11,8 @@ from test_raw import plant as wide_plant
 
 from fems.contracts.manifest import RowCounts
 from fems.errors import ConfigError, DataError
-from fems.flows.ingest import ingest_factory, ingest_status
+from fems.flows.ingest import ingest_factory
+from fems.flows.ingest_status import ingest_status
 from fems.flows.land import land_file, land_tree
 from fems.flows.platform import Platform
 from fems.lake.lake import Lake

@@ -254,12 +254,12 @@ def fems(*arguments: object) -> tuple[int, str]:
 
 
 def test_a_file_is_evaluated_from_the_shell_with_no_service(bench: Bench, tmp_path: Path) -> None:
-    code, text = fems(_hours_file(bench, tmp_path))
+    code, text = fems("--file", _hours_file(bench, tmp_path))
     assert code == 0 and "all met" in text
     table = pd.read_parquet(_hours_file(bench, tmp_path))
     table.loc[3, "used_kwh"] = -1.0
     table.to_csv(tmp_path / "bad.csv", index=False)
-    code, text = fems(tmp_path / "bad.csv")
+    code, text = fems("--file", tmp_path / "bad.csv")
     assert code == 1 and "expect_values_within_limits" in text and "critical" in text
 
 
@@ -271,24 +271,28 @@ def _hours_file(bench: Bench, folder: Path) -> Path:
 
 def test_a_file_that_is_no_table_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "no.parquet").write_bytes(b"nothing")
-    code, text = fems(tmp_path / "no.parquet")
+    code, text = fems("--file", tmp_path / "no.parquet")
     assert code == 1 and "cannot be read as a table" in text
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    code, text = fems(tmp_path / "other.csv")
+    code, text = fems("--file", tmp_path / "other.csv")
     assert code == 1 and "has no column timestamp" in text
 
 
 def test_the_history_and_a_month_are_shown_from_a_folder(bench: Bench, tmp_path: Path) -> None:
     folder = bench.platform.lake.store.root
-    code, text = fems("--from", folder, "-f", FACTORY)
+    code, text = fems("--from", folder, FACTORY)
     assert code == 0 and "2025-02" in text and "yes" in text
-    code, text = fems("--from", folder, "-f", FACTORY, "--month", "2025-03")
+    code, text = fems("--from", folder, FACTORY, "--month", "2025-03")
     assert code == 0 and "2025-03-31" in text and "Every expectation was met." in text
     for name, begin in (("page.html", b"<!doctype html>"), ("picture.png", b"\x89PNG")):
-        code, _ = fems("--from", folder, "-f", FACTORY, "--month", "2025-03", "--out", tmp_path / name)
+        code, _ = fems("--from", folder, FACTORY, "--month", "2025-03", "--out", tmp_path / name)
         assert code == 0 and (tmp_path / name).read_bytes().startswith(begin)
     code, text = fems("--from", folder, "--month", "2025-03")
-    assert code == 1 and "--month needs one factory" in text
+    assert code == 0 and f"{FACTORY}, meter, 2025-03" in text, "none named means all that have it"
+    code, text = fems("--from", folder, "--month", "2025-03", "--out", tmp_path / "all.html")
+    assert code == 1 and "name one factory" in text
+    code, text = fems("--from", folder, FACTORY, "--month", "2025-03", "--json")
+    assert code == 0 and json.loads(text)[FACTORY]["published"]
 
 
 def test_the_keys_keep_records_out_of_readers_way() -> None:

@@ -9,6 +9,7 @@ import pytest
 from plantlet import TRACK, content_of, expected
 
 from fems.contracts.forecast import Change
+from fems.forecast.reasons import Language
 from fems.report.content import Content
 from fems.report.page import money, number, opened_in, render, signed
 from fems.report.words import TEXT
@@ -96,14 +97,35 @@ def test_numbers_are_written_as_people_read_them() -> None:
     )
 
 
-def test_the_workbook_holds_the_tables_with_units(content: Content) -> None:
-    book = openpyxl.load_workbook(io.BytesIO(workbook(content)), read_only=True)
-    assert book.sheetnames == ["days", "equipment", "hours"]
-    rows = {name: list(book[name].values) for name in book.sheetnames}
-    assert [len(rows[name]) for name in book.sheetnames] == [31, 3, 706]
-    for name, sheet in rows.items():
-        units = [str(heading) for heading in sheet[0] if "energy" in str(heading) or "F-M" in str(heading)]
-        assert units and all("(kWh)" in heading for heading in units), name
-    total = sum(row[1] for row in rows["hours"][1:])
-    assert total == pytest.approx(content.summary.kwh) == pytest.approx(sum(r[3] for r in rows["days"][1:]))
-    assert rows["days"][0][7:] == ("이유", "reason")
+@pytest.mark.parametrize(
+    ("language", "sheets"),
+    [("ko", ["요약", "일자", "설비", "시간"]), ("en", ["Summary", "Days", "Equipment", "Hours"])],
+)
+def test_the_workbook_holds_the_month_in_one_language_with_units_and_a_chart(
+    content: Content, language: Language, sheets: list[str]
+) -> None:
+    book = openpyxl.load_workbook(io.BytesIO(workbook(content, language)))
+    assert book.sheetnames == sheets and len(book[sheets[0]]._charts) == 1
+    summary, days, machines, hours = (list(book[name].values) for name in sheets)
+    assert [len(days), len(machines), len(hours)] == [32, 3, 745]
+    headline = {row[0]: row[1] for row in summary}
+    assert content.summary.month in headline.values()
+    assert content.summary.kwh == pytest.approx(
+        headline["월 사용량 (kWh)" if language == "ko" else "Energy of the month (kWh)"]
+    )
+    assert all("(kWh)" in str(hours[0][i]) for i in range(1, len(hours[0])))
+    total = sum(row[1] for row in hours[1:])
+    assert total == pytest.approx(content.summary.kwh) == pytest.approx(sum(row[4] for row in days[1:]))
+    other = {"ko": "Energy", "en": "사용량"}[language]
+    assert not any(other in str(heading) for heading in (*days[0], *machines[0], *hours[0], *headline))
+
+
+def test_a_machine_named_like_a_formula_is_text_in_the_workbook(
+    content: Content, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, machines = '=HYPERLINK("http://example.org","Press")', content.machines("en")
+    monkeypatch.setattr(Content, "machines", lambda self, language: dict.fromkeys(machines, name))
+    book = openpyxl.load_workbook(io.BytesIO(workbook(content, "en")))
+    cells = [cell for sheet in book for row in sheet.iter_rows() for cell in row]
+    assert [cell for cell in cells if cell.value == name]
+    assert not [cell for cell in cells if cell.data_type == "f"]

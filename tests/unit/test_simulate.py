@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fems.calendar import holiday_dates
 from fems.errors import ConfigError
 from fems.registry.plant import Factory, Plant, load_plant
 from fems.settings import Settings
 from fems.simulate import FAULT_KINDS, FaultRates, SimulationReport, simulate
-from fems.simulate.calendar import Grid, holidays_of
+from fems.simulate.calendar import Grid
 from fems.simulate.traps import failures
 from fems.simulate.truth import month_truth, months_of
 
@@ -165,7 +166,7 @@ def test_a_two_shift_factory_rests_at_night_on_sundays_and_holidays(clean: Path)
     noon = load[load.index.hour == 9]
     days = pd.Series(noon.index.date, noon.index)
     feast = days.isin([date(2025, 1, 1), date(2025, 1, 28), date(2025, 1, 29), date(2025, 1, 30)])
-    work = noon[(noon.index.day_of_week < 5) & ~days.isin(holidays_of("KR", 2025))]
+    work = noon[(noon.index.day_of_week < 5) & ~days.isin(holiday_dates("KR", 2025))]
     assert noon[feast].max() < 0.2 * work.median()
     assert noon[noon.index.day_of_week == 6].max() < 0.2 * work.median()
     saturday = noon[(noon.index.day_of_week == 5)]
@@ -179,9 +180,9 @@ def test_a_continuous_factory_works_through_the_holiday(clean: Path) -> None:
 
 
 def test_workers_day_is_a_holiday_and_unknown_countries_are_told() -> None:
-    assert date(2025, 5, 1) in holidays_of("KR", 2025)
+    assert date(2025, 5, 1) in holiday_dates("KR", 2025)
     with pytest.raises(ConfigError, match="XX"):
-        holidays_of("XX", 2025)
+        holiday_dates("XX", 2025)
 
 
 def test_seasons_turn_chillers_up_in_summer_and_boilers_in_winter(plant: Plant) -> None:

@@ -5,8 +5,33 @@ from typing import ClassVar, Literal
 
 from fems.contracts.record import Instant, Part, Record
 
+POOR_TOTAL_PCT = 10.0
+POOR_COVERAGE_PCT = 60.0
+"""A held-out month whose total was further off, or that had fewer of its hours in the 80 % band, is told in words."""
+
 HORIZON_MINUTES = 42_300
 """The study's horizon: 29 days and 9 hours from the origin."""
+
+
+class HeldOut(Part):
+    """What a model got wrong on the month that its training held out; protocol month-ahead.
+
+    Attributes:
+        accuracy: 100 x (1 - RMSE of scaled values); weekly_naive and profile (hour of the week) on the same window.
+        total_error_pct: of the window's kWh, above 0 where the forecast was too high.
+        coverage_80: 0 to 1, the share of hours in the 80 % band.
+    """
+
+    accuracy: float
+    weekly_naive: float
+    profile: float
+    total_error_pct: float
+    coverage_80: float
+
+    @property
+    def is_poor(self) -> bool:
+        """Whether it was so far off that a reader is told in words."""
+        return abs(self.total_error_pct) > POOR_TOTAL_PCT or 100 * self.coverage_80 < POOR_COVERAGE_PCT
 
 
 class ForecastModel(Part):
@@ -18,6 +43,7 @@ class ForecastModel(Part):
         trained_until: the first instant that it has not seen.
         fallback: why a baseline forecasts, None where the champion does.
         fallback_code: the same as a word.
+        heldout: how the model did on its held-out month; None for a baseline.
     """
 
     name: str
@@ -25,6 +51,7 @@ class ForecastModel(Part):
     trained_until: Instant
     fallback: str | None = None
     fallback_code: Literal["no_model", "too_little_data"] | None = None
+    heldout: HeldOut | None = None
 
 
 class ForecastQuality(Part):
@@ -55,15 +82,45 @@ class ForecastDay(PeakDay):
     Attributes:
         kwh_p10, kwh_p90: its 80 % band.
         rank: 1 is the highest, 0 a part of a day.
-        hours: how many of it are forecast.
-        kw: the median of its highest demand; None where it cannot be told.
+        hours: how many of it are known or forecast.
+        measured: whether the whole day was before the origin.
+        kw: its highest demand, the median of what is forecast; None where it cannot be told.
     """
 
     kwh_p10: float
     kwh_p90: float
     rank: int
     hours: int
+    measured: bool
     kw: float | None
+
+
+class CalendarDays(Part):
+    """The calendar month that a forecast is shown, compared and costed by.
+
+    Attributes:
+        days: how many it has. whole_days: of which every hour is known or forecast.
+        measured_kwh: the part of the energy that was measured before the origin.
+    """
+
+    days: int
+    whole_days: int
+    measured_kwh: float
+
+
+class BudgetOutlook(Part):
+    """A month's budget beside its forecast.
+
+    Attributes:
+        unit: kwh, or cost in the tariff's currency.
+        amount: the budget. expected: what is forecast.
+        chance_to_keep: 0 to 1, that the month stays at or under it; None without a band.
+    """
+
+    unit: Literal["kwh", "cost"]
+    amount: float
+    expected: float
+    chance_to_keep: float | None
 
 
 class EquipmentShare(Part):
@@ -164,17 +221,24 @@ class Outlook(Part):
     """What a plant looks at first in a forecast, and what stands behind it.
 
     Attributes:
-        rows: native rows of the factory.
-        kwh: of the whole span; kwh_p10 and kwh_p90 its band, None without a demand's draws.
-        peak_days: the highest whole days, the month's reasons among theirs.
+        rows: native rows of the factory, from the origin on.
+        calendar: the calendar month that all of this is of, but for rows and horizon_kwh.
+        kwh: of the calendar month: measured before the origin, forecast from there; kwh_p10 and kwh_p90 its band, None
+            without a demand's draws.
+        horizon_kwh: of the horizon from the origin, which is what is scored.
+        alike: how many of the highest days cannot be told apart: their difference is far inside the band.
+        peak_days: the highest whole days that are forecast, the month's reasons among theirs.
         top_equipment: the machines, most energy first.
         days: all of them, in the order of time.
         month_reasons: what makes the month high or low.
         working_days: Mondays to Fridays without the holidays that the factory keeps.
-        demand, change, carbon, cost: see there; None where it cannot be told.
+        demand, change, carbon, cost, budget: see there; None where it cannot be told.
     """
 
     rows: int
+    calendar: CalendarDays
+    horizon_kwh: float
+    alike: int
     kwh: float
     kwh_p10: float | None
     kwh_p90: float | None
@@ -187,6 +251,7 @@ class Outlook(Part):
     change: Change
     carbon: Carbon | None
     cost: Cost | None
+    budget: BudgetOutlook | None
 
 
 class ForecastSummary(Outlook, Record):

@@ -1,4 +1,4 @@
-"""Forecast: the next 42,300 minutes of a factory, evaluated, then published with its headline and its report."""
+"""Forecast: a factory's horizon and calendar month, evaluated, then published with its headline and its report."""
 
 import logging
 import re
@@ -9,8 +9,9 @@ import pandas as pd
 import pyarrow as pa
 
 from fems import __version__, tracking
+from fems.calendar import local_days
 from fems.canonical import fingerprint as fingerprint_of
-from fems.contracts.forecast import HORIZON_MINUTES, ForecastModel, ForecastSummary
+from fems.contracts.forecast import HORIZON_MINUTES, ForecastModel, ForecastSummary, HeldOut
 from fems.contracts.outcomes import ForecastOutcome
 from fems.errors import DataError, NoModel, TooLittleHistory, UnknownFormat
 from fems.flows.evaluate import evaluate_forecast
@@ -18,6 +19,7 @@ from fems.flows.history import as_history, month_of, published_hours, published_
 from fems.flows.platform import Platform, timed
 from fems.flows.report import write_report
 from fems.forecast import fallback, tables
+from fems.forecast.calendar_month import CalendarMonth, calendar_month, reach_minutes
 from fems.forecast.demand import Demand, expected, factory_power, interval, past_days
 from fems.forecast.summary import summarise
 from fems.lake import keys
@@ -103,13 +105,15 @@ def forecast_factory(
 ) -> ForecastOutcome:
     """Forecast a factory and publish the result, the report included.
 
-    A forecast that is there already, of the same origin, horizon, model and data, is left as it is.
+    It goes to the horizon, or to the end of the origin's calendar month where that is later. The horizon is what is
+    scored; the summary and the report are of the month. A forecast that is there already, of the same origin, horizon,
+    model and data, is left as it is, and so is the pointer to the newest one.
 
     Args:
         platform: where the data is and the forecast goes.
         factory_id: the factory.
         month: see `origin_of`; the month after the published data if neither is given.
-        horizon_minutes: how far.
+        horizon_minutes: how far what is scored goes.
         origin: see `origin_of`.
 
     Raises:
@@ -124,12 +128,12 @@ def forecast_factory(
     history = as_history(platform, factory_id, published_hours(platform, factory_id))
     start = origin_of(history.end, factory_id, month, origin)
     known = history.until(start)
-    made = _predict(factory_id, known, start, -(-horizon_minutes // 60))
+    reach = reach_minutes(start, horizon_minutes)
+    made = _predict(factory_id, known, start, -(-reach // 60))
     fingerprint = _fingerprint(lake, factory_id, start)
     folder, there = _folder(lake, factory_id, start, horizon_minutes, made.model, fingerprint)
     if there is not None:
         log.info("factory %s: this forecast is there already, %s", factory_id, folder)
-        lake.forecasts.point_to(folder, there)
         return ForecastOutcome(summary=there, prefix=folder, report=keys.report_key(folder))
 
     recent = [m for m in published_months(lake, factory_id) if m <= month_of(start)][-_NATIVE_MONTHS:]
@@ -138,11 +142,12 @@ def forecast_factory(
     frame = frame[frame["timestamp"] < start].astype({"sensor_id": "str"})
     frame = frame[frame["sensor_id"].isin(made.kwh.columns)]  # without a main meter
     shares = tables.shape_in_hour(frame, list(made.kwh.columns), grain_minutes)
-    forecast = tables.build(made.kwh, made.bands, shares, factory_id, grain_minutes, horizon_minutes)
+    forecast = tables.build(made.kwh, made.bands, shares, factory_id, grain_minutes, reach)
     source = platform.source(factory_id, "meter")
     recent_kwh = known.factory_kwh[-24 * 28 :]
-    quality = evaluate_forecast(platform.evaluator, source, forecast, start, horizon_minutes, recent_kwh)
-    demand = _demand(forecast, frame, known, grain_minutes)
+    quality = evaluate_forecast(platform.evaluator, source, forecast, start, reach, recent_kwh)
+    month_tables = calendar_month(forecast, known, start, frame)
+    demand = _demand(forecast, month_tables, frame, known, grain_minutes)
     summary = ForecastSummary(
         factory_id=factory_id,
         month=month_of(start),
@@ -153,9 +158,9 @@ def forecast_factory(
         code_version=__version__,
         simulated=plant.factory(factory_id).simulated,
         quality=quality,
-        **dict(summarise(forecast, known, start, plant, factory_id, demand)),
+        **dict(summarise(forecast, month_tables, known, plant, factory_id, horizon_minutes, demand)),
     )
-    _publish(platform, folder, forecast, summary, known)
+    _publish(platform, folder, forecast, summary, month_tables, known)
     return ForecastOutcome(summary=summary, prefix=folder, report=keys.report_key(folder))
 
 
@@ -181,7 +186,10 @@ def _predict(factory_id: str, known: History, origin: pd.Timestamp, hours: int) 
         model = champion.bundle.month_ahead
         kwh, bands = model.predict(known, origin, hours), model.predict_bands(known, origin, hours)
         about = ForecastModel(
-            name=tracking.model_name(factory_id), version=champion.version, trained_until=trained_until
+            name=tracking.model_name(factory_id),
+            version=champion.version,
+            trained_until=trained_until,
+            heldout=_heldout(tracking.champion_metrics(factory_id)[1]),
         )
         return ForecastResult(kwh, bands, about)
     except (NoModel, TooLittleHistory) as error:
@@ -200,21 +208,49 @@ def _predict(factory_id: str, known: History, origin: pd.Timestamp, hours: int) 
         return ForecastResult(baseline.kwh, baseline.bands, about)
 
 
+def _heldout(metrics: dict[str, float]) -> HeldOut | None:
+    """Return how the champion did on its held-out month; None where its run does not say."""
+    names = {
+        "accuracy": "accuracy",
+        "weekly_naive": "weekly_naive_accuracy",
+        "profile": "profile_accuracy",
+        "total_error_pct": "total_error_pct",
+        "coverage_80": "coverage_80",
+    }
+    figures = {name: metrics.get(f"month_ahead.{metric}") for name, metric in names.items()}
+    if any(value is None for value in figures.values()):
+        return None
+    return HeldOut.model_validate(figures)
+
+
 def _demand(
-    forecast: tables.Forecast, native: pd.DataFrame, known: History, grain_minutes: int
+    forecast: tables.Forecast,
+    month: CalendarMonth,
+    native: pd.DataFrame,
+    known: History,
+    grain_minutes: int,
 ) -> Demand | None:
-    """The maximum demand; None where no whole day was measured of late."""
-    country = known.country if known.holidays_off else None
+    """The month's maximum demand, what was measured of it included; None where no whole day was measured of late."""
+    country = known.rest_country
     day = forecast.factory["day"]
+    day = day.loc[day["timestamp"] < month.end]
     times = pd.DatetimeIndex(day["timestamp"])
+    power = factory_power(native, grain_minutes)
     try:
-        past = past_days(factory_power(native, grain_minutes), interval(grain_minutes), country)
+        past = past_days(power, interval(grain_minutes), country)
     except TooLittleHistory as error:
         log.warning("no maximum demand: %s", error)
         return None
     quantiles = day[[f"used_kwh_{name}" for name in tables.QUANTILES]].to_numpy()
-    days = times.tz_localize(None).to_numpy().astype("datetime64[D]")
-    return expected(quantiles, tables.hours_of_days(forecast), days, str(times.tz), past, country)
+    days = local_days(times)
+    hours = tables.hours_of_days(forecast)[: len(days)]
+    ahead = expected(quantiles, hours, days, str(times.tz), past, country)
+    measured = power[power.index >= month.start]
+    return (
+        ahead
+        if measured.empty
+        else ahead.at_least(float(measured.max()), pd.Timestamp(measured.index[int(measured.argmax())]))
+    )
 
 
 def _fingerprint(lake: Lake, factory_id: str, origin: pd.Timestamp) -> str:
@@ -255,7 +291,12 @@ def _folder(
 
 
 def _publish(
-    platform: Platform, folder: str, forecast: tables.Forecast, summary: ForecastSummary, known: History
+    platform: Platform,
+    folder: str,
+    forecast: tables.Forecast,
+    summary: ForecastSummary,
+    month: CalendarMonth,
+    known: History,
 ) -> None:
     """Write the tables and the report, then the summary, which makes them one forecast; `latest` points to it last."""
     forecasts = platform.lake.forecasts
@@ -263,7 +304,7 @@ def _publish(
         for grain, table in grains.items():
             data = pa.Table.from_pandas(table, preserve_index=False)
             forecasts.write_table(folder, level, grain, data, summary)
-    write_report(platform, folder, summary, forecast, known)
+    write_report(platform, folder, summary, month, known)
     forecasts.write_summary(folder, summary)
     forecasts.point_to(folder, summary)
 

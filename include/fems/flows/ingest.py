@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 from fems.contracts.manifest import RowCounts
 from fems.contracts.outcomes import IngestOutcome
-from fems.contracts.status import IngestStatus
 from fems.errors import QualityFailed
 from fems.flows.evaluate import Evaluated, prune, write_docs
 from fems.flows.partitions import PartitionPlan, process_ahead, stale, without_raw
@@ -169,18 +168,4 @@ def ingest_factory(
         progress(f"factory {factory_id}: nothing new")
     return IngestOutcome(
         factory_id=factory_id, partitions=len(tally.done), rows=tally.rows, months=tuple(tally.done)
-    )
-
-
-def ingest_status(platform: Platform, factory_id: str) -> IngestStatus:
-    """Return the counts over every published partition of a factory, all feeds together and each by itself.
-
-    Raises:
-        UnknownFormat, DataError: a partition's metadata cannot be read; says what to run.
-    """
-    feeds = platform.plant.feeds(factory_id)
-    lake = platform.lake
-    return IngestStatus.of(
-        {feed: lake.manifests(feed, factory_id) for feed in feeds},
-        [e for feed in feeds for e in lake.evaluations.by_month(feed, factory_id).values()],
     )

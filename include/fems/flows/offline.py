@@ -1,6 +1,5 @@
 """Processing a folder of files with no service: the same flow, on a folder with the bucket's keys."""
 
-import shutil
 import tempfile
 from collections.abc import Callable
 from datetime import date
@@ -9,10 +8,12 @@ from pathlib import Path
 from fems.contracts import record
 from fems.contracts.status import ProcessSummary
 from fems.errors import ConfigError, QualityFailed
-from fems.flows.ingest import ingest_factory, ingest_status
+from fems.flows.ingest import ingest_factory
+from fems.flows.ingest_status import ingest_status
 from fems.flows.land import land_file
 from fems.flows.platform import Platform
 from fems.lake.lake import Lake
+from fems.lake.output import OutputFolder
 from fems.registry.plant import Feed
 
 
@@ -37,7 +38,8 @@ def process_folder(
         raise ConfigError(f"{directory}: is not a folder")
     with tempfile.TemporaryDirectory(prefix="fems-") as scratch:
         landed = (directory / "raw").is_dir()
-        lake = Lake.in_folder(out, raw=directory if landed else Path(scratch))
+        store = OutputFolder(out, raw=directory if landed else Path(scratch))
+        lake = Lake(store)
         platform = Platform.from_environment(lake)
         platform.plant.factory(factory_id)
         if not landed:
@@ -47,8 +49,7 @@ def process_folder(
                 land_file(lake, platform.plant, book, factory_id, path, received)
         if not any(lake.raw_objects(each, factory_id) for each in platform.plant.feeds(factory_id)):
             raise ConfigError(f"{directory}: has no files of factory {factory_id}")
-        for room in ("processed", "quarantine", "quality"):
-            shutil.rmtree(out / room, ignore_errors=True)
+        store.clear()
         failure: QualityFailed | None = None
         try:
             ingest_factory(platform, factory_id, progress)

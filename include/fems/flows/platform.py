@@ -4,15 +4,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from fems.contracts.record import Outcome
 from fems.lake.lake import Lake
-from fems.quality.evaluate import Evaluator
-from fems.registry.book import Book, load_book
-from fems.registry.feed import FactoryFeed
 from fems.registry.plant import Feed, Plant, load_plant
 from fems.settings import Settings, settings
+
+if TYPE_CHECKING:  # what only some commands need is imported where it is used
+    from fems.quality.evaluate import Evaluator
+    from fems.registry.book import Book
+    from fems.registry.feed import FactoryFeed
 
 P = ParamSpec("P")
 AnyOutcome = TypeVar("AnyOutcome", bound=Outcome)
@@ -54,14 +56,20 @@ class Platform:
         return cls(lake or Lake.connect(configured, role), plant, configured)
 
     @cached_property
-    def evaluator(self) -> Evaluator:
+    def evaluator(self) -> "Evaluator":
         """Great Expectations, set up when the first table is evaluated."""
+        from fems.quality.evaluate import Evaluator
+
         return Evaluator(self.settings.expectations_dir)
 
-    def source(self, factory_id: str, feed: Feed) -> FactoryFeed:
+    def source(self, factory_id: str, feed: Feed) -> "FactoryFeed":
         """Return what decoding and processing a factory's feed need beside its files."""
+        from fems.registry.feed import FactoryFeed
+
         return FactoryFeed.of(self.plant, self.book(feed), factory_id)
 
-    def book(self, feed: Feed) -> Book:
+    def book(self, feed: Feed) -> "Book":
         """Return a feed's definition book."""
+        from fems.registry.book import load_book
+
         return load_book(self.settings.definitions_dir, feed, self.plant)

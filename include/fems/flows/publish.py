@@ -154,7 +154,7 @@ def question(factory_id: str, feed: str, month: str, lost: list[str], off: list[
     return NeedsAcceptance(
         f"factory {factory_id}, {feed} {month}: not published, what is published stays. {' '.join(doubts)} "
         f"Mend the files, the mapping or the book; or, if it is meant, say so: "
-        f"fems ingest --factory {factory_id} --accept (in Airflow: the param `accept` of the Dag ingest)."
+        f"fems ingest {factory_id} --accept (in Airflow: the param `accept` of the Dag ingest)."
     )
 
 

@@ -5,8 +5,10 @@ import pandas as pd
 from fems.contracts.forecast import ForecastSummary
 from fems.contracts.grains import GRAINS
 from fems.errors import DataError
-from fems.flows.history import as_history, published_hours
+from fems.flows.history import as_history, published_hours, published_months
 from fems.flows.platform import Platform
+from fems.forecast.calendar_month import CalendarMonth, calendar_month
+from fems.forecast.reasons import LANGUAGES
 from fems.forecast.tables import Forecast
 from fems.model.history import History
 from fems.report.content import Content, track_record
@@ -17,11 +19,13 @@ _PAST_MONTHS = 3
 
 
 def write_report(
-    platform: Platform, folder: str, summary: ForecastSummary, forecast: Forecast, known: History
+    platform: Platform, folder: str, summary: ForecastSummary, month: CalendarMonth, known: History
 ) -> None:
-    """Make the page and the workbook of a forecast and store them beside its tables."""
-    content = _content(platform, summary, forecast, known)
-    platform.lake.forecasts.write_report(folder, render(content), workbook(content))
+    """Make the page and the workbooks of a forecast and store them beside its tables."""
+    content = _content(platform, summary, month, known)
+    platform.lake.forecasts.write_report(
+        folder, render(content), {language: workbook(content, language) for language in LANGUAGES}
+    )
 
 
 def renew_report(platform: Platform, factory_id: str, month: str | None = None) -> str:
@@ -54,12 +58,28 @@ def renew_report(platform: Platform, factory_id: str, month: str | None = None) 
     except KeyError as error:
         raise DataError(f"{error.args[0]}: is gone; run forecast for the month again") from error
     history = as_history(platform, factory_id, published_hours(platform, factory_id))
-    known = history.until(pd.Timestamp(summary.origin))
-    write_report(platform, folder, summary, Forecast(equipment, factory), known)
+    origin = pd.Timestamp(summary.origin).tz_convert(history.hours.tz)
+    known = history.until(origin)
+    month_tables = calendar_month(
+        Forecast(equipment, factory),
+        known,
+        origin,
+        _native(platform, factory_id, summary.month, known.equipment),
+    )
+    write_report(platform, folder, summary, month_tables, known)
     return folder
 
 
-def _content(platform: Platform, summary: ForecastSummary, forecast: Forecast, known: History) -> Content:
+def _native(platform: Platform, factory_id: str, month: str, sensors: tuple[str, ...]) -> pd.DataFrame | None:
+    """What was measured of a month; None where nothing of it is published."""
+    if month not in published_months(platform.lake, factory_id):
+        return None
+    table = platform.lake.published("meter", "native", factory_id, [month])
+    frame = table.select(["timestamp", "sensor_id", "used_kwh"]).to_pandas().astype({"sensor_id": "str"})
+    return frame[frame["sensor_id"].isin(sensors)]
+
+
+def _content(platform: Platform, summary: ForecastSummary, month: CalendarMonth, known: History) -> Content:
     origin = pd.Timestamp(summary.origin).tz_convert(known.hours.tz)
     past = known.between(origin.normalize() - pd.DateOffset(months=_PAST_MONTHS), origin)
     daily = pd.Series(past.factory_kwh, index=past.hours).resample("D").sum(min_count=20)
@@ -67,8 +87,9 @@ def _content(platform: Platform, summary: ForecastSummary, forecast: Forecast, k
     return Content(
         platform.plant.factory(summary.factory_id),
         summary,
-        forecast,
+        month.tables,
         daily.tz_localize(None),
         track_record(None if track is None else track.to_pandas()),
         platform.plant.grain_minutes(summary.factory_id, "meter"),
+        platform.plant.monitoring.peak_chance,
     )

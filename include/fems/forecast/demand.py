@@ -9,7 +9,7 @@ Which day and time it is most likely comes from draws by day: a day's energy by 
 15 minutes of a past day of its kind were above that day's mean.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,7 @@ SHARED = 0.5
 
 _LEAST_KNOWN = 0.9
 _LEAST_OF_KIND = 3
-_Z90 = 1.2815515655446004
+Z90 = 1.2815515655446004
 """The standard normal's 90 % quantile."""
 
 
@@ -78,6 +78,27 @@ class Demand:
     by_day: Floats
     draws: Floats
     total_kwh: tuple[float, float]
+
+    def at_least(self, kw: float, at: pd.Timestamp) -> "Demand":
+        """Return the maximum of a span and of what was measured before it.
+
+        Args:
+            kw: the highest demand that was measured.
+            at: the start of its interval.
+        """
+        draws = np.maximum(self.draws, kw)
+        low, mid, high = np.quantile(draws, [0.1, 0.5, 0.9])
+        above = float(np.mean(self.draws > kw))
+        stands = above < 0.5  # what was measured is more likely the highest
+        return replace(
+            self,
+            kw=float(mid),
+            p10=float(low),
+            p90=float(high),
+            draws=draws,
+            at=at if stands else self.at,
+            day_chance=1 - above if stands else self.day_chance * above,
+        )
 
     def chance_over(self, contract_kw: float) -> float:
         """Return how likely the maximum passes a power, 0 to 1."""
@@ -213,4 +234,4 @@ def expected(
 
 def _drawn(z: Floats, low: Floats, mid: Floats, high: Floats) -> Floats:
     """Quantiles at normal deviates: half a normal on either side of the median, as wide as its quantile says."""
-    return np.maximum(mid + z * np.where(z > 0, high - mid, mid - low) / _Z90, 0.0)
+    return np.maximum(mid + z * np.where(z > 0, high - mid, mid - low) / Z90, 0.0)

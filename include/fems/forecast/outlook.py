@@ -2,34 +2,42 @@
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr
 
-from fems.calendar import WORKDAY, kinds_of_days
-from fems.contracts.forecast import Carbon, Change, Cost, EquipmentShare, LoadCost, MonthComparison
-from fems.forecast.demand import Demand
+from fems.calendar import WORKDAY, kinds_of_days, local_days
+from fems.contracts.forecast import (
+    BudgetOutlook,
+    Carbon,
+    Change,
+    Cost,
+    EquipmentShare,
+    LoadCost,
+    MonthComparison,
+)
+from fems.forecast.calendar_month import CalendarMonth
+from fems.forecast.demand import Z90, Demand
 from fems.forecast.tables import Forecast
 from fems.model.history import History
-from fems.registry.tariff import LOADS, GridEmission, Tariff
+from fems.registry.tariff import LOADS, Budget, GridEmission, Tariff
 
 _LEAST_KNOWN = 0.8
 """Share of a month's hours that must be known to compare with it."""
 
 
-def compared(forecast: Forecast, history: History, origin: pd.Timestamp) -> Change:
-    """Set the forecast beside the calendar month before it and beside the same month of last year.
+def compared(month: CalendarMonth, history: History) -> Change:
+    """Set a calendar month beside the one before it and beside the same month of last year.
 
-    Months differ in length and a forecast need not be one, so energy per day is compared; working days are told, since
-    they explain most of what differs.
+    Months differ in length, so energy per day is compared; working days are told, since they explain most of what
+    differs.
 
     Returns:
         `last_month` and `last_year`; None where less than 80 % of the month's hours are known.
     """
-    native = forecast.factory["native"]
-    per_day = float(native["used_kwh"].sum()) / (len(forecast.factory["hour"]) / 24)
-    known = history.until(origin)
-    first = origin.normalize().replace(day=1)
+    per_day = month.kwh / (float(month.days["hours"].sum()) / 24)
+    known = history.until(month.origin)
     return Change(
-        last_month=_month(known, first - pd.DateOffset(months=1), per_day),
-        last_year=_month(known, first - pd.DateOffset(years=1), per_day),
+        last_month=_month(known, month.start - pd.DateOffset(months=1), per_day),
+        last_year=_month(known, month.start - pd.DateOffset(years=1), per_day),
     )
 
 
@@ -52,8 +60,7 @@ def _month(known: History, start: pd.Timestamp, per_day: float) -> MonthComparis
 
 def working_days(days: pd.DatetimeIndex, history: History) -> int:
     """Count Mondays to Fridays without the holidays that the factory keeps."""
-    local = days.tz_localize(None).to_numpy().astype("datetime64[D]")
-    kinds = kinds_of_days(local, history.country if history.holidays_off else None)
+    kinds = kinds_of_days(local_days(days), history.rest_country)
     return int((kinds == WORKDAY).sum())
 
 
@@ -99,11 +106,11 @@ def cost(forecast: Forecast, tariff: Tariff | None, country: str, demand: Demand
         return None
     hour = forecast.factory["hour"]
     times = pd.DatetimeIndex(hour["timestamp"])
-    days = times.tz_localize(None).to_numpy().astype("datetime64[D]")
+    days = local_days(times)
     of_day = np.asarray(times.hour, dtype=np.int64)
     prices = tariff.on(times[0].date())
     loads = tariff.loads(days, of_day, country)
-    kwh = hour["used_kwh"].to_numpy()
+    kwh = hour["used_kwh"].fillna(0.0).to_numpy()  # what is not known is said by the days that are whole
     paid = kwh * tariff.prices(days, of_day, country)
     by_load = tuple(
         LoadCost(
@@ -128,3 +135,51 @@ def cost(forecast: Forecast, tariff: Tariff | None, country: str, demand: Demand
         source=prices.source,
         valid_from=prices.valid_from,
     )
+
+
+def budget_outlook(
+    budget: Budget | None,
+    month: str,
+    kwh: tuple[float, float, float] | None,
+    total_kwh: float,
+    cost: Cost | None,
+    demand: Demand | None,
+) -> BudgetOutlook | None:
+    """Return a month's budget with the chance to keep it; None where the month has none.
+
+    The chance takes the total as half a normal on either side of the forecast, as wide as its 10 and 90 % quantiles
+    say. A cost is as far off as its energy and its maximum demand are, both together.
+
+    Args:
+        budget: the factory's.
+        month: YYYY-MM.
+        kwh: 10, 50 and 90 % of the month's energy; None without a band.
+        total_kwh: what is forecast.
+        cost: see `cost`.
+        demand: the maximum demand.
+    """
+    amount = None if budget is None else budget.of(month)
+    if budget is None or amount is None:
+        return None
+    chance = None
+    if budget.unit == "kwh":
+        if kwh is not None:
+            chance = _chance(amount, *kwh)
+        return BudgetOutlook(unit="kwh", amount=amount, expected=total_kwh, chance_to_keep=chance)
+    if cost is None:
+        return None
+    if kwh is not None and demand is not None and total_kwh > 0 and demand.kw > 0:
+        low, high = (
+            cost.energy * energy / total_kwh + cost.demand * power / demand.kw
+            for energy, power in ((kwh[0], demand.p10), (kwh[2], demand.p90))
+        )
+        chance = _chance(amount, low, cost.total, high)
+    return BudgetOutlook(unit="cost", amount=amount, expected=cost.total, chance_to_keep=chance)
+
+
+def _chance(limit: float, low: float, mid: float, high: float) -> float:
+    """How likely a value is at or under a limit: half a normal on either side of the median."""
+    spread = (high - mid if limit > mid else mid - low) / Z90
+    if spread <= 0:
+        return float(limit >= mid)
+    return float(ndtr((limit - mid) / spread))

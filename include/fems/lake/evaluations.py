@@ -28,6 +28,15 @@ class Evaluations:
         """
         return read_record(self._store, EvaluationRecord, keys.quality_key(feed, factory_id, month))
 
+    def newest(self, feed: Feed, factory_id: str) -> EvaluationRecord | None:
+        """Return the last evaluation of the newest month, published or not; None if none was evaluated.
+
+        Raises:
+            UnknownFormat, DataError: it cannot be read; says what to run.
+        """
+        months = self._months(feed, factory_id)
+        return self.last(feed, factory_id, max(months)) if months else None
+
     def by_month(self, feed: Feed, factory_id: str) -> dict[str, EvaluationRecord]:
         """Return the last evaluation of each month, published or not, in order.
 

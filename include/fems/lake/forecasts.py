@@ -1,6 +1,7 @@
 """The forecasts in the lake: tables, report and summary of each, the pointer to the newest, and the track record."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -97,10 +98,15 @@ class Forecasts:
         key = keys.forecast_table_key(folder, level, grain)
         return read_table(self._store, key, ForecastSummary.REMEDY)
 
-    def write_report(self, folder: str, html: str, workbook: bytes) -> None:
-        """Write a forecast's report and its Excel workbook."""
+    def write_report(self, folder: str, html: str, workbooks: Mapping[str, bytes]) -> None:
+        """Write a forecast's report and its Excel workbooks, one a language."""
         self._store.put(keys.report_key(folder), html.encode())
-        self._store.put(keys.workbook_key(folder), workbook)
+        for language, workbook in workbooks.items():
+            self._store.put(keys.workbook_key(folder, language), workbook)
+
+    def workbook(self, folder: str, language: str) -> bytes | None:
+        """Return a forecast's Excel workbook in a language, None where there is none."""
+        return get(self._store, keys.workbook_key(folder, language))
 
     def report(self, folder: str) -> str | None:
         """Return a forecast's report, None where there is none."""

@@ -154,9 +154,9 @@ def report_key(folder: str) -> str:
     return f"{folder}report.html"
 
 
-def workbook_key(folder: str) -> str:
-    """Return the key of a forecast's Excel workbook."""
-    return f"{folder}forecast.xlsx"
+def workbook_key(folder: str, language: str) -> str:
+    """Return the key of a forecast's Excel workbook in a language."""
+    return f"{folder}forecast-{language}.xlsx"
 
 
 def latest_key(factory_id: str) -> str:

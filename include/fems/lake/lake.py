@@ -175,7 +175,7 @@ class Lake:
         Raises:
             UnknownFormat, DataError: one cannot be read; says what to run.
         """
-        found = {month: self.manifest(feed, factory_id, month) for month in self._months(feed, factory_id)}
+        found = {month: self.manifest(feed, factory_id, month) for month in self.months(feed, factory_id)}
         return {month: manifest for month, manifest in found.items() if manifest is not None}
 
     def readable_manifests(self, feed: Feed, factory_id: str) -> dict[str, Manifest]:
@@ -184,7 +184,7 @@ class Lake:
         For ingest, to which a partition without readable metadata is one to be made anew.
         """
         found = {}
-        for month in self._months(feed, factory_id):
+        for month in self.months(feed, factory_id):
             try:
                 manifest = self.manifest(feed, factory_id, month)
             except DataError as error:
@@ -194,7 +194,8 @@ class Lake:
                 found[month] = manifest
         return found
 
-    def _months(self, feed: Feed, factory_id: str) -> list[str]:
+    def months(self, feed: Feed, factory_id: str) -> list[str]:
+        """Return the published months of a factory, YYYY-MM, in order, without reading any."""
         return [keys.month_of(key) for key in self.store.keys(keys.manifest_prefix(feed, factory_id))]
 
     def published(self, feed: Feed, grain: str, factory_id: str, months: Iterable[str]) -> "pa.Table":

@@ -126,6 +126,11 @@ class History:
         )
 
     @property
+    def rest_country(self) -> str | None:
+        """Whose public holidays are days of rest; None where the factory works through them."""
+        return self.country if self.holidays_off else None
+
+    @property
     def factory_kwh(self) -> Floats:
         """(T,) kWh of the whole factory, NaN where a sensor that should report is missing."""
         return self.inputs["used_kwh"].to_numpy(dtype=np.float64)

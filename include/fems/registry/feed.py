@@ -59,8 +59,7 @@ class FactoryFeed:
     @cached_property
     def rest_country(self) -> str | None:
         """Whose public holidays are days of rest here; None where the factory works through them."""
-        factory = self.plant.factory(self.factory_id)
-        return factory.country if factory.holidays_off else None
+        return self.plant.factory(self.factory_id).rest_country
 
     @cached_property
     def since(self) -> date:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from fems.calendar import Shifts
 from fems.errors import ConfigError
 from fems.registry import yamlfile
 from fems.registry.tariff import Budget, GridEmission, Tariff, emission_factor
@@ -169,7 +170,7 @@ class Factory(_Strict):
     )
     timezone: str = "Asia/Seoul"
     country: str = Field("KR", description="ISO 3166 code: whose public holidays it keeps")
-    shifts: Literal["continuous", "two_shift", "day_shift"] = "two_shift"
+    shifts: Shifts = "two_shift"
     since: date = Field(
         date(2001, 1, 1),
         description="first day of its data; rows of before are of a clock that was reset, and go to quarantine",
@@ -202,6 +203,11 @@ class Factory(_Strict):
         if self.steam_traps and "steam_trap" not in self.mapping:
             raise ValueError("steam_traps need a mapping and a grain for the feed `steam_trap`")
         return self
+
+    @property
+    def rest_country(self) -> str | None:
+        """Whose public holidays are days of rest here; None where the factory works through them."""
+        return self.country if self.holidays_off else None
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,11 @@ class Content:
     Attributes:
         factory: from the registry.
         summary: what is stored beside the tables.
-        forecast: the tables.
+        forecast: the tables of the calendar month.
         measured: kWh of each local day of the three months before the origin, NaN where unknown.
         track: a row for each earlier forecast of the whole factory, oldest first, with `TRACK_COLUMNS`.
         grain_minutes: of the native table.
+        alert_chance: the chance of exceeding contract power, 0 to 1, from which on the notices tell of it.
     """
 
     factory: Factory
@@ -39,6 +40,7 @@ class Content:
     measured: pd.Series
     track: pd.DataFrame
     grain_minutes: int
+    alert_chance: float
 
     def machines(self, language: Language) -> dict[str, str]:
         """Return sensor ID -> the machine's name."""

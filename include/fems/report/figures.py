@@ -130,10 +130,7 @@ def _calendar(axes: "Axes", content: Content, language: Language, narrow: bool) 
     every = content.summary.days
     days = pd.DatetimeIndex([d.date for d in every])
     kwh = np.array([d.kwh for d in every])
-    factory = content.factory
-    kinds = kinds_of_days(
-        days.to_numpy().astype("datetime64[D]"), factory.country if factory.holidays_off else None
-    )
+    kinds = kinds_of_days(days.to_numpy().astype("datetime64[D]"), content.factory.rest_country)
     week = (days - pd.to_timedelta(days.day_of_week, unit="D")).to_numpy()
     rows = ((week - week[0]) / np.timedelta64(7, "D")).astype(int)
     shades = LinearSegmentedColormap.from_list("kwh", ["#f3f7f7", "#9fd0cc", ACCENT])

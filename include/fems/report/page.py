@@ -46,7 +46,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    made.filters |= {"number": number, "signed": signed}
+    made.filters |= {"number": number, "signed": signed, "chance": chance}
     return made
 
 
@@ -58,6 +58,14 @@ def number(value: float | None, digits: int = 0) -> str:
 def signed(value: float | None, digits: int = 1) -> str:
     """Write a rise with + and a fall with a minus sign."""
     return "–" if value is None or pd.isna(value) else f"{value:+,.{digits}f}".replace("-", "−")
+
+
+def chance(value: float | None) -> str:
+    """Write a chance in %: never 0 or 100, which nobody can promise."""
+    if value is None or pd.isna(value):
+        return "–"
+    pct = 100 * value
+    return "< 1" if pct < 1 else "> 99" if pct > 99 else f"{pct:.0f}"
 
 
 def money(value: float, currency: str, language: Language) -> str:
@@ -73,6 +81,15 @@ def written_day(day: pd.Timestamp, language: Language) -> str:
     if language == "ko":
         return f"{day.month}월 {day.day}일 ({weekday[0]})"
     return f"{weekday[:3]} {day.day} {day:%b}"
+
+
+def _budget(content: Content, language: Language) -> str:
+    budget = content.summary.budget
+    if budget is None:
+        return ""
+    if budget.unit == "kwh":
+        return f"{number(budget.amount / 1000, 1)} MWh"
+    return money(budget.amount, content.summary.cost.currency if content.summary.cost else "", language)
 
 
 def _view(content: Content, language: Language) -> dict[str, Any]:
@@ -120,6 +137,8 @@ def _view(content: Content, language: Language) -> dict[str, Any]:
             for key, past in (("then_month", change.last_month), ("then_year", change.last_year))
             if past is not None
         ),
+        "poor": content.summary.model.heldout is not None and content.summary.model.heldout.is_poor,
+        "budget": _budget(content, language),
         "money": lambda value: money(value, summary.cost.currency if summary.cost else "", language),
         "figures": {
             name: {

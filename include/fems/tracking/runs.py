@@ -29,6 +29,7 @@ _ABOUT = (
     "models go away with *Model training*, top left."
 )
 _SETTLE_S = 0.5
+_LONGEST_TRAINING_S = 4 * 3600  # the task's own limit is three hours
 
 
 class TrainingRun:
@@ -123,7 +124,8 @@ def training_run(
     parent = month_run(month)
     mlflow = connect()
     with talking():
-        mlflow.set_experiment(EXPERIMENT)
+        experiment = mlflow.set_experiment(EXPERIMENT).experiment_id
+        _close_abandoned(client(), experiment, factory_id, (tags or {}).get("dag_run"))
         run = mlflow.start_run(
             run_name=f"{factory_id}|{month}",
             tags={
@@ -145,6 +147,22 @@ def training_run(
         # What was raised within says more than a server that is gone by now.
         with contextlib.nullcontext() if status == "FINISHED" else contextlib.suppress(FemsError), talking():
             mlflow.end_run(status)
+
+
+def _close_abandoned(talk: Any, experiment: str, factory_id: str, dag_run: str | None) -> None:
+    """Mark as FAILED the factory's runs that nobody will end: MLflow, or the training itself, died within them.
+
+    Those are the runs of an earlier try of the same task, and all that began longer ago than a training may last.
+    """
+    running = talk.search_runs(
+        [experiment], f"attributes.status = 'RUNNING' and tags.factory = '{factory_id}'"
+    )
+    oldest_ms = 1000 * (time.time() - _LONGEST_TRAINING_S)
+    for run in running:
+        earlier_try = dag_run is not None and run.data.tags.get("dag_run") == dag_run
+        if earlier_try or run.info.start_time < oldest_ms:
+            talk.set_tag(run.info.run_id, "abandoned", "its training ended without a word")
+            talk.set_terminated(run.info.run_id, "FAILED")
 
 
 def month_run(month: str) -> str:

@@ -136,6 +136,25 @@ class PublishedData(Counted):
     findings: tuple[GrainFinding, ...] | None = None
 
 
+def published_factories(platform: Platform, feed: Feed, month: str | None = None) -> list[str]:
+    """Return the factories of which anything of a feed is published, or a month.
+
+    Raises:
+        DataError: there are none.
+    """
+    plant, lake = platform.plant, platform.lake
+    there = [
+        factory_id
+        for factory_id in plant.factories
+        if feed in plant.feeds(factory_id)
+        for months in (lake.months(feed, factory_id),)
+        if (months if month is None else month in months)
+    ]
+    if not there:
+        raise DataError(f"nothing is published of {feed}{f', {month}' if month else ''}; run ingest")
+    return there
+
+
 def published_data(
     platform: Platform, factory_id: str, feed: Feed, month: str | None = None, sensor: str | None = None
 ) -> PublishedData:

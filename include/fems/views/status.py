@@ -3,7 +3,7 @@
 from fems import tracking
 from fems.contracts.status import Accuracy, FactoryStatus, ForecastStatus
 from fems.errors import NoModel
-from fems.flows.ingest import ingest_status
+from fems.flows.ingest_status import ingest_status
 from fems.flows.platform import Platform
 
 
