@@ -91,8 +91,10 @@ def test_energy_and_current_that_make_no_voltage_name_the_factor(minutes: int, f
 
 def test_energy_far_below_the_rating_is_asked_about_and_an_idle_machine_is_not() -> None:
     rated = np.array([100.0, 100, 100, np.nan])
-    usual = np.array([20.0, 0.02, 0.0, 0.02])
-    assert level.off_by_rating(usual, rated, 15).tolist() == [1, 0.001, 1, 1]
+    running = 10 + 10 * np.sin(np.arange(96) / 9) ** 2
+    standby = 0.02 + 0.001 * (np.arange(96) % 3)
+    values = np.array([running, running / 1000, standby, running / 1000])
+    assert level.off_by_rating(values, rated, 15).tolist() == [1, 0.001, 1, 1]
 
 
 def values_of(factor_on: dict[date, float]):

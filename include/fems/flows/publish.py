@@ -26,9 +26,9 @@ from fems.flows.platform import Platform
 from fems.lake import keys
 from fems.lake.lake import Lake
 from fems.process.explain import why_unusable
-from fems.process.level import months_off
 from fems.process.losses import losses
 from fems.process.metadata import figures
+from fems.process.month_level import months_off
 from fems.process.package import package, resource
 from fems.process.partition import Partition
 from fems.quality.evaluate import Evaluator

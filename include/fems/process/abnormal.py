@@ -112,9 +112,9 @@ def jumps(values: np.ndarray, jump: Jump, usual: np.ndarray, grain_minutes: int)
         limit = np.fmin(limit, np.where(usual > 0, jump.of_usual * usual, np.inf))
     step = np.diff(values, axis=1)
     up, down = step > limit[:, None], step < -limit[:, None]
-    found = np.zeros(values.shape, bool)
-    found[:, 1:-1] = (up[:, :-1] & down[:, 1:]) | (down[:, :-1] & up[:, 1:])
-    return np.flatnonzero(found)
+    leaps = np.zeros(values.shape, bool)
+    leaps[:, 1:-1] = (up[:, :-1] & down[:, 1:]) | (down[:, :-1] & up[:, 1:])
+    return np.flatnonzero(leaps)
 
 
 def stuck_values(values: np.ndarray, stuck: Stuck, usual: np.ndarray, grain_minutes: int) -> np.ndarray:
@@ -237,7 +237,7 @@ def contradictions(
         laws: the book's laws; those with a column that the files don't carry are left out.
         usual: column -> float64, S.
     """
-    found, suspended = {}, {}
+    verdicts, suspended = {}, {}
 
     @cache
     def apparent(active: str, reactive: str) -> np.ndarray:
@@ -248,18 +248,18 @@ def contradictions(
             judged, broken = _breaks(law, values, usual, apparent)
             often = broken.sum(axis=1) > law.max_broken * judged.sum(axis=1)
             broken[often] = judged[often] = False
-            found[name], suspended[name] = (judged, broken), often
-    some = [broken for _, broken in found.values()]
+            verdicts[name], suspended[name] = (judged, broken), often
+    some = [broken for _, broken in verdicts.values()]
     cells = np.flatnonzero(np.logical_or.reduce(some)) if some else np.empty(0, np.int64)
     if not len(cells):
         return Contradictions({}, suspended)
-    names = [column for column in values if any(column in laws[name].columns for name in found)]
+    names = [column for column in values if any(column in laws[name].columns for name in verdicts)]
     guilt = np.zeros((len(names), len(cells)), np.int64)
-    for name, (judged, broken) in found.items():
+    for name, (judged, broken) in verdicts.items():
         here = broken.reshape(-1)[cells]
         kept = judged.reshape(-1)[cells] & ~here
         for column in laws[name].columns:
-            guilt[names.index(column)] += len(found) * here.astype(np.int64) - kept
+            guilt[names.index(column)] += len(verdicts) * here.astype(np.int64) - kept
     worst = guilt.max(axis=0)
     blamed = {column: cells[(guilt[i] == worst) & (worst > 0)] for i, column in enumerate(names)}
     return Contradictions(blamed, suspended)

@@ -160,10 +160,10 @@ def _take_out(
         columns[j][0]: np.where(bench.shared[j], np.nan, values[j]) if bench.shared[j].any() else values[j]
         for j in carried
     }
-    found = abnormal.contradictions(by_name, book.consistency, usual)
-    for name, cells in found.cells.items():
+    contradictory = abnormal.contradictions(by_name, book.consistency, usual)
+    for name, cells in contradictory.cells.items():
         bench.take(book.value_columns.index(name), cells, _CONTRADICTS)
-    for law, sensors_of in found.suspended.items():
+    for law, sensors_of in contradictory.suspended.items():
         bench.suspended.extend((law, sensors[s].sensor_id) for s in np.flatnonzero(sensors_of))
     return bench
 

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fems.contracts.evaluation import Profile
-from fems.process.abnormal import usual_levels
+from fems.process.abnormal import sample
 from fems.process.grid import Axis
 from fems.registry.book import Book
-from fems.registry.feed import FactoryFeed
 
 _CLOCKS = 48
 """So many times of day are compared: enough for a level, and cheap."""
@@ -21,7 +19,7 @@ _EARLIER = 4
 _LEAST_DAYS = 5
 _LEAST_CELLS = 8
 
-_FAR = 30.0
+FAR = 30.0
 """A factor beyond this, or below one part in it, is told apart from a machine's own ups and downs by its size."""
 
 _SQUARE_ROOT_3 = 3**0.5
@@ -85,8 +83,7 @@ def find_off_levels(
         every += _whole(energies, factor, "current x voltage")
     for name in judged:
         if book.columns[name].limits.max_of_rated is not None and name != reactive_name:
-            usual = usual_levels(np.abs(values[name]))
-            every += _whole([name], off_by_rating(usual, rated_kw, axis.grain_minutes), "its rating")
+            every += _whole([name], off_by_rating(values[name], rated_kw, axis.grain_minutes), "its rating")
     for name in judged:
         known = factors(axis.grain_minutes) if name in energies else np.array([1 / 1000, 1000])
         off = days_off(values[name], current if name in energies else None, axis, kinds, known)
@@ -101,55 +98,6 @@ def find_off_levels(
 def _whole(columns: list[str], factor: np.ndarray, against: str) -> list[OffLevel]:
     off = np.flatnonzero(factor != 1).tolist()
     return [OffLevel(name, s, None, float(factor[s]), against) for name in columns for s in off]
-
-
-def months_off(now: Profile, before: Profile, source: FactoryFeed) -> list[str]:
-    """Find sensors whose hours are off an earlier month's by the factor of a unit, a line each.
-
-    Median and 95th percentile have moved by the same factor, and the current, where there is one, has not.
-
-    Args:
-        now: what the month's hours look like.
-        before: what those of the newest accepted month do.
-        source: registry and book.
-    """
-    possible = np.log(factors(source.grain_minutes))
-    law = next((law for law in source.book.consistency.values() if law.law == "apparent"), None)
-    current = law.columns[0] if law is not None else ""
-    books = {source.sensors[i].sensor_id: group.book for group in source.rules for i in group.sensors}
-    lines = []
-    for sensor in now.keys() & before.keys() & books.keys():
-        for name, column in books[sensor].columns.items():
-            if not column.level or "sum" not in column.aggregate.values():
-                continue
-            moved = _log_ratios(now[sensor].get(name), before[sensor].get(name))
-            if not len(moved):
-                continue
-            own = _log_ratios(now[sensor].get(current), before[sensor].get(current))
-            factor = _month_factor(moved, own, possible)
-            if factor != 1:
-                lines.append(f"{sensor} {name} is {times(factor)} that of the month before")
-    return sorted(lines)
-
-
-def _log_ratios(now: tuple[float, ...] | None, before: tuple[float, ...] | None) -> np.ndarray:
-    """Return the logarithms of the upper quantiles' ratios; empty where there are none above 0."""
-    if now is None or before is None or min(*now[1:], *before[1:]) <= 0:
-        return np.empty(0)
-    return np.log(np.array(now[1:]) / np.array(before[1:]))
-
-
-def _month_factor(moved: np.ndarray, own: np.ndarray, possible: np.ndarray) -> float:
-    """Return the factor by which both quantiles moved, 1 where they did not; `own`: those of the current."""
-    near = np.log(1.05)
-    if len(own) and np.abs(own).max() < np.log(1.5):
-        moved, near = moved - own, np.log(1.15)
-    elif len(own) and np.abs(own).max() < np.log(_FAR):  # the machine itself runs otherwise
-        return 1.0
-    factor = possible[np.abs(possible - moved.mean()).argmin()]
-    if abs(factor) > np.log(900):
-        near = np.log(2.2)
-    return float(np.exp(factor)) if np.abs(moved - factor).max() < near else 1.0
 
 
 def times(factor: float) -> str:
@@ -266,7 +214,7 @@ def _factor(moved: _Moved, own: _Moved | None, possible: np.ndarray, widest: np.
     if own is not None:
         stays = np.abs(own.middle) < np.log(1.5)
         # a current that is far off itself, as by a decimal mark, tells nothing
-        runs_otherwise = ~stays & (np.abs(own.middle) < np.log(_FAR))
+        runs_otherwise = ~stays & (np.abs(own.middle) < np.log(FAR))
         middle = np.where(stays, middle - own.middle, np.where(runs_otherwise, np.nan, middle))
     known = np.nan_to_num(middle)
     factor = possible[np.abs(possible[:, None] - known).argmin(axis=0)]
@@ -274,30 +222,35 @@ def _factor(moved: _Moved, own: _Moved | None, possible: np.ndarray, widest: np.
     # A machine that starts, or rests, moves by 60, too: a loose fit tells only where the current stays, or by 1,000.
     size = np.abs(factor)
     loose = (distance < np.log(2.2)) & (moved.spread < np.log(3))
-    loose &= (size > np.log(900)) | (stays & (size > np.log(_FAR)))
+    loose &= (size > np.log(900)) | (stays & (size > np.log(FAR)))
     tight = (distance < np.log(1.08)) & (moved.spread < np.where(stays, np.log(1.3), np.log(1.15)))
     tight &= stays | (size > 4 * widest)  # far beyond what its days ever do
     is_off = (loose | tight) & ~np.isnan(middle)
     return np.where(is_off, np.exp(factor), 1.0)
 
 
-def off_by_rating(usual: np.ndarray, rated_kw: np.ndarray, grain_minutes: int) -> np.ndarray:
-    """Find sensors whose usual level is about 1,000 times below their rating.
+def off_by_rating(values: np.ndarray, rated_kw: np.ndarray, grain_minutes: int) -> np.ndarray:
+    """Find sensors whose level is about 1,000 times below their rating, though it rises and falls as of a machine.
 
-    What lies above the rating is found by the limits.
+    The steady trickle of a machine that stands still is none. What lies above the rating is found by the limits.
 
     Args:
-        usual: float64, S: their 99th percentile, NaN where nothing was measured.
+        values: float64, (S, T).
         rated_kw: float64, S, NaN where there is no rating.
         grain_minutes: the interval.
 
     Returns:
         float64, S: the factor, 1 where there is no doubt.
     """
-    with np.errstate(invalid="ignore"):
-        share = usual * (60 / grain_minutes) / rated_kw
-        low = (share > 0) & (share < _LEAST_OF_RATED)
-    return np.where(low, 1 / 1000, 1.0)
+    off = np.ones(len(values))
+    for sensor, series in enumerate(sample(values)):
+        known = np.sort(series[series > 0])
+        if len(known) < _LEAST_CELLS or not rated_kw[sensor] > 0:
+            continue
+        low, high = known[len(known) // 20], known[(19 * len(known)) // 20]
+        if high * 60 / grain_minutes < _LEAST_OF_RATED * rated_kw[sensor] and high > 2 * low:
+            off[sensor] = 1 / 1000
+    return off
 
 
 def off_by_voltage(
@@ -334,7 +287,7 @@ def off_by_voltage(
             continue
         for factor in factors(grain_minutes):
             share = middle / factor / nominal
-            low, high = (0.75, 1.25) if abs(np.log(factor)) > np.log(_FAR) else (least, 1.08)
+            low, high = (0.75, 1.25) if abs(np.log(factor)) > np.log(FAR) else (least, 1.08)
             if ((share > low) & (share < high)).any():
                 off[sensor] = factor
                 break

@@ -20,9 +20,6 @@ from fems.raw.numbers import ABSENT, EMPTY
 from fems.registry.book import Book
 from fems.registry.feed import FactoryFeed
 
-_MOSTLY = 0.5
-"""A day of which more than this share is made says nothing of the machine."""
-
 
 @dataclass(frozen=True)
 class Partition:
@@ -99,7 +96,7 @@ def process(
         "day": (begins, book.min_coverage.day),
     }
     made = judged.estimated[:, :, window] & ~judged.shared[:, :, window] & ~np.isnan(values)
-    known = _without_mostly_made(values, made, begins)
+    known = aggregate.without_mostly_made(values, made, begins)
     tables = _tables(values, known, marks, starts, groups, supplied, source)
     per_sensor = {
         sensor.sensor_id: _flag_counts(marks[supplied, s]) for s, sensor in enumerate(source.sensors)
@@ -215,25 +212,6 @@ def _count_flags(
     ends = [*begins[1:].tolist(), marks.shape[2]]
     for i, (begin, end) in enumerate(zip(begins.tolist(), ends, strict=True)):
         days[first + timedelta(days=i)] |= _flag_counts(marks[:, :, begin:end])
-
-
-def _without_mostly_made(values: np.ndarray, made: np.ndarray, begins: np.ndarray) -> np.ndarray:
-    """Return the values that hours and days are summed up from.
-
-    On a day of which more than half is made, what is made counts neither as coverage nor as history.
-
-    Args:
-        values: float64, (C, S, T).
-        made: bool, (C, S, T): replaced or filled, and no share of a known sum.
-        begins: int64: where each local day begins.
-    """
-    if not made.any():
-        return values
-    length = np.diff(np.append(begins, values.shape[2]))
-    mostly = np.add.reduceat(made, begins, axis=2, dtype=np.int64) > _MOSTLY * length
-    if not mostly.any():
-        return values
-    return np.where(np.repeat(mostly, length, axis=2) & made, np.nan, values)
 
 
 def _tables(
