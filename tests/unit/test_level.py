@@ -12,9 +12,10 @@ from test_raw import plant
 
 from fems.calendar import kinds_of_days
 from fems.contracts.raw_object import RawObject
-from fems.process import level
+from fems.process import implausible, level
 from fems.process.grid import time_axis
 from fems.process.partition import process
+from fems.process.unit_factors import factors
 from fems.raw.decode import decode
 from fems.registry.book import Book, load_book
 from fems.registry.feed import FactoryFeed
@@ -55,10 +56,10 @@ def test_a_machines_own_ups_and_downs_are_no_unit(
         current if with_current else None,
         axis,
         kinds_of_days(axis.days, None),
-        level.factors(minutes),
+        factors(minutes),
     )
     assert (off == 1).all()
-    assert level.off_by_voltage(energy, None, current, "KR", minutes).tolist() == [1]
+    assert implausible.off_by_voltage(energy, None, current, "KR", minutes).tolist() == [1]
 
 
 @settings(max_examples=60)
@@ -67,7 +68,7 @@ def test_a_day_in_another_unit_is_named_with_its_factor(
     seed: int, minutes: int, with_current: bool, data
 ) -> None:
     axis, energy, current = load(21, minutes, seed, "always", 0.1)
-    known = level.factors(minutes)
+    known = factors(minutes)
     far = known[(known >= 900) | (known <= 1 / 900)]
     factor = data.draw(st.sampled_from(sorted(known if with_current else far)))
     day = data.draw(st.integers(8, 18))
@@ -85,16 +86,16 @@ def test_a_day_in_another_unit_is_named_with_its_factor(
 def test_energy_and_current_that_make_no_voltage_name_the_factor(minutes: int, factor: float) -> None:
     _, energy, current = load(7, minutes, 1, "shifts")
     reactive = energy * 0.4843  # power factor 0.9
-    found = level.off_by_voltage(energy * factor, reactive * factor, current, "KR", minutes)
+    found = implausible.off_by_voltage(energy * factor, reactive * factor, current, "KR", minutes)
     assert found.tolist() == [pytest.approx(factor)]
 
 
 def test_energy_far_below_the_rating_is_asked_about_and_an_idle_machine_is_not() -> None:
     rated = np.array([100.0, 100, 100, np.nan])
-    running = 10 + 10 * np.sin(np.arange(96) / 9) ** 2
+    running = 5 + 20 * np.sin(np.arange(96) / 9) ** 2
     standby = 0.02 + 0.001 * (np.arange(96) % 3)
     values = np.array([running, running / 1000, standby, running / 1000])
-    assert level.off_by_rating(values, rated, 15).tolist() == [1, 0.001, 1, 1]
+    assert implausible.off_by_rating(values, rated, 15).tolist() == [1, 0.001, 1, 1]
 
 
 def values_of(factor_on: dict[date, float]):

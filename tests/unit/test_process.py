@@ -414,13 +414,14 @@ def test_whatever_happens_to_a_register_its_energy_is_right_or_missing(
     """A gap, and perhaps another meter after it: an interval is right, a share of a right sum, or missing."""
     true = np.array(used)
     readings = (first + np.cumsum(true)) % 10_000
+    last = event - min(gap, event - 1) - 1
+    before = readings[last]
     if exchanged:
-        assume(
-            again < readings[0] < 9_000
-        )  # above the old meter only a limit can tell; near the top nothing can
         readings[event:] = (again + np.cumsum(true[event:])) % 10_000
+        # above the old meter only a limit can tell; near the top of the register nothing can
+        assume(readings[event] < before < 9_000)
     seen = readings.copy()
-    seen[event - min(gap, event - 1) : event] = np.nan
+    seen[last + 1 : event] = np.nan
     energy, spread = energy_from_register(seen, 10_000, np.inf, 96)
     single = ~np.isnan(energy) & ~spread
     off = np.abs(energy - true) > 1e-6

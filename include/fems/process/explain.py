@@ -75,24 +75,29 @@ def _refused_values(partition: Partition, source: FactoryFeed) -> list[str]:
     return [" ".join(lines[:_SHOWN]) + more] if lines else []
 
 
-def _refined(changed: pd.DataFrame, source: FactoryFeed) -> pd.Series:
+def _refined(changed: pd.DataFrame, source: FactoryFeed) -> list[str]:
     """Return the causes, those of `outside limits` by the limit that was passed."""
-    cause = changed["cause"].astype(object).copy()
-    outside = changed.index[cause == "outside limits"]
     sensors = {sensor.sensor_id: i for i, sensor in enumerate(source.sensors)}
     books = {int(i): group.book for group in source.rules for i in group.sensors}
-    for row in outside:
-        i = sensors[changed.at[row, "sensor_id"]]
-        name = changed.at[row, "column"]
-        if name in source.mapping.cumulative:  # what was read is the register, what was judged its energy
-            continue
-        column = books[i].columns[name]
-        try:
-            value = float(changed.at[row, "original"])
-        except ValueError:  # a text that was tidied
-            continue
-        cause[row] = _limit(value, column, source.sensors[i].rated_kw, source.grain_minutes)
-    return cause
+    causes = []
+    fields = (changed[name].astype(str) for name in ("sensor_id", "column", "cause", "original"))
+    for sensor, name, cause, original in zip(*fields, strict=True):
+        # of a register the reading was read, and its energy judged
+        if cause == "outside limits" and name not in source.mapping.cumulative and _is_number(original):
+            i = sensors[sensor]
+            rules = books[i].columns[name]
+            cause = _limit(float(original), rules, source.sensors[i].rated_kw, source.grain_minutes)
+        causes.append(cause)
+    return causes
+
+
+def _is_number(text: str) -> bool:
+    """Tell a plain number from a text that was tidied."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _limit(value: float, column: Column, rated_kw: float | None, grain_minutes: int) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fems.process.abnormal import sample
 from fems.process.grid import Axis
+from fems.process.implausible import off_by_rating, off_by_voltage
+from fems.process.unit_factors import FAR, factors
 from fems.registry.book import Book
 
 _CLOCKS = 48
@@ -17,21 +18,8 @@ _CLOCKS = 48
 
 _EARLIER = 4
 _LEAST_DAYS = 5
+_ROUGHLY = 1.45
 _LEAST_CELLS = 8
-
-FAR = 30.0
-"""A factor beyond this, or below one part in it, is told apart from a machine's own ups and downs by its size."""
-
-_SQUARE_ROOT_3 = 3**0.5
-
-VOLTAGES: dict[str, tuple[float, ...]] = {
-    "KR": (380.0, 440.0), "JP": (200.0, 400.0), "US": (208.0, 480.0), "CA": (208.0, 480.0, 600.0),
-}  # fmt: skip
-"""Line-to-line volts of machines by country (IEC 60038); 400 V elsewhere."""
-
-_USUAL_VOLTAGES = (400.0,)
-_LEAST_OF_RATED = 1 / 500
-"""A machine that never uses this share of its rating all month is idle, or its file is in another unit."""
 
 
 @dataclass(frozen=True)
@@ -100,22 +88,6 @@ def _whole(columns: list[str], factor: np.ndarray, against: str) -> list[OffLeve
     return [OffLevel(name, s, None, float(factor[s]), against) for name in columns for s in off]
 
 
-def times(factor: float) -> str:
-    """Say a factor: "1,000 times", "1/4 of"."""
-    return f"{factor:,.4g} times" if factor > 1 else f"1/{1 / factor:,.4g} of"
-
-
-def factors(grain_minutes: int) -> np.ndarray:
-    """Return the factors by which a wrong unit moves an interval's energy, ascending; 1 is not among them.
-
-    Args:
-        grain_minutes: the interval. Mean power in kW taken for energy in kWh is off by the intervals in an hour.
-    """
-    an_hour = 60 / grain_minutes
-    some = {1000.0, an_hour, 1000 * an_hour} - {1.0}
-    return np.array(sorted(some | {1 / factor for factor in some}))
-
-
 def days_off(
     energy: np.ndarray, current: np.ndarray | None, axis: Axis, kinds: np.ndarray, known: np.ndarray
 ) -> np.ndarray:
@@ -136,26 +108,39 @@ def days_off(
         float64, (S, days): the factor, 1 where the day is as it should be.
     """
     possible = np.log(known)
+    least = np.abs(possible).min() - np.log(_ROUGHLY)
     profiles = _profiles(energy, axis)
     currents = None if current is None else _profiles(current, axis)
-    off = np.ones(profiles.shape[:2])
-    good = (profiles > 0).any(axis=2)
+    levels = _levels(profiles)
+    off = np.ones(levels.shape)
+    good = ~np.isnan(levels)
     judged, widest = np.zeros(len(energy), np.int64), np.zeros(len(energy))
     for day in range(1, len(axis.days)):
         earlier = np.flatnonzero(kinds[:day] == kinds[day])[::-1]
         nearest = good[:, earlier]
         nearest &= np.cumsum(nearest, axis=1) <= _EARLIER
-        if not nearest.any():
-            continue
-        moved = _moved(profiles, day, earlier, nearest)
-        own = None if currents is None else _moved(currents, day, earlier, nearest)
-        factor = _factor(moved, own, possible, np.where(judged < _LEAST_DAYS, np.inf, widest))
-        off[:, day] = factor
-        good[:, day] &= factor == 1
-        usual = (factor == 1) & ~np.isnan(moved.middle)
-        judged += usual
-        widest[usual] = np.maximum(widest, np.abs(moved.middle))[usual]
+        count = nearest.sum(axis=1)
+        usual = np.where(nearest, levels[:, earlier], 0).sum(axis=1) / np.maximum(count, 1)
+        step = np.where(count > 0, np.abs(levels[:, day] - usual), np.nan)
+        some = np.flatnonzero(step > least)  # the others can't be off: no need to look closer
+        if len(some):
+            moved = _moved(profiles[some], day, earlier, nearest[some])
+            own = None if currents is None else _moved(currents[some], day, earlier, nearest[some])
+            known_ups = np.where(judged < _LEAST_DAYS, np.inf, widest)[some]
+            off[some, day] = _factor(moved, own, possible, known_ups)
+        good[:, day] &= off[:, day] == 1
+        sound = good[:, day] & ~np.isnan(step)
+        judged += sound
+        widest[sound] = np.maximum(widest, step)[sound]
     return off
+
+
+def _levels(profiles: np.ndarray) -> np.ndarray:
+    """Return the logarithm of each day's upper quartile, float64, (S, days); NaN where nothing was measured."""
+    ascending = np.sort(profiles, axis=2)  # NaN last
+    count = (~np.isnan(ascending)).sum(axis=2)
+    at = np.minimum(count * 3 // 4, profiles.shape[2] - 1)
+    return np.log(np.take_along_axis(ascending, at[:, :, None], axis=2)[:, :, 0])
 
 
 def _profiles(values: np.ndarray, axis: Axis) -> np.ndarray:
@@ -227,68 +212,3 @@ def _factor(moved: _Moved, own: _Moved | None, possible: np.ndarray, widest: np.
     tight &= stays | (size > 4 * widest)  # far beyond what its days ever do
     is_off = (loose | tight) & ~np.isnan(middle)
     return np.where(is_off, np.exp(factor), 1.0)
-
-
-def off_by_rating(values: np.ndarray, rated_kw: np.ndarray, grain_minutes: int) -> np.ndarray:
-    """Find sensors whose level is about 1,000 times below their rating, though it rises and falls as of a machine.
-
-    The steady trickle of a machine that stands still is none. What lies above the rating is found by the limits.
-
-    Args:
-        values: float64, (S, T).
-        rated_kw: float64, S, NaN where there is no rating.
-        grain_minutes: the interval.
-
-    Returns:
-        float64, S: the factor, 1 where there is no doubt.
-    """
-    off = np.ones(len(values))
-    for sensor, series in enumerate(sample(values)):
-        known = np.sort(series[series > 0])
-        if len(known) < _LEAST_CELLS or not rated_kw[sensor] > 0:
-            continue
-        low, high = known[len(known) // 20], known[(19 * len(known)) // 20]
-        if high * 60 / grain_minutes < _LEAST_OF_RATED * rated_kw[sensor] and high > 2 * low:
-            off[sensor] = 1 / 1000
-    return off
-
-
-def off_by_voltage(
-    active: np.ndarray, reactive: np.ndarray | None, current: np.ndarray, country: str, grain_minutes: int
-) -> np.ndarray:
-    """Find sensors whose energy and current make no voltage that a machine is fed with, but would by a unit's factor.
-
-    The voltage is S / (sqrt(3) I), with S = sqrt(P^2 + Q^2), as of any three-phase load.
-
-    Args:
-        active: float64, (S, T): kWh.
-        reactive: float64, (S, T): kVarh; None where the files carry none.
-        current: float64, (S, T): A.
-        country: ISO 3166 code, tells which voltages are usual.
-        grain_minutes: the interval.
-
-    Returns:
-        float64, S: the factor, 1 where there is no doubt.
-    """
-    apparent = active if reactive is None else np.hypot(active, reactive)
-    least = (
-        0.92 if reactive is not None else 0.7
-    )  # without reactive energy it is the voltage x the power factor
-    with np.errstate(invalid="ignore", divide="ignore"):
-        volts = 1000 * apparent * (60 / grain_minutes) / (_SQUARE_ROOT_3 * current)
-    off = np.ones(len(active))
-    nominal = np.array(VOLTAGES.get(country, _USUAL_VOLTAGES))
-    for sensor, series in enumerate(volts):
-        known = np.sort(series[np.isfinite(series) & (series > 0)])
-        if len(known) < _LEAST_CELLS:
-            continue
-        middle = known[len(known) // 2]
-        if known[(3 * len(known)) // 4] > 1.3 * known[len(known) // 4] or 90 <= middle <= 740:
-            continue
-        for factor in factors(grain_minutes):
-            share = middle / factor / nominal
-            low, high = (0.75, 1.25) if abs(np.log(factor)) > np.log(FAR) else (least, 1.08)
-            if ((share > low) & (share < high)).any():
-                off[sensor] = factor
-                break
-    return off

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fems.contracts.evaluation import Profile
-from fems.process.level import FAR, factors, times
+from fems.process.unit_factors import FAR, factors, times
 from fems.registry.feed import FactoryFeed
 
 

@@ -11,10 +11,11 @@ from fems.calendar import day_number, day_of
 from fems.contracts.grains import ID_COLUMNS, SHARE_COLUMNS
 from fems.contracts.manifest import FLAGS, ROW_COUNTS
 from fems.errors import LostRows
-from fems.process import aggregate, flags, grid, judge, level
+from fems.process import aggregate, flags, grid, judge
 from fems.process.level import OffLevel
 from fems.process.originals import originals
 from fems.process.period import without_impossible
+from fems.process.unit_factors import times
 from fems.raw.decoded import DecodedObject, quarantine_frame
 from fems.raw.numbers import ABSENT, EMPTY
 from fems.registry.book import Book
@@ -116,13 +117,13 @@ def _in_words(off_levels: list[tuple[str, OffLevel]], days: np.ndarray, first: d
         mine = which[which >= np.datetime64(first)]
         if len(mine):
             span = f"{mine[0]}" if len(mine) == 1 else f"{mine[0]} to {mine[-1]} ({len(mine)} days)"
-            lines.append(f"{sensor} {off.column}, {span}: {level.times(off.factor)} {off.against}")
+            lines.append(f"{sensor} {off.column}, {span}: {times(off.factor)} {off.against}")
     return lines
 
 
 def _read_values(states: np.ndarray, source: FactoryFeed) -> dict[tuple[str, str], int]:
     """Count, by sensor and column, the cells in which something was written; `states`: (C, S, T)."""
-    counts = ((states != ABSENT) & (states != EMPTY)).sum(axis=2).tolist()
+    counts = np.count_nonzero((states != ABSENT) & (states != EMPTY), axis=2).tolist()
     return {
         (sensor.sensor_id, name): count
         for name, column in zip(source.book.columns, counts, strict=True)
