@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from airflow.sdk import Param, PartitionedAssetTimetable, dag, task
 
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems_airflow.assets import FORECAST, MODEL
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
@@ -55,7 +56,7 @@ its factory and month from there. The same origin, model and data again change n
             description="A full hour such as 2026-03-01T00:00, in the factory's time. Empty means the month's start.",
         ),
         "horizon_minutes": Param(
-            42_300,
+            HORIZON_MINUTES,
             type="integer",
             minimum=60,
             multipleOf=60,

@@ -17,7 +17,8 @@ class FemsPlugin(AirflowPlugin):
     fastapi_apps: ClassVar = [{"app": app, "url_prefix": PREFIX, "name": "FEMS Forecast"}]
     fastapi_root_middlewares: ClassVar = middlewares()
     external_views: ClassVar = [
-        {"name": "Quality", "href": QUALITY_PATH, "destination": "nav", "url_route": "fems-quality"}
+        {"name": "Plant", "href": PREFIX, "destination": "nav", "url_route": "fems-plant"},
+        {"name": "Quality", "href": QUALITY_PATH, "destination": "nav", "url_route": "fems-quality"},
     ]
     operator_extra_links: ClassVar = [QualityLink(), ReportLink()]
     listeners: ClassVar = [run_notes]

@@ -17,7 +17,9 @@ from fems.flows.land import land_file
 from fems.flows.platform import Platform
 from fems.lake.lake import Lake
 from fems.lake.store import FolderStore
-from fems.quality import drift, parameters
+from fems.quality import baseline, parameters
+from fems.quality.gx import CheckContext
+from fems.quality.table import TableView
 from fems.registry.plant import Plant
 from fems.settings import settings
 from fems.simulate import simulate
@@ -61,17 +63,14 @@ class Bench:
         if damage is not None:
             damage.do(frames)
         usual = usual_before(self.platform.lake, "meter", FACTORY, f"{LAST:%Y-%m}")
-        beside = {
-            "native": frames["native"],
-            "profile": drift.profile(frames["hour"], source.zone),
-            "usual": usual,
-        }
-        found: list[Finding] = []
-        for grain, frame in frames.items():
+        views = {grain: TableView(frame) for grain, frame in frames.items()}
+        profile = baseline.profile(views["hour"], source.zone)
+        context = CheckContext(native=views["native"], profile=profile, baseline=usual)
+        findings: list[Finding] = []
+        for grain, view in views.items():
             known = parameters.of_partition(source, grain, FIRST, LAST, laws)
-            evaluation = self.platform.evaluator.evaluate(frame, f"meter_{grain}", known, beside)
-            found += evaluation.findings
-        return found
+            findings += self.platform.evaluator.evaluate(view, f"meter_{grain}", known, context).findings
+        return findings
 
 
 def severity(findings: list[Finding]) -> str:

@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from embedded.accounts import access_key
+from embedded.advice import advice
 from embedded.config import Config
 from embedded.services import BY_NAME
 from embedded.stack import GROUPS, Stack, tail
@@ -108,9 +110,16 @@ def demo(
     """Start everything and take raw files through Airflow to next month's forecast. Leaves the UIs up."""
     from embedded import demo as show
 
-    with one_line_errors():
+    try:
         stack = Stack(Config.from_environment())
         show.run(stack, out, factories, months, epochs, show_addresses)
+    except Exception as error:
+        # What this package cannot explain is shown whole, with the place in the code.
+        explained = str(error) if isinstance(error, FemsError) else "".join(traceback.format_exception(error))
+        print(f"error: {explained}", "what to do:", sep="\n", file=sys.stderr)
+        for words in advice(f"{type(error).__name__}: {explained}"):
+            print(f"- {words}", file=sys.stderr)
+        raise typer.Exit(1) from error
 
 
 def show_addresses(stack: Stack) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,13 +45,13 @@ _MADE = (*_MADE_BY_INGEST, "forecasts/")
 ROLES: Mapping[str, Role] = {
     "landing": Role("brings raw files", reads=("raw/",), writes=("raw/",)),
     "ingest": Role("the Dag ingest", writes=_MADE_BY_INGEST, deletes=_MADE_BY_INGEST),
-    "training": Role("the Dag train", writes=("quality/",), deletes=("quality/",)),
+    "training": Role("the Dag train", writes=("quality/", "models/"), deletes=("quality/",)),
     "forecast": Role("the Dag forecast", writes=("forecasts/", "quality/"), deletes=("quality/",)),
     "monitor": Role("the Dags monitor and retrain", writes=("forecasts/", "monitor/")),
     "pages": Role("Airflow's API server, for its pages", reads=_MADE),
     "operator": Role(
         "a person at a shell: all that the roles above may",
-        writes=("raw/", *_MADE, "monitor/"),
+        writes=("raw/", *_MADE, "models/", "monitor/"),
         deletes=(*_MADE, "monitor/"),
     ),
     "mlflow": Role("the MLflow server", writes=_ALL, deletes=_ALL, bucket=MODELS),
@@ -110,7 +111,8 @@ def apply(endpoint: str, user: str, password: str, passwords: Mapping[str, str])
 
     parts = urlsplit(endpoint)
     secure, place = parts.scheme == "https", parts.netloc
-    try:
+
+    def make() -> None:
         client = Minio(place, access_key=user, secret_key=password, secure=secure)
         for bucket in BUCKETS:
             if not client.bucket_exists(bucket):
@@ -121,8 +123,15 @@ def apply(endpoint: str, user: str, password: str, passwords: Mapping[str, str])
             admin.user_add(key, passwords[name])
             admin.policy_add(key, policy=policy(role))
             admin.policy_set(key, user=key)
-    except (MinioException, MinioAdminException, urllib3.exceptions.HTTPError) as error:
-        raise ServiceUnavailable(f"MinIO did not make its buckets and accounts: {error}") from error
+
+    for again in (True, True, False):
+        try:
+            return make()
+        except (MinioException, MinioAdminException, urllib3.exceptions.HTTPError) as error:
+            # A store that has just started, on a machine that is busy, may answer 500 for a while.
+            if not again:
+                raise ServiceUnavailable(f"MinIO did not make its buckets and accounts: {error}") from error
+            time.sleep(3)
 
 
 def keys(passwords: Mapping[str, str], roles: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -131,12 +140,14 @@ def keys(passwords: Mapping[str, str], roles: Iterable[str]) -> dict[str, dict[s
 
 
 def main() -> None:
-    """Make the accounts of the file FEMS_S3_KEYS_FILE on FEMS_S3_ENDPOINT, as MINIO_ROOT_USER."""
+    """Make the accounts of the file FEMS_S3_KEYS_FILE on FEMS_S3_ENDPOINT, as MinIO's root of MINIO_ROOT_USER_FILE."""
     try:
         path = Path(os.environ["FEMS_S3_KEYS_FILE"])
         passwords = {role: key["secret_key"] for role, key in json.loads(path.read_text()).items()}
-        root = Path(os.environ["MINIO_ROOT_PASSWORD_FILE"]).read_text().strip()
-        apply(os.environ["FEMS_S3_ENDPOINT"], os.environ["MINIO_ROOT_USER"], root, passwords)
+        user, root = (
+            Path(os.environ[f"MINIO_ROOT_{word}_FILE"]).read_text().strip() for word in ("USER", "PASSWORD")
+        )
+        apply(os.environ["FEMS_S3_ENDPOINT"], user, root, passwords)
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise ConfigError(f"the object store's accounts cannot be read: {error!r}; run `make env`") from error
 

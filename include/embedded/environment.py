@@ -30,6 +30,7 @@ def clients(config: Config) -> dict[str, str]:
         "FEMS_STATE_DIR": str(config.state),
         "FEMS_S3_ENDPOINT": config.minio_url,
         "FEMS_S3_BUCKET": LAKE,
+        "FEMS_S3_DISK": str(config.state),
         "FEMS_MLFLOW_URI": config.mlflow_url,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",

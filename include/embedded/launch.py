@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from embedded import credentials, environment, postgres, users, volume
+from embedded import credentials, environment, postgres, room, users, volume
 from embedded.config import Config
 from embedded.processes import end_orphans_of_killed_siblings, end_with_parent
 from embedded.services import BY_NAME
@@ -17,6 +17,7 @@ def main(state: str, name: str) -> None:
     config = Config.load(Path(state))
     service = BY_NAME[name]
     end_orphans_of_killed_siblings()
+    room.wait(config.state)
     secret = credentials.load(config.credentials_file)
     if name == "postgres":
         postgres.run(config, secret)

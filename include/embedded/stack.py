@@ -16,7 +16,7 @@ from graphlib import TopologicalSorter
 from importlib.metadata import version
 from pathlib import Path
 
-from embedded import accounts, credentials, environment, postgres, volume
+from embedded import accounts, credentials, environment, postgres, room, volume
 from embedded.airflow_api import AirflowApi
 from embedded.config import Config
 from embedded.credentials import Credentials
@@ -77,10 +77,12 @@ class Stack:
 
         Raises:
             ConfigError: a port is taken, or the stack runs with other settings. Nothing was started.
-            ServiceUnavailable: a service did not come up. What this call started is stopped again.
+            ServiceUnavailable: the disk is full, or a service did not come up. What this call started is stopped again.
         """
         services = closure(only)
         self.config.prepare()
+        if missing := room.shortage(self.config.state):
+            raise ServiceUnavailable(missing)
         with _private_files(), _lock(self.config.state / "stack.lock"):
             fresh = not self.running()
             if fresh:
@@ -117,12 +119,14 @@ class Stack:
         """Return each service with its state in a word and a detail: its pid, or what is wrong."""
         if not self.running():
             return [(service, "stopped", "") for service in SERVICES]
-        states = self.supervisor.states()
+        states, missing = self.supervisor.states(), room.shortage(self.config.state)
         rows = []
         for service in SERVICES:
             info = states[service.name]
             word, detail = info["statename"].lower(), info["spawnerr"]
-            if info["statename"] == "RUNNING":
+            if info["statename"] == "RUNNING" and missing:
+                word, detail = "unhealthy", missing
+            elif info["statename"] == "RUNNING":
                 try:
                     service.check(self.config, info["start"])
                     word, detail = "healthy", f"pid {info['pid']}"

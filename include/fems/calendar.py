@@ -153,3 +153,34 @@ def _weekend_of(country: str) -> NDArray[np.int64]:
     import holidays
 
     return np.array(sorted(holidays.country_holidays(country).weekend), dtype=np.int64)
+
+
+def local_instants(wall: NDArray[np.int64], zone: str) -> NDArray[np.int64]:
+    """Return the UTC seconds at which a clock shows some times.
+
+    Of a time that it shows twice, the first; where it skips one, the first minute after.
+
+    Args:
+        wall: seconds since 1970 of the clock.
+        zone: of the clock, IANA name.
+    """
+    import pandas as pd
+
+    index = pd.DatetimeIndex(wall.astype("datetime64[s]"))
+    placed = index.tz_localize(zone, nonexistent="shift_forward", ambiguous=np.ones(len(index), bool))
+    instants: NDArray[np.int64] = placed.as_unit("s").asi8
+    return instants
+
+
+def shift_starts(days: Days, minutes: int, day_begins: int, zone: str) -> NDArray[np.int64]:
+    """Return the UTC seconds at which the intervals of some days begin, where an interval is a part of the day.
+
+    Args:
+        days: local days, in order.
+        minutes: length of an interval: 480 for three shifts, 1440 for days.
+        day_begins: minutes after midnight at which the first of a day begins.
+        zone: of the factory, whose clock the shifts keep.
+    """
+    within = day_begins * 60 + np.arange(24 * 60 // minutes) * minutes * 60
+    midnights = days.astype("datetime64[s]").astype(np.int64)
+    return local_instants((midnights[:, None] + within).reshape(-1), zone)

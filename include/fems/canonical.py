@@ -5,9 +5,9 @@ import json
 from typing import Any
 
 
-def to_json(value: Any) -> bytes:
-    """Serialise with sorted keys, so that the same content is the same bytes."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode()
+def to_json(value: Any, indent: int | None = 1) -> bytes:
+    """Serialise with sorted keys, so that the same content is the same bytes; in one line if `indent` is None."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=indent).encode()
 
 
 def fingerprint(content: Any, length: int = 16) -> str:

@@ -27,6 +27,10 @@ class Settings(BaseSettings):
         None,
         description="JSON, role -> access_key and secret_key; a process gets the roles it needs, in a file of its own",
     )
+    s3_disk: Path | None = Field(
+        None,
+        description="The folder under an object store of this machine: nothing is put while its disk is full",
+    )
     s3_bucket: str = "fems"
     mlflow_uri: str = "http://127.0.0.1:5000"
     config_dir: Path = Path(__file__).resolve().parents[1] / "config"

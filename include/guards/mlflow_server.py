@@ -11,6 +11,7 @@ MLflow's server and its `basic-auth` app as they are, in one process, with what 
 import argparse
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +28,16 @@ _SECRETS = (
     "FEMS_MLFLOW_PLATFORM_PASSWORD",
     "FEMS_MLFLOW_READER_PASSWORD",
 )
+
+
+def from_files(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which NAME is what the file NAME_FILE holds: a secret need not stand in it."""
+    files = {key: Path(value) for key, value in environment.items() if key.endswith("_FILE")}
+    names = (*_SECRETS, "AWS_SECRET_ACCESS_KEY")
+    read = {
+        key.removesuffix("_FILE"): path for key, path in files.items() if key.removesuffix("_FILE") in names
+    }
+    return {**environment, **{name: path.read_text().strip() for name, path in read.items()}}
 
 
 def create_app(environment: dict[str, str]) -> Any:
@@ -162,6 +173,7 @@ def main() -> None:
     words.add_argument("--host", required=True)
     words.add_argument("--port", type=int, required=True)
     asked = words.parse_args()
+    os.environ |= from_files(os.environ)
     app = create_app(dict(os.environ))
     log_config = str(Path(server.__file__).parent / "uvicorn_log_config.yaml")
     uvicorn.run(app, host=asked.host, port=asked.port, log_config=log_config, server_header=False)

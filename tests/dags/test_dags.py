@@ -153,3 +153,20 @@ def test_a_misspelt_param_is_named(bag) -> None:
         ConfigError, match=r"'factory', which the Dag train does not have; it has epochs, factories"
     ):
         known_params({"factories": None, "factory": ["1100"]}, dag)
+
+
+def test_a_missing_library_fails_at_once_and_a_lost_service_is_tried_again(bag) -> None:
+    from airflow.sdk import RetryAction
+
+    from fems.errors import DataError, ServiceUnavailable
+    from fems_airflow.defaults import RETRY_POLICY
+
+    text = "libgomp.so.1: cannot open shared object file: No such file or directory"
+    wrapped = ValueError("XGBoost Library could not be loaded")
+    wrapped.__cause__ = OSError(text)
+    for error in (ImportError("x"), ModuleNotFoundError("x"), OSError(text), ValueError(text), wrapped):
+        decision = RETRY_POLICY.evaluate(error, 1, 4)
+        assert decision.action is RetryAction.FAIL and "embedded.natives" in str(decision.reason)
+    assert RETRY_POLICY.evaluate(DataError("x"), 1, 4).action is RetryAction.FAIL
+    assert RETRY_POLICY.evaluate(ServiceUnavailable("x"), 1, 4).action is RetryAction.RETRY
+    assert RETRY_POLICY.evaluate(OSError("connection reset"), 1, 4).action is RetryAction.DEFAULT

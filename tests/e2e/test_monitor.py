@@ -19,6 +19,7 @@ from fems.flows.ingest import ingest_factory
 from fems.flows.land import land_tree
 from fems.flows.platform import Platform
 from fems.flows.train import train_factory
+from fems.settings import settings
 from fems.simulate import simulate
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -133,7 +134,7 @@ def test_drift_starts_one_training_with_its_reason_and_no_second(
     assert run["dag_run_id"] == found["request"]["id"]
     assert run["conf"] == {"factories": [FACTORY], "reason": reason} and run["note"] == reason
 
-    mlflow = tracking.server.connect()
+    mlflow = tracking.Server(settings().mlflow_uri).connect()
     tag = f"tags.dag_run = '{run['dag_run_id']}'"
     (logged,) = wait("its run in MLflow", lambda: _runs(mlflow, tag), patience=240)
     assert logged.data.tags["reason"] == reason and logged.data.tags["factory"] == FACTORY

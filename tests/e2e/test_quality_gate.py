@@ -84,7 +84,7 @@ def test_the_message_names_the_expectation_the_rows_and_examples(
     )
     text = str(log)
     assert f"factory {DAMAGED}, meter native, {MONTH}: not published" in text
-    assert "expect_values_to_be_there(used_kwh)" in text and f"such as {DAMAGED}-M01 {MONTH}-01" in text
+    assert "expect_values_to_be_present(used_kwh)" in text and f"such as {DAMAGED}-M01 {MONTH}-01" in text
 
 
 def test_the_task_and_the_run_lead_to_the_page(
@@ -112,7 +112,7 @@ def test_the_task_and_the_run_lead_to_the_page(
         assert page.status_code == 200 and MONTH in page.text
         month = anyone.get(address.replace(DAMAGED, f"meter/{DAMAGED}/{MONTH}"), headers=known)
         assert "Not published: the last good tables still stand." in month.text
-        assert "expect_values_to_be_there" in month.text
+        assert "expect_values_to_be_present" in month.text
         docs = anyone.get(f"{address.replace(DAMAGED, f'meter/{DAMAGED}/{MONTH}')}/native", headers=known)
         assert docs.status_code == 200 and "Unsuccessful Expectations" in docs.text
         missing = anyone.get(address.replace(DAMAGED, f"meter/{DAMAGED}/1999-01"), headers=known)

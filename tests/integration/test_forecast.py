@@ -132,7 +132,7 @@ def test_the_champion_forecasts_what_it_has_not_seen_and_nothing_is_overwritten(
     rewritten(platform, lambda t, v: v.where((t < silent) | (t >= end - pd.Timedelta(hours=2)), other=np.nan))
     poor = forecast_factory(platform, FACTORY, horizon_minutes=24 * 60)
     assert "of the last 14 days were measured" in (poor.summary.model.fallback or "")
-    assert tracking.has_champion(FACTORY)
+    assert tracking.Tracking.connect(settings()).has_champion(FACTORY)
 
 
 def test_a_report_made_anew_shows_the_track_record(platform: Platform) -> None:

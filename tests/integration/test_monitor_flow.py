@@ -6,12 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 import pandas as pd
 import pyarrow as pa
 import pytest
-from plantlet import summary_of
+from builders import summary_of
 from support import ROOT
 
 from embedded.stack import Stack
 from fems import tracking
-from fems.contracts.forecast import HORIZON_MINUTES, DemandSummary, ForecastSummary
+from fems.contracts.forecast import DemandSummary, ForecastSummary
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems.contracts.monitoring import ComingPeak
 from fems.contracts.track_record import COLUMNS
 from fems.flows.ingest import ingest_factory
@@ -79,8 +80,9 @@ def clear(platform: Platform, *rooms: str) -> None:
 @pytest.fixture
 def champion(platform: Platform) -> str:
     """A version in the registry, trained until February."""
-    tracking.server.connect()
-    client, name = tracking.server.client(), tracking.model_name(FACTORY)
+    server = tracking.Server(settings().mlflow_uri)
+    server.connect()
+    client, name = server.client(), tracking.model_name(FACTORY)
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
     run = client.create_run(client.create_experiment(f"monitor-{datetime.now(UTC).timestamp()}"))
@@ -164,7 +166,7 @@ def test_the_version_carries_its_track_record_once(platform: Platform, champion:
     publish(platform, f"v{champion}", 1.1)
     look(platform, FACTORY)
     look(platform, FACTORY)
-    client = tracking.server.client()
+    client = tracking.Server(settings().mlflow_uri).client()
     version = client.get_model_version(tracking.model_name(FACTORY), champion)
     assert float(version.tags["track_record.bias_pct"]) == pytest.approx(10, abs=0.01)
     assert (
@@ -205,8 +207,9 @@ def test_a_good_champion_is_left_alone(platform: Platform, champion: str) -> Non
 
 
 def test_without_forecast_or_champion_there_is_nothing_to_judge(platform: Platform) -> None:
-    tracking.server.connect()
-    client, name = tracking.server.client(), tracking.model_name(FACTORY)
+    server = tracking.Server(settings().mlflow_uri)
+    server.connect()
+    client, name = server.client(), tracking.model_name(FACTORY)
     if client.search_registered_models(f"name = '{name}'"):
         client.delete_registered_model_alias(name, tracking.CHAMPION)
     found = monitor_factory(platform, FACTORY, NOW, "run")

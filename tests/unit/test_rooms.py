@@ -67,3 +67,15 @@ def test_nothing_outside_the_lake_touches_the_store(folder: str) -> None:
         if re.search(r"lake\.store\b(?!\s+import)|FolderStore|MinioStore", line)
     ]
     assert reaching == []
+
+
+def test_no_test_imports_from_another_and_each_has_a_name_of_its_own() -> None:
+    tests = sorted((ROOT / "tests").rglob("test_*.py"))
+    names = [path.name for path in tests]
+    assert len(set(names)) == len(names), "pytest imports them by name"
+    importing = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("*.py")
+        if re.search(r"^(from|import) test_", path.read_text(encoding="utf-8"), re.M)
+    ]
+    assert importing == []

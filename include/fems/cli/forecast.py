@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fems.cli.terminal import FactoriesArgument, JsonOption, each, note, out, print_json
-from fems.contracts.forecast import HORIZON_MINUTES
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -19,11 +19,12 @@ from fems.cli.terminal import (
     out,
     print_json,
 )
-from fems.contracts.forecast import HORIZON_MINUTES
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems.errors import ConfigError
 
 if TYPE_CHECKING:
     from fems.contracts.outcomes import TrainingOutcome
+    from fems.model.backtest import BacktestResult
 
 
 def train(
@@ -93,7 +94,10 @@ def backtest(
     one_step: Annotated[
         bool, typer.Option("--one-step", help="Score the study's protocol, beside persistence.")
     ] = False,
-    epochs: Annotated[int, typer.Option(min=1, help="Of the one-step model, at most.")] = 50,
+    epochs: Annotated[
+        int,
+        typer.Option(min=1, help="Of the LSTM (the one-step model, or the month-ahead gate), at most."),
+    ] = 50,
     seed: int = 0,
 ) -> None:
     """Score all methods on the same windows of any series: month-ahead from rolling origins, or one-step."""
@@ -114,7 +118,7 @@ def backtest(
         skip=skip,
     )
     try:
-        output.write_text(json.dumps(result, indent=1), encoding="utf-8")
+        output.write_text(json.dumps(result.to_json(), indent=1), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"--out {output}: cannot be written: {error.strerror}") from error
     # a pipe or a log file has no width; 80 columns would break the table
@@ -131,7 +135,10 @@ def promote(
 
     It changes who forecasts, so the factories are named: none never means all.
     """
-    from fems import tracking
+    from fems.settings import settings
+    from fems.tracking import Tracking
+
+    tracking = Tracking.connect(settings())
 
     def one(factory_id: str) -> None:
         made = tracking.promote(factory_id, version)
@@ -145,7 +152,10 @@ def rollback(factories: SomeFactoriesArgument) -> None:
 
     It changes who forecasts, so the factories are named: none never means all.
     """
-    from fems import tracking
+    from fems.settings import settings
+    from fems.tracking import Tracking
+
+    tracking = Tracking.connect(settings())
 
     def one(factory_id: str) -> None:
         made = tracking.rollback(factory_id)
@@ -154,7 +164,7 @@ def rollback(factories: SomeFactoriesArgument) -> None:
     each(factories, one)
 
 
-def backtest_table(name: str, result: dict[str, Any]) -> Table:
+def backtest_table(name: str, result: "BacktestResult") -> Table:
     """Lay out what a backtest found, best accuracy first."""
     columns = {
         "accuracy": ("accuracy", ".2f"),
@@ -166,10 +176,10 @@ def backtest_table(name: str, result: dict[str, Any]) -> Table:
         "in the 80 % band": ("coverage_80", ".3f"),
     }
     shown = plain_table(
-        f"{name}: {result['protocol']}, {len(result['windows'])} windows, mean",
+        f"{name}: {result.protocol}, {len(result.windows)} windows, mean",
         {"method": "left", **dict.fromkeys(columns, "right")},
     )
-    for method, found in sorted(result["mean"].items(), key=lambda item: -item[1]["accuracy"]):
+    for method, found in sorted(result.mean.items(), key=lambda item: -item[1]["accuracy"]):
         cells = (f"{found[key]:{form}}" if key in found else "-" for key, form in columns.values())
         shown.add_row(method, *cells)
     return shown

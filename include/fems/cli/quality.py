@@ -21,9 +21,12 @@ from fems.cli.terminal import (
 from fems.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fems.contracts.evaluation import EvaluationRecord
     from fems.flows.platform import Platform
     from fems.quality.evaluate import Evaluation
+    from fems.quality.parameters import SuiteParameters
     from fems.registry.plant import Feed
     from fems.views.quality import QualityRow
 
@@ -75,18 +78,10 @@ def quality(
 
 
 def _evaluate_file(path: Path, suite: str | None, as_json: bool) -> None:
-    from fems.lake.keys import TABLE_KEY
     from fems.quality.evaluate import Evaluator
-    from fems.quality.files import parameters_for, read_file, suite_of
-    from fems.registry.plant import load_plant
     from fems.settings import settings
 
-    plant = load_plant(settings().factories_file)
-    table = read_file(path, plant)
-    if suite is None:
-        match = TABLE_KEY.search(path.absolute().as_posix())
-        suite = f"{match['feed']}_{match['grain']}" if match else suite_of(table)
-    parameters = parameters_for(table, suite, plant, settings().definitions_dir)
+    table, parameters, suite = _prepared(path, suite)
     evaluation = Evaluator(settings().expectations_dir).evaluate(table, suite, parameters)
     if as_json:
         print_json(evaluation.record())
@@ -99,6 +94,26 @@ def _evaluate_file(path: Path, suite: str | None, as_json: bool) -> None:
             out.print(f"left out, for want of what they compare with: {', '.join(evaluation.left_out)}")
     if evaluation.failed("critical"):
         raise typer.Exit(1)
+
+
+def _prepared(path: Path, suite: str | None) -> "tuple[pd.DataFrame, SuiteParameters, str]":
+    """Return a file's table, the parameters that can be known of it, and its suite."""
+    from fems.lake.keys import TABLE_KEY
+    from fems.quality.files import parameters_for, read_file, suite_of
+    from fems.registry.book import book_names, load_book
+    from fems.registry.plant import load_plant
+    from fems.settings import settings
+
+    definitions = settings().definitions_dir
+    plant = load_plant(settings().factories_file)
+    table = read_file(path, plant)
+    if suite is None:
+        feeds, match = book_names(definitions), TABLE_KEY.search(path.absolute().as_posix())
+        if match and match["feed"] in feeds:
+            suite = f"{match['feed']}_{match['grain']}"
+        else:
+            suite = suite_of(table, [load_book(definitions, feed) for feed in feeds])
+    return table, parameters_for(table, suite, plant, definitions), suite
 
 
 def _print_findings(title: str, evaluation: "Evaluation") -> None:

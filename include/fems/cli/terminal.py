@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from fems.errors import ConfigError, DataError, FemsError
+from fems.registry.plant import Feed
 
 if TYPE_CHECKING:
     from fems.flows.platform import Platform
@@ -35,7 +36,8 @@ SomeFactoriesArgument = Annotated[
     list[str], typer.Argument(metavar="FACTORY...", help="Factory IDs, one at least.")
 ]
 FeedOption = Annotated[
-    str | None, typer.Option(help="meter or steam_trap; the factory's meters if not given.")
+    str | None,
+    typer.Option(help="meter, steam_trap or any other that has a definition book; the meters if not given."),
 ]
 FolderOption = Annotated[
     Path | None,
@@ -138,12 +140,14 @@ def as_feed(name: str | None) -> "Feed":
     Raises:
         ConfigError: there is no such feed.
     """
-    from fems.registry.plant import FEEDS
-
     if name is None:
         return "meter"
-    if name not in FEEDS:
-        raise ConfigError(f"feed {name!r}: write one of {', '.join(FEEDS)}")
+    from fems.registry.book import book_names
+    from fems.settings import settings
+
+    feeds = book_names(settings().definitions_dir)
+    if name not in feeds:
+        raise ConfigError(f"feed {name!r}: write one of {', '.join(feeds)}")
     return name
 
 

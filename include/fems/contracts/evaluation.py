@@ -11,8 +11,8 @@ COMPARING = frozenset(["expect_levels_as_before", "expect_rhythm_as_before"])
 
 SensorProfile = dict[str, tuple[float, ...]]
 Profile = dict[str, SensorProfile]
-"""What a month's hours look like: sensor -> column -> its quantiles (see `fems.quality.drift.QUANTILES`); and `rhythm`:
-the mean of the first column by hour of the day."""
+"""What a month's hours look like: sensor -> column -> its quantiles (see `fems.quality.baseline.QUANTILES`); and
+`rhythm`: the mean of the first column by hour of the day."""
 
 
 class Finding(Part):
@@ -36,7 +36,7 @@ class Finding(Part):
 
     @property
     def compares(self) -> bool:
-        """Whether it is said in comparison with earlier partitions, not of the table itself."""
+        """Whether it compares with earlier partitions, and does not concern the table itself."""
         return self.expectation in COMPARING
 
     def __str__(self) -> str:
@@ -90,6 +90,8 @@ class EvaluatedMonth(Scores, Record):
         critical_failed, warning_failed: expectations of all tables that were not met.
         tables: grain -> evaluation; empty for a month of which no row could be used.
     """
+
+    INDENT: ClassVar[int | None] = None  # one a month and evaluation, read by programs
 
     factory_id: str
     feed: str

@@ -9,9 +9,6 @@ POOR_TOTAL_PCT = 10.0
 POOR_COVERAGE_PCT = 60.0
 """A held-out month whose total was further off, or that had fewer of its hours in the 80 % band, is told in words."""
 
-HORIZON_MINUTES = 42_300
-"""The study's horizon: 29 days and 9 hours from the origin."""
-
 
 class HeldOut(Part):
     """What a model got wrong on the month that its training held out; protocol month-ahead.
@@ -43,6 +40,7 @@ class ForecastModel(Part):
         trained_until: the first instant that it has not seen.
         fallback: why a baseline forecasts, None where the champion does.
         fallback_code: the same as a word.
+        notice: why an earlier champion forecasts than the one that has the alias; None where it is that one.
         heldout: how the model did on its held-out month; None for a baseline.
     """
 
@@ -51,6 +49,7 @@ class ForecastModel(Part):
     trained_until: Instant
     fallback: str | None = None
     fallback_code: Literal["no_model", "too_little_data"] | None = None
+    notice: str | None = None
     heldout: HeldOut | None = None
 
 
@@ -200,7 +199,8 @@ class Cost(Part):
     """What energy and maximum demand cost by a tariff, before taxes and surcharges.
 
     Attributes:
-        total: energy and demand. by_load: the energy's part.
+        total: energy and demand, less what is paid for what is fed in. by_load: the energy's part.
+        feed_in: what is paid for energy fed into the grid; feed_in_kwh: how much that is.
         name, name_ko, currency: of the tariff. example: whether its prices are made up.
         source, valid_from: of the price list that holds on the first day.
     """
@@ -208,6 +208,8 @@ class Cost(Part):
     total: float
     energy: float
     demand: float
+    feed_in: float = 0.0
+    feed_in_kwh: float = 0.0
     by_load: tuple[LoadCost, ...]
     name: str
     name_ko: str

@@ -98,7 +98,7 @@ class Source(Part):
 
 
 class LateRows(Source):
-    """A raw object that holds rows of local days before the partition's first."""
+    """A raw object with rows of local days before the partition's first or, of a plan, ahead of its own."""
 
     days: tuple[date, ...]
 

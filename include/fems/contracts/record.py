@@ -19,7 +19,8 @@ Instant = Annotated[datetime, PlainSerializer(datetime.isoformat, return_type=st
 class Part(BaseModel):
     """A part of a record, or a result that is passed on: frozen, and nothing in it that it does not name."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # a command builds only the records that it uses
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Record(Part):
@@ -27,10 +28,12 @@ class Record(Part):
 
     Attributes:
         REMEDY: what a person runs where the stored record is of another format, or broken.
+        INDENT: of its JSON; None for one line, which is ten times as fast to write.
         format: the number of its format; its default is what this version writes, and all that it reads.
     """
 
     REMEDY: ClassVar[str]
+    INDENT: ClassVar[int | None] = 1
 
     format: int = 1
 
@@ -52,7 +55,7 @@ def write(record: Record, leave_out: Iterable[str] = ()) -> bytes:
         record: what to store.
         leave_out: fields that are not written, for a copy that nobody reads back.
     """
-    return to_json(record.model_dump(mode="json", exclude=set(leave_out)))
+    return to_json(record.model_dump(mode="json", exclude=set(leave_out)), record.INDENT)
 
 
 def read(kind: type[R], data: bytes, key: str) -> R:

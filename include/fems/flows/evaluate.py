@@ -15,8 +15,9 @@ from fems.flows.partitions import PartitionPlan
 from fems.forecast.tables import Forecast
 from fems.lake.lake import Lake
 from fems.process.partition import Partition
-from fems.quality import docs, drift, parameters, score
+from fems.quality import baseline, docs, parameters, score
 from fems.quality.evaluate import Evaluation, Evaluator
+from fems.quality.table import TableView
 from fems.registry.feed import FactoryFeed
 from fems.registry.plant import Feed
 
@@ -33,7 +34,7 @@ class Evaluated:
 
     Attributes:
         tables: grain -> evaluation.
-        profile: what its hours look like (see `fems.quality.drift`).
+        profile: what its hours look like (see `fems.quality.baseline`).
     """
 
     tables: dict[str, Evaluation]
@@ -44,8 +45,8 @@ class Evaluated:
 
         Args:
             severity: critical or warning.
-            own_only: without those that compare with earlier months. What is told of a partition itself must be the
-                same when it is rebuilt, whatever was there before it.
+            own_only: without those that compare with earlier months. What a partition's own metadata says must be
+                the same when it is rebuilt, whatever was there before it.
         """
         return sum(
             not (own_only and finding.compares)
@@ -66,14 +67,21 @@ def evaluate(
         partition: its tables.
         usual: what the hours of the last accepted months look like; empty if there are none.
     """
-    frames = {grain: table.to_pandas() for grain, table in partition.tables.items()}
-    profile = drift.profile(frames["hour"], source.zone)
-    beside = {"native": frames["native"], "profile": profile, "usual": usual}
-    found = {}
-    for grain, frame in frames.items():
+    from fems.quality.gx import CheckContext
+
+    hourly = source.grain_minutes <= 60  # shifts and days have no hours
+    views = {
+        grain: TableView(table.to_pandas())
+        for grain, table in partition.tables.items()
+        if grain != "hour" or hourly
+    }
+    profile = baseline.profile(views["hour"], source.zone) if hourly else {}
+    context = CheckContext(native=views["native"], profile=profile, baseline=usual)
+    evaluations = {}
+    for grain, view in views.items():
         known = parameters.of_partition(source, grain, plan.first, plan.last, partition.suspended)
-        found[grain] = evaluator.evaluate(frame, f"{plan.feed}_{grain}", known, beside)
-    return Evaluated(found, profile)
+        evaluations[grain] = evaluator.evaluate(view, f"{plan.feed}_{grain}", known, context)
+    return Evaluated(evaluations, profile)
 
 
 def usual_before(lake: Lake, feed: Feed, factory_id: str, month: str) -> Profile:
@@ -83,7 +91,7 @@ def usual_before(lake: Lake, feed: Feed, factory_id: str, month: str) -> Profile
         for record in lake.evaluations.before(feed, factory_id, month)
         if record.published and record.profile
     )
-    return drift.usual(islice(accepted, USUAL_MONTHS))
+    return baseline.baseline(islice(accepted, USUAL_MONTHS))
 
 
 def newest_before(lake: Lake, feed: Feed, factory_id: str, month: str) -> Profile:
@@ -145,7 +153,7 @@ def write_docs(
 ) -> None:
     """Write the Data Docs page of each table of a partition."""
     now = datetime.now(UTC)
-    for grain in grains:
+    for grain in evaluated.tables.keys() & set(grains):
         html = docs.page(evaluated.tables[grain].result, run, now)
         lake.evaluations.write_docs(plan.feed, plan.factory_id, plan.month, grain, html)
 
@@ -194,10 +202,13 @@ def evaluate_forecast(
     Raises:
         QualityFailed: something critical was not met; nothing may be published.
     """
+    from fems.quality.gx import CheckContext
+
     warnings: list[str] = []
     for grain, table in forecast.equipment.items():
         known = parameters.of_forecast(source, grain, origin, horizon_minutes, recent)
-        found = evaluator.evaluate(table, "forecast", known, {"factory": forecast.factory[grain]})
-        found.require(f"factory {source.factory_id}, forecast {grain} from {origin:%Y-%m-%d}")
-        warnings += [f"{grain}: {finding}" for finding in found.failed("warning")]
+        context = CheckContext(factory=forecast.factory[grain])
+        evaluation = evaluator.evaluate(table, "forecast", known, context)
+        evaluation.require(f"factory {source.factory_id}, forecast {grain} from {origin:%Y-%m-%d}")
+        warnings += [f"{grain}: {finding}" for finding in evaluation.failed("warning")]
     return ForecastQuality(critical_failed=0, warning_failed=len(warnings), findings=tuple(warnings))

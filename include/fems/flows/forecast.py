@@ -8,10 +8,10 @@ from typing import Literal
 import pandas as pd
 import pyarrow as pa
 
-from fems import __version__, tracking
-from fems.calendar import local_days
+from fems import __version__
 from fems.canonical import fingerprint as fingerprint_of
-from fems.contracts.forecast import HORIZON_MINUTES, ForecastModel, ForecastSummary, HeldOut
+from fems.contracts.forecast import ForecastModel, ForecastSummary, HeldOut
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems.contracts.outcomes import ForecastOutcome
 from fems.errors import DataError, NoModel, TooLittleHistory, UnknownFormat
 from fems.flows.evaluate import evaluate_forecast
@@ -20,10 +20,11 @@ from fems.flows.platform import Platform, timed
 from fems.flows.report import write_report
 from fems.forecast import fallback, tables
 from fems.forecast.calendar_month import CalendarMonth, calendar_month, reach_minutes
-from fems.forecast.demand import Demand, expected, factory_power, interval, past_days
+from fems.forecast.demand import Demand, factory_power, interval, of_forecast, past_days
 from fems.forecast.summary import summarise
 from fems.lake import keys
 from fems.lake.lake import Lake
+from fems.model.floors import fit_floors
 from fems.model.history import History
 from fems.model.month_ahead.band import Bands
 
@@ -129,7 +130,7 @@ def forecast_factory(
     start = origin_of(history.end, factory_id, month, origin)
     known = history.until(start)
     reach = reach_minutes(start, horizon_minutes)
-    made = _predict(factory_id, known, start, -(-reach // 60))
+    made = _predict(platform, factory_id, known, start, -(-reach // 60))
     fingerprint = _fingerprint(lake, factory_id, start)
     folder, there = _folder(lake, factory_id, start, horizon_minutes, made.model, fingerprint)
     if there is not None:
@@ -147,7 +148,7 @@ def forecast_factory(
     recent_kwh = known.factory_kwh[-24 * 28 :]
     quality = evaluate_forecast(platform.evaluator, source, forecast, start, reach, recent_kwh)
     month_tables = calendar_month(forecast, known, start, frame)
-    demand = _demand(forecast, month_tables, frame, known, grain_minutes)
+    demand = _demand(forecast, made.bands, month_tables, frame, known, grain_minutes)
     summary = ForecastSummary(
         factory_id=factory_id,
         month=month_of(start),
@@ -164,14 +165,16 @@ def forecast_factory(
     return ForecastOutcome(summary=summary, prefix=folder, report=keys.report_key(folder))
 
 
-def _predict(factory_id: str, known: History, origin: pd.Timestamp, hours: int) -> ForecastResult:
+def _predict(
+    platform: Platform, factory_id: str, known: History, origin: pd.Timestamp, hours: int
+) -> ForecastResult:
     """Ask the champion; where there is none, or too little recent data for it, ask a baseline and say so.
 
     A service that does not answer is no reason for a baseline: that is retried.
     """
     share = fallback.recent_share(known, origin)
     try:
-        champion = tracking.load_champion(factory_id)
+        champion = platform.tracking.load_champion(factory_id)
         trained_until = pd.Timestamp(champion.tags["trained_until"])
         if trained_until > origin:
             raise DataError(
@@ -184,12 +187,14 @@ def _predict(factory_id: str, known: History, origin: pd.Timestamp, hours: int) 
                 f"only {100 * share:.0f} % of the last {fallback.RECENT_DAYS} days were measured"
             )
         model = champion.bundle.month_ahead
-        kwh, bands = model.predict(known, origin, hours), model.predict_bands(known, origin, hours)
+        bands = model.predict_bands(known, origin, hours)
+        kwh = bands.forecast()
         about = ForecastModel(
-            name=tracking.model_name(factory_id),
+            name=platform.tracking.model_name(factory_id),
             version=champion.version,
             trained_until=trained_until,
-            heldout=_heldout(tracking.champion_metrics(factory_id)[1]),
+            notice=champion.notice,
+            heldout=_heldout(platform.tracking.champion_metrics(factory_id)[1]),
         )
         return ForecastResult(kwh, bands, about)
     except (NoModel, TooLittleHistory) as error:
@@ -225,26 +230,21 @@ def _heldout(metrics: dict[str, float]) -> HeldOut | None:
 
 def _demand(
     forecast: tables.Forecast,
+    bands: Bands,
     month: CalendarMonth,
     native: pd.DataFrame,
     known: History,
     grain_minutes: int,
 ) -> Demand | None:
     """The month's maximum demand, what was measured of it included; None where no whole day was measured of late."""
-    country = known.rest_country
-    day = forecast.factory["day"]
-    day = day.loc[day["timestamp"] < month.end]
-    times = pd.DatetimeIndex(day["timestamp"])
+    feeds_in = bool(fit_floors(known.used_kwh).any())
     power = factory_power(native, grain_minutes)
     try:
-        past = past_days(power, interval(grain_minutes), country)
+        past = past_days(power, interval(grain_minutes), known.rest_country, feeds_in)
     except TooLittleHistory as error:
         log.warning("no maximum demand: %s", error)
         return None
-    quantiles = day[[f"used_kwh_{name}" for name in tables.QUANTILES]].to_numpy()
-    days = local_days(times)
-    hours = tables.hours_of_days(forecast)[: len(days)]
-    ahead = expected(quantiles, hours, days, str(times.tz), past, country)
+    ahead = of_forecast(forecast, bands, past, known.rest_country, end=month.end)
     measured = power[power.index >= month.start]
     return (
         ahead
@@ -331,5 +331,5 @@ def targets(
         factories = [factory_id]
     for factory_id in factories or []:
         platform.plant.factory(factory_id)
-    chosen = factories or [f for f in platform.plant.factories if tracking.has_champion(f)]
+    chosen = factories or [f for f in platform.plant.factories if platform.tracking.has_champion(f)]
     return [{"factory": factory_id, "month": month} for factory_id in chosen]

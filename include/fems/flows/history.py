@@ -46,7 +46,8 @@ def published_hours(platform: Platform, factory_id: str) -> pd.DataFrame:
     if main_meter is not None:
         hours = hours[hours["sensor_id"] != main_meter]
         hours["sensor_id"] = hours["sensor_id"].cat.remove_unused_categories()
-    return hours[hours["timestamp"] <= hours.loc[hours["used_kwh"].notna(), "timestamp"].max()]
+    known: pd.DataFrame = hours[hours["timestamp"] <= hours.loc[hours["used_kwh"].notna(), "timestamp"].max()]
+    return known
 
 
 def as_history(platform: Platform, factory_id: str, hours: pd.DataFrame) -> History:

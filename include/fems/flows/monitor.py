@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pyarrow as pa
 
-from fems import tracking
 from fems.contracts.monitoring import ComingPeak, PeakNotice, Standing, TrainingRequest
 from fems.contracts.outcomes import MonitorOutcome
 from fems.contracts.track_record import FACTORY
@@ -19,7 +18,7 @@ from fems.lake.lake import Lake
 from fems.model.history import History
 from fems.monitor import behind, drift, peaks, record, requests
 from fems.monitor.record import Past
-from fems.tracking.track_record import log_track_record
+from fems.tracking import Tracking
 
 log = logging.getLogger(__name__)
 
@@ -59,12 +58,12 @@ def look(platform: Platform, factory_id: str) -> MonitorResult:
     history = as_history(platform, factory_id, published_hours(platform, factory_id))
     joined = [record.join(past, history) for past in past_forecasts(platform.lake, factory_id, history)]
     table = record.table([row for one in joined for row in record.rows(one)], str(history.hours.tz))
-    _log_versions(factory_id, table)
+    _log_versions(platform.tracking, factory_id, table)
     if len(joined):
         data = pa.Table.from_pandas(table, preserve_index=False)
         platform.lake.forecasts.write_track_record(factory_id, data)
 
-    champion = tracking.find_champion(factory_id)
+    champion = platform.tracking.find_champion(factory_id)
     if champion is None:
         return MonitorResult(table, None, None, [], None, history.end)
     version, tags = champion
@@ -154,18 +153,19 @@ def _with_tables(lake: Lake, past: Past, folder: str, hours: int) -> Past:
         if column not in rows:
             return pd.DataFrame()
         laid_out = rows.pivot(index="timestamp", columns="sensor_id", values=column).tz_convert(zone)
-        return laid_out.iloc[:hours].dropna(axis=1, how="all")
+        whole: pd.DataFrame = laid_out.iloc[:hours].dropna(axis=1, how="all")
+        return whole
 
     return replace(past, kwh=wide("used_kwh"), low=wide("used_kwh_p10"), high=wide("used_kwh_p90"))
 
 
-def _log_versions(factory_id: str, table: pd.DataFrame) -> None:
+def _log_versions(tracking: Tracking, factory_id: str, table: pd.DataFrame) -> None:
     """Log each version's newest measured forecast to MLflow; baselines that stood in for a model have no version."""
     factory = table[(table["sensor_id"] == FACTORY) & table["model_version"].str.fullmatch(r"\d+")]
     for version, rows in factory.groupby("model_version"):
         newest = rows.iloc[-1]
         figures = {name: float(newest[name]) for name in _FIGURES}
-        log_track_record(
+        tracking.log_track_record(
             factory_id, str(version), figures, int(newest["hours"]), newest["until"].to_pydatetime()
         )
 

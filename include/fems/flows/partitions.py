@@ -132,7 +132,7 @@ def stale(lake: Lake, source: FactoryFeed, now: datetime | None = None) -> list[
         plan
         for plan in plan_partitions(source, raw, _late_rows(raw, published), now)
         if plan.month not in published
-        or period.is_due(published[plan.month].future_from, now)
+        or period.is_due(source, published[plan.month].future_from, now)
         or published[plan.month].fingerprint != plan.fingerprint
         or _parts_of(there, plan.month) != wanted_parts(plan, published[plan.month])
     ]

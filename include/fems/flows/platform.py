@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # what only some commands need is imported where it is used
     from fems.quality.evaluate import Evaluator
     from fems.registry.book import Book
     from fems.registry.feed import FactoryFeed
+    from fems.tracking import Tracking
 
 P = ParamSpec("P")
 AnyOutcome = TypeVar("AnyOutcome", bound=Outcome)
@@ -61,6 +62,13 @@ class Platform:
         from fems.quality.evaluate import Evaluator
 
         return Evaluator(self.settings.expectations_dir)
+
+    @cached_property
+    def tracking(self) -> "Tracking":
+        """MLflow; nothing is asked of it before it is used."""
+        from fems.tracking import Tracking
+
+        return Tracking.connect(self.settings, self.lake)
 
     def source(self, factory_id: str, feed: Feed) -> "FactoryFeed":
         """Return what decoding and processing a factory's feed need beside its files."""

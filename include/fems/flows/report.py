@@ -76,7 +76,8 @@ def _native(platform: Platform, factory_id: str, month: str, sensors: tuple[str,
         return None
     table = platform.lake.published("meter", "native", factory_id, [month])
     frame = table.select(["timestamp", "sensor_id", "used_kwh"]).to_pandas().astype({"sensor_id": "str"})
-    return frame[frame["sensor_id"].isin(sensors)]
+    machines: pd.DataFrame = frame[frame["sensor_id"].isin(sensors)]
+    return machines
 
 
 def _content(platform: Platform, summary: ForecastSummary, month: CalendarMonth, known: History) -> Content:

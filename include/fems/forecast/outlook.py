@@ -87,8 +87,16 @@ def equipment(forecast: Forecast, demand: Demand | None, names: dict[str, str]) 
     )
 
 
+def drawn_kwh(forecast: Forecast) -> float:
+    """Return what is drawn from the grid: the hours in which the factory feeds in count for nothing."""
+    return float(np.maximum(forecast.factory["hour"]["used_kwh"].to_numpy(), 0.0).sum())
+
+
 def carbon(kwh: float, emission: GridEmission | None) -> Carbon | None:
-    """Return tCO2e by the grid's factor, with its year and source; None where the country has none."""
+    """Return tCO2e of what is drawn from the grid, by its factor; None where the country has none.
+
+    What is fed in is taken off nothing: it lowers others' emissions, not the factory's (GHG Protocol, scope 2).
+    """
     if emission is None:
         return None
     return Carbon(tco2e=kwh / 1000 * emission.tco2e_per_mwh, **emission.model_dump())
@@ -110,8 +118,10 @@ def cost(forecast: Forecast, tariff: Tariff | None, country: str, demand: Demand
     of_day = np.asarray(times.hour, dtype=np.int64)
     prices = tariff.on(times[0].date())
     loads = tariff.loads(days, of_day, country)
-    kwh = hour["used_kwh"].fillna(0.0).to_numpy()  # what is not known is said by the days that are whole
+    net = hour["used_kwh"].fillna(0.0).to_numpy()  # what is not known is told by the days that are whole
+    kwh, fed_in = np.maximum(net, 0.0), float(np.maximum(-net, 0.0).sum())
     paid = kwh * tariff.prices(days, of_day, country)
+    for_feed_in = fed_in * prices.feed_in_per_kwh
     by_load = tuple(
         LoadCost(
             load=load,
@@ -124,9 +134,11 @@ def cost(forecast: Forecast, tariff: Tariff | None, country: str, demand: Demand
     )
     for_demand = prices.demand_per_kw * demand.kw if demand is not None else 0.0
     return Cost(
-        total=float(paid.sum()) + for_demand,
+        total=float(paid.sum()) + for_demand - for_feed_in,
         energy=float(paid.sum()),
         demand=for_demand,
+        feed_in=for_feed_in,
+        feed_in_kwh=fed_in,
         by_load=by_load,
         name=tariff.name,
         name_ko=tariff.name_ko,

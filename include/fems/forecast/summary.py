@@ -98,7 +98,7 @@ def summarise(
         working_days=outlook.working_days(pd.DatetimeIndex(tables.factory["day"]["timestamp"]), known),
         demand=_of_demand(demand, factory.contract_kw),
         change=outlook.compared(month, known),
-        carbon=outlook.carbon(total, plant.emission(factory_id, month.start.year)),
+        carbon=outlook.carbon(outlook.drawn_kwh(tables), plant.emission(factory_id, month.start.year)),
         cost=cost,
         budget=outlook.budget_outlook(factory.budget, f"{month.start:%Y-%m}", band, total, cost, demand),
     )

@@ -15,7 +15,7 @@ FORECAST_KEY = re.compile(
     r"/model=(?P<model>[^/]+)/(?P<name>[^/]+)$"
 )
 
-TABLE_KEY = re.compile(r"(?P<feed>meter|steam_trap)/grain=(?P<grain>native|hour|day)/")
+TABLE_KEY = re.compile(r"(?P<feed>[^/]+)/grain=(?P<grain>native|hour|day)/")
 """Within the path of a published table, wherever it was copied to."""
 
 
@@ -162,6 +162,11 @@ def workbook_key(folder: str, language: str) -> str:
 def latest_key(factory_id: str) -> str:
     """Return the key of the pointer to a factory's newest forecast."""
     return f"{forecasts_prefix(factory_id)}latest.json"
+
+
+def model_manifest_key(factory_id: str, run_id: str) -> str:
+    """Return the key of the manifest of the model that a training run registered."""
+    return f"models/factory={factory_id}/run={run_id}.json"
 
 
 def track_record_key(factory_id: str) -> str:

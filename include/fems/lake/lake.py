@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fems.canonical import to_json
 from fems.contracts.grains import TABLES, QuarantinedRow
 from fems.contracts.manifest import Manifest
+from fems.contracts.model_manifest import ModelManifest
 from fems.contracts.raw_object import RawObject
 from fems.errors import DataError
 from fems.lake import keys, records
@@ -54,7 +55,9 @@ class Lake:
             ConfigError: the endpoint or the keys are not usable.
         """
         access_key, secret_key = settings.store_key(role)
-        return cls(MinioStore(settings.s3_endpoint, access_key, secret_key, settings.s3_bucket))
+        return cls(
+            MinioStore(settings.s3_endpoint, access_key, secret_key, settings.s3_bucket, settings.s3_disk)
+        )
 
     @classmethod
     def in_folder(cls, root: "Path", raw: "Path | None" = None) -> "Lake":
@@ -151,6 +154,20 @@ class Lake:
             raise DataError(f"{key}: raw objects are never changed; land a correction under another name")
 
     # processed/ and quarantine/
+
+    def model_manifest(self, factory_id: str, run_id: str) -> ModelManifest | None:
+        """Return the manifest of the model that a training run registered, None where none was written.
+
+        Raises:
+            DataError: what lies there is no manifest.
+        """
+        key = keys.model_manifest_key(factory_id, run_id)
+        data = self.get(key)
+        return None if data is None else ModelManifest.from_json(data, key)
+
+    def write_model_manifest(self, factory_id: str, run_id: str, manifest: ModelManifest) -> None:
+        """Write the manifest of the model that a training run is about to register."""
+        self.store.put(keys.model_manifest_key(factory_id, run_id), manifest.to_json().encode())
 
     def part_keys(self, feed: Feed, factory_id: str, month: str | None = None) -> set[str]:
         """Return the key of every table of a factory, or of one month, whether a manifest names it or not."""

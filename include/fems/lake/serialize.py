@@ -23,4 +23,5 @@ def to_parquet(table: "pa.Table") -> bytes:
         use_dictionary=others,
         column_encoding=dict.fromkeys(times, "DELTA_BINARY_PACKED"),
     )
-    return sink.getvalue().to_pybytes()
+    data: bytes = sink.getvalue().to_pybytes()
+    return data

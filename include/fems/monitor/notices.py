@@ -3,7 +3,7 @@
 import html
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from fems.contracts.outcomes import MonitorOutcome, TrainingOutcome
 
@@ -89,7 +89,7 @@ class Message:
         link = html.escape(self.link, quote=True)
         return "".join(parts) + f'<p><a href="{link}">{link}</a></p>'
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """The message as a webhook gets it: subject, text, link and the notices one by one."""
         notices = [asdict(notice) for notice in self.notices]
         return {"subject": self.subject, "text": self.text, "link": self.link, "notices": notices}

@@ -5,7 +5,6 @@ import re
 import numpy as np
 import pandas as pd
 
-from fems.process.abnormal import upper_limits
 from fems.process.partition import Partition
 from fems.registry.book import Column
 from fems.registry.feed import FactoryFeed
@@ -107,6 +106,6 @@ def _limit(value: float, column: Column, rated_kw: float | None, grain_minutes: 
     if limits.max is not None and value > limits.max:
         return "above the book's most"
     rated = np.array([np.nan if rated_kw is None else rated_kw])
-    if value > upper_limits(column, rated, grain_minutes)[0]:
+    if value > column.upper_limits(rated, grain_minutes)[0]:
         return "above the limit that rated_kw sets"
     return "far above what the sensor usually shows"

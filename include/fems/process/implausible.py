@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from fems.process.abnormal import sample
 from fems.process.unit_factors import FAR, factors
+from fems.registry.laws import sample
 
 _LEAST_CELLS = 8
 _SQUARE_ROOT_3 = 3**0.5

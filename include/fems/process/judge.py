@@ -10,6 +10,7 @@ from fems.process.grid import Axis, Grid
 from fems.process.level import OffLevel, find_off_levels
 from fems.registry.book import Book
 from fems.registry.feed import FactoryFeed
+from fems.registry.laws import usual_levels
 from fems.registry.plant import Sensor
 
 CAUSES = (
@@ -39,7 +40,8 @@ class Judged:
         values: float64, (C, S, T): measured, replaced or filled; NaN where missing.
         cause: uint8, (C, S, T): position in CAUSES of the rule that a value broke.
         estimated: bool, (C, S, T): the value is not the one that was read.
-        shared: bool, (C, S, T): the value is a share of a register's known sum.
+        known: bool, (C, S, T): the value was not read, and is known all the same: a share of a register's sum, or what
+            the book says of a sensor that is not listed.
         suspended: law and sensor, where a sensor does not keep a law between columns at all.
         off_levels: sensor ID and what is off, where a level cannot be; its values are taken out.
     """
@@ -47,7 +49,7 @@ class Judged:
     values: np.ndarray
     cause: np.ndarray
     estimated: np.ndarray
-    shared: np.ndarray
+    known: np.ndarray
     suspended: list[tuple[str, str]]
     off_levels: list[tuple[str, OffLevel]]
 
@@ -60,7 +62,7 @@ def judge(grid: Grid, source: FactoryFeed) -> Judged:
     cause = np.zeros(grid.values.shape, np.uint8)
     kinds = kinds_of_days(grid.axis.days, source.rest_country)
     estimated = np.zeros(grid.values.shape, bool)
-    shared = np.zeros(grid.values.shape, bool)
+    known = np.zeros(grid.values.shape, bool)
     suspended: list[tuple[str, str]] = []
     off_levels: list[tuple[str, OffLevel]] = []
     # a column that no file carries is not made up from another one
@@ -75,9 +77,14 @@ def judge(grid: Grid, source: FactoryFeed) -> Judged:
         columns = list(group.book.columns.items())
         rated = _rated([source.sensors[i] for i in group.sensors])
         for j in carried:
-            upper = abnormal.upper_limits(columns[j][1], rated, source.grain_minutes)
-            missing.shape_shares(values[j], bench.shared[j], grid.axis, kinds, columns[j][1].fill, upper)
+            upper = columns[j][1].upper_limits(rated, source.grain_minutes)
+            missing.shape_shares(values[j], bench.known[j], grid.axis, kinds, columns[j][1].fill, upper)
         for j in carried:
+            unlisted = columns[j][1].fill.unlisted
+            if unlisted is not None:
+                where = _unlisted(grid)[pick]
+                values[j][where] = unlisted
+                bench.known[j] |= where  # the book's word for it: no guess
             stand_in = columns[j][1].fill.stand_in
             if stand_in is not None:
                 other = group.book.value_columns.index(stand_in)
@@ -85,14 +92,20 @@ def judge(grid: Grid, source: FactoryFeed) -> Judged:
                 missing.fill_from_stand_in(values[j], measured, grid.axis)
         for j in carried:
             missing.fill_gaps(values[j], grid.axis, kinds, columns[j][1].fill)
-            upper = abnormal.upper_limits(columns[j][1], rated, source.grain_minutes)
+            upper = columns[j][1].upper_limits(rated, source.grain_minutes)
             least = abnormal.lower_limits(columns[j][1], upper)
             missing.keep_within(values[j], gone[j], least, upper)
         grid.values[:, pick], cause[:, pick] = values, bench.cause
         suspended += bench.suspended
         off_levels += [(sensors[off.sensor].sensor_id, off) for off in bench.off_levels]
-        estimated[:, pick], shared[:, pick] = gone | bench.shared, bench.shared
-    return Judged(grid.values, cause, estimated, shared, sorted(suspended), off_levels)
+        estimated[:, pick], known[:, pick] = gone | bench.known, bench.known
+    return Judged(grid.values, cause, estimated, known, sorted(suspended), off_levels)
+
+
+def _unlisted(grid: Grid) -> np.ndarray:
+    """Return where a sensor has no row though another one has, bool, (S, T)."""
+    absent = grid.row < 0
+    return absent & ~absent.all(axis=0)
 
 
 def _rated(sensors: list[Sensor]) -> np.ndarray:
@@ -108,7 +121,7 @@ class _Bench:
     def __init__(self, values: np.ndarray) -> None:
         self.values = values
         self.cause = np.zeros(values.shape, np.uint8)
-        self.shared = np.zeros(values.shape, bool)
+        self.known = np.zeros(values.shape, bool)
         self.suspended: list[tuple[str, str]] = []
         self.off_levels: list[OffLevel] = []
 
@@ -116,7 +129,7 @@ class _Bench:
         """Take out the cells of a column that still have a value that was read."""
         if len(cells):
             flat = self.values[column].reshape(-1)
-            there = cells[~np.isnan(flat[cells]) & ~self.shared[column].reshape(-1)[cells]]
+            there = cells[~np.isnan(flat[cells]) & ~self.known[column].reshape(-1)[cells]]
             flat[there] = np.nan
             self.cause[column].reshape(-1)[there] = cause
 
@@ -136,7 +149,7 @@ def _take_out(
     columns = list(book.columns.items())
     _take_out_no_reading(bench, carried, book, grain)
     rated = _rated(sensors)
-    upper = {j: abnormal.upper_limits(columns[j][1], rated, grain) for j in carried}
+    upper = {j: columns[j][1].upper_limits(rated, grain) for j in carried}
     for j in carried:
         modulus = source.mapping.cumulative.get(columns[j][0])
         if modulus is not None:
@@ -150,14 +163,14 @@ def _take_out(
     for j in carried:
         name, column = columns[j]
         series = values[j]
-        usual[name] = abnormal.usual_levels(np.abs(series) if column.limits.both_ways else series)
+        usual[name] = usual_levels(np.abs(series) if column.limits.both_ways else series)
         bench.take(j, abnormal.outside_limits(series, column, upper[j], usual[name]), _LIMITS)
         if column.jump is not None:
             bench.take(j, abnormal.jumps(series, column.jump, usual[name], grain), _JUMP)
         if column.stuck is not None:
             bench.take(j, abnormal.stuck_values(series, column.stuck, usual[name], grain), _STUCK_VALUE)
     by_name = {
-        columns[j][0]: np.where(bench.shared[j], np.nan, values[j]) if bench.shared[j].any() else values[j]
+        columns[j][0]: np.where(bench.known[j], np.nan, values[j]) if bench.known[j].any() else values[j]
         for j in carried
     }
     contradictory = abnormal.contradictions(by_name, book.consistency, usual)
@@ -196,7 +209,7 @@ def _registers_to_energy(bench: _Bench, column: int, modulus: float, upper: np.n
         energy, shared = register.energy_from_register(
             series, modulus, upper[s], LONGEST_SPREAD_MINUTES // grain
         )
-        bench.shared[column, s] = shared
+        bench.known[column, s] = shared
         unusable = read & (np.isnan(energy) | shared)
         bench.cause[column, s][unusable] = _REGISTER
         series[:] = energy

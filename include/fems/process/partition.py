@@ -33,7 +33,8 @@ class Partition:
         days: local day -> counts: read, published, quarantined, duplicate, and grid cells by flag. A row counts on
             the day of its interval; one without a usable time on its object's day.
         sensors: sensor -> grid cells by flag, of all columns.
-        late: object key -> earlier local days, before this partition's first, of which it holds rows.
+        late: object key -> local days of which it holds rows besides its own: those before this partition's first, of
+            rows that came late, and of a plan those ahead.
         suspended: law between columns and sensor, where the sensor does not keep the law at all.
         read_values: sensor and column -> values that something was written for.
         off_levels: what is off by the factor of a unit, in words; its values were taken out.
@@ -75,8 +76,10 @@ def process(
     book = source.book
     objects, future_from = without_impossible(objects, source, now)
     begin = max(min([first, *(d.raw.day for d in objects)]), first - timedelta(days=book.lookback_days))
-    axis = grid.time_axis(begin, last, source.zone, source.grain_minutes)
-    placed_grid, placed = grid.place(objects, axis, len(source.sensors), len(book.columns))
+    axis = grid.time_axis(begin, last, source.zone, source.grain_minutes, source.day_begins)
+    placed_grid, placed = grid.place(
+        objects, axis, len(source.sensors), len(book.columns), newest_counts=book.ahead_days > 0
+    )
     since = int(axis.bounds[(first - begin).days])
     window = slice(since, len(axis.starts))
     standing = placed_grid.row[:, window]
@@ -96,7 +99,7 @@ def process(
         "hour": (axis.hours(since), book.min_coverage.hour),
         "day": (begins, book.min_coverage.day),
     }
-    made = judged.estimated[:, :, window] & ~judged.shared[:, :, window] & ~np.isnan(values)
+    made = judged.estimated[:, :, window] & ~judged.known[:, :, window] & ~np.isnan(values)
     known = aggregate.without_mostly_made(values, made, begins)
     tables = _tables(values, known, marks, starts, groups, supplied, source)
     per_sensor = {
@@ -164,13 +167,14 @@ class _Account:
             for i, each in enumerate(counts)
         }
         self.late = {
-            d.raw.key: [day_of(n) for n in np.unique(d.days[d.days < low]).tolist()]
+            d.raw.key: [day_of(n) for n in elsewhere.tolist()]
             for d, is_own in zip(objects, own, strict=True)
-            if is_own and len(d.days) and d.days.min() < low
+            if is_own and len(elsewhere := _days_elsewhere(d, low))
         }
+        inside = [int(((d.days >= low) & (d.days <= high)).sum()) for d in objects]
         self._in_objects = sum(
-            d.read - int((d.days < low).sum()) if is_own else int(((d.days >= low) & (d.days <= high)).sum())
-            for d, is_own in zip(objects, own, strict=True)
+            d.read - len(d.days) + count if is_own else count
+            for d, count, is_own in zip(objects, inside, own, strict=True)
         )
         self.quarantined = [d for d, is_own in zip(objects, own, strict=True) if is_own]
         self._add_conflicts(objects, placed, np.flatnonzero(mine & placed.conflicting))
@@ -198,6 +202,12 @@ class _Account:
                 f"{self.first} to {self.last}: {self._in_objects} rows read, {counted['read']} accounted for; "
                 f"{counted['published']} counted as published, {on_grid} on the grid; nothing is published"
             )
+
+
+def _days_elsewhere(decoded: DecodedObject, low: int) -> np.ndarray:
+    """Return the days of which an object holds rows before a partition's first one, or ahead of its own."""
+    days = decoded.days
+    return np.unique(days[(days < low) | (days > day_number(decoded.raw.day))])
 
 
 def _flag_counts(marks: np.ndarray) -> dict[str, int]:
@@ -242,11 +252,19 @@ def _tables(
     tables = {"native": _layout(starts, native, source, {"flag": flag, "flag_columns": detail})}
     estimated = (marks[0] >= 2) & ~np.isnan(known[0])
     for grain, (begin, coverage) in groups.items():
+        if not len(begin):  # the hours of shifts and days
+            tables[grain] = _layout(begin, dict.fromkeys(_summed_columns(book), np.zeros(0)), source, {})
+            continue
         summed = aggregate.aggregate(known, estimated, starts, begin, book, coverage)
         shares = {"coverage_pct": summed.coverage_pct, "estimated_pct": summed.estimated_pct}
         flat = {name: array.reshape(-1) for name, array in (summed.columns | shares).items()}
         tables[grain] = _layout(summed.starts, flat, source, {})
     return tables
+
+
+def _summed_columns(book: Book) -> list[str]:
+    """Return the columns of numbers of an hour's or a day's table, in order."""
+    return [name for name, kind in book.table_columns("hour").items() if kind == "number"]
 
 
 def _layout(

@@ -16,18 +16,24 @@ TOLERANCE = timedelta(hours=1)
 
 
 def last_day(source: FactoryFeed, now: datetime) -> date:
-    """Return the last local day of which there may be rows."""
-    return pd.Timestamp(now + TOLERANCE).tz_convert(source.zone).date()
+    """Return the last local day of which there may be rows; a plan lies ahead of the clock."""
+    ahead = timedelta(days=source.book.ahead_days)
+    return pd.Timestamp(now + TOLERANCE + ahead).tz_convert(source.zone).date()
 
 
-def is_due(moment: datetime | None, now: datetime | None) -> bool:
+def is_due(source: FactoryFeed, moment: datetime | None, now: datetime | None) -> bool:
     """Tell whether rows that lay in the future may be read now.
 
     Args:
+        source: registry and book.
         moment: the first time that they have; None where no row lay in the future.
         now: the time.
     """
-    return moment is not None and now is not None and moment <= now + TOLERANCE
+    return (
+        moment is not None
+        and now is not None
+        and moment <= now + TOLERANCE + timedelta(days=source.book.ahead_days)
+    )
 
 
 def without_impossible(
@@ -43,7 +49,8 @@ def without_impossible(
     Returns:
         The objects; and the first time that lies in the future, None where none does.
     """
-    latest = None if now is None else (now + TOLERANCE).timestamp()
+    ahead = TOLERANCE + timedelta(days=source.book.ahead_days)
+    latest = None if now is None else (now + ahead).timestamp()
     kept: list[DecodedObject] = []
     coming: list[int] = []
     for each in objects:

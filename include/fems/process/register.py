@@ -43,6 +43,11 @@ class _Pace:
         usual = moving[int(0.95 * (len(moving) - 1))] if len(moving) else 0.0
         return cls(most, float(usual), float(np.median(rising)), modulus)
 
+    @property
+    def one_step(self) -> float:
+        """The most that it uses in one interval, by its rating and its history; inf where neither tells."""
+        return float(np.fmin(self.most, _TIMES_USUAL * self.usual))
+
     def too_fast(self, used: np.ndarray, width: np.ndarray) -> np.ndarray:
         """Tell which steps no meter of this rating makes."""
         return used > (self.most if np.isfinite(self.most) else self.modulus / 2) * width
@@ -58,8 +63,8 @@ class _Pace:
             used: the same modulo the modulus.
             width: int64, n: intervals.
         """
-        most = np.fmin(self.most, _TIMES_USUAL * self.usual) * width
-        # NaN, where neither a rating nor a history says how fast it may run: no fall is plausible
+        most = self.one_step * width
+        # where neither a rating nor a history says how fast it may run, no fall is plausible
         rolled = (used <= most) & (most <= _CHANCE * self.modulus)
         often = (width > 1) & (self.mean * width > self.modulus / 2)
         return self.too_fast(used, width) | ((change < 0) & ~rolled) | often
@@ -113,7 +118,8 @@ def _glitches(readings: np.ndarray, at: np.ndarray, pace: _Pace) -> list[int]:
     """Return the positions in `at` of readings that leave the register's course and return to it.
 
     A wrong reading makes the register fall: right after it where it was too high, down to it where it was too low. It
-    is dropped where the readings around it fit each other.
+    is dropped where the register leaps the other way as well, and the readings around it fit each other. Another meter
+    leaps once.
     """
     values = readings[at]
     change, width = np.diff(values), np.diff(at)
@@ -125,7 +131,12 @@ def _glitches(readings: np.ndarray, at: np.ndarray, pace: _Pace) -> list[int]:
         for count in range(1, _GLITCH_READINGS + 1):
             high = (fall - count, fall + 1)  # the readings up to the fall were too high
             low = (fall, fall + 1 + count)  # those after it are too low
-            fits = [pair for pair in (high, low) if _joins(values, at, pair, pace)]
+            leaps = {high: fall - count, low: fall + count}
+            fits = [
+                pair
+                for pair, leap in leaps.items()
+                if _joins(values, at, pair, pace) and _leaps_back(values, fall, leap, pace)
+            ]
             if fits:
                 dropped.extend(range(fits[0][0] + 1, fits[0][1]))
                 break
@@ -142,8 +153,13 @@ def _joins(values: np.ndarray, at: np.ndarray, pair: tuple[int, int], pace: _Pac
     used = np.mod(change, pace.modulus)
     if pace.unknown(change, used, width)[0]:
         return False
-    most = np.fmin(pace.most, _TIMES_USUAL * pace.usual)
-    return bool(np.isnan(most) or used[0] <= most * width[0])
+    return bool(used[0] <= pace.one_step * width[0])
+
+
+def _leaps_back(values: np.ndarray, fall: int, leap: int, pace: _Pace) -> bool:
+    """Tell whether a fall is more than any step of the register, and another step goes up as far."""
+    up, down = values[leap + 1] - values[leap], values[fall] - values[fall + 1]
+    return bool(down > pace.one_step and np.mod(up, pace.modulus) >= 0.5 * down)
 
 
 def _frozen(used: np.ndarray, width: np.ndarray, pace: _Pace) -> np.ndarray:

@@ -1,6 +1,6 @@
 """How good a month's data is, in figures that a person can follow.
 
-The score of a day, a column or a sensor is the share of its values that stand as the meter said them (measured, or
+The score of a day, a column or a sensor is the share of its values that stand as the meter measured them (measured, or
 retyped: the same number, written better), in %.
 """
 
@@ -31,7 +31,7 @@ def column_counts(native: pa.Table) -> dict[str, CellCounts]:
     """
     details = pc.value_counts(native["flag_columns"].combine_chunks()).to_pylist()
     columns = [field.name for field in native.schema if pa.types.is_floating(field.type)]
-    found = {}
+    by_column = {}
     for column in columns:
         if native[column].null_count == len(native):
             continue
@@ -39,8 +39,8 @@ def column_counts(native: pa.Table) -> dict[str, CellCounts]:
         for each in details:
             flags = dict(part.split("=") for part in (each["values"] or "").split(";") if part)
             counts[f"cells_{flags.get(column, FLAGS[0])}"] += each["counts"]
-        found[column] = CellCounts(**counts)
-    return found
+        by_column[column] = CellCounts(**counts)
+    return by_column
 
 
 def scores(manifest: Manifest, native: pa.Table) -> Scores:

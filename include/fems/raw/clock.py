@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fems.raw.labels import NO_TIME, read_labels
+from fems.raw.shifts import placed_shifts
 from fems.registry.plant import FileMapping
 
 __all__ = ["NO_TIME", "LabelTimes", "interval_starts", "label_times", "local_days", "on_grid", "placed_times"]
@@ -33,13 +34,20 @@ class LabelTimes:
     day: np.ndarray
 
 
-def label_times(labels: list[str], mapping: FileMapping, grain_minutes: int, zone: str) -> LabelTimes:
+def label_times(
+    labels: list[str], mapping: FileMapping, grain_minutes: int, zone: str, day_begins: int = 0
+) -> LabelTimes:
     """Read written times and place them: `read_labels`, then `placed_times`."""
-    return placed_times(*read_labels(labels, mapping.time_formats), mapping, grain_minutes, zone)
+    return placed_times(*read_labels(labels, mapping.time_formats), mapping, grain_minutes, zone, day_begins)
 
 
 def placed_times(
-    written: np.ndarray, ahead: np.ndarray, mapping: FileMapping, grain_minutes: int, zone: str
+    written: np.ndarray,
+    ahead: np.ndarray,
+    mapping: FileMapping,
+    grain_minutes: int,
+    zone: str,
+    day_begins: int = 0,
 ) -> LabelTimes:
     """Place written times; a file has far fewer different ones than rows.
 
@@ -49,11 +57,15 @@ def placed_times(
         mapping: in which zone the file writes times, and which end of the interval they mark.
         grain_minutes: the native interval.
         zone: of the factory; the file's as well if the mapping names none.
+        day_begins: of shifts and days: minutes after midnight at which a day's first interval begins.
 
     Returns:
         What each label means. A label that names its offset from UTC is exact; one that does not is refused where
         a change of the clocks skips or repeats it.
     """
+    if grain_minutes > 60:
+        local, wall, utc = placed_shifts(written, ahead, mapping, grain_minutes, day_begins, zone)
+        return LabelTimes(local, wall, utc, local_days(utc, zone))
     source_zone = mapping.timezone or zone
     exact = ahead != NO_TIME
     local = written.copy()

@@ -11,7 +11,7 @@ from fems.registry.plant import Feed, FileMapping, Plant, Sensor
 
 @dataclass(frozen=True)
 class FactoryFeed:
-    """Whose files are read, and by which rules: what decoding an object needs beside its bytes."""
+    """Whose files are read, and by which rules: what decoding an object needs besides its bytes."""
 
     factory_id: str
     feed: Feed
@@ -65,6 +65,20 @@ class FactoryFeed:
     def since(self) -> date:
         """The first local day of which there may be rows."""
         return self.plant.factory(self.factory_id).since
+
+    @cached_property
+    def day_begins(self) -> int:
+        """Minutes after midnight at which the first interval of a day begins; 0 but for shifts and production days."""
+        return self.plant.factory(self.factory_id).day_begins_minutes(self.feed)
+
+    @property
+    def day_begins_text(self) -> str:
+        """The same in words, for a message; empty where the day begins at midnight."""
+        return (
+            f", which begins at {self.day_begins // 60:02d}:{self.day_begins % 60:02d}"
+            if self.day_begins
+            else ""
+        )
 
     @cached_property
     def headers(self) -> dict[str, tuple[str, ...]]:

@@ -13,13 +13,20 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from fems.calendar import Shifts
 from fems.errors import ConfigError
 from fems.registry import yamlfile
+from fems.registry.sensors import FeedSensor
 from fems.registry.tariff import Budget, GridEmission, Tariff, emission_factor
 
-Feed = Literal["meter", "steam_trap"]
-FEEDS: tuple[Feed, ...] = ("meter", "steam_trap")
+Feed = str
+"""The name of a definition book: `meter`, `steam_trap`, `gas` and whatever else a plant measures."""
 
-GRAIN_MINUTES = {"1min": 1, "5min": 5, "10min": 10, "15min": 15, "30min": 30, "1h": 60}
-Grain = Literal["1min", "5min", "10min", "15min", "30min", "1h"]
+_UP_TO_AN_HOUR = {"1min": 1, "5min": 5, "10min": 10, "15min": 15, "30min": 30, "1h": 60}
+GRAIN_MINUTES = {**_UP_TO_AN_HOUR, "8h": 480, "12h": 720, "1d": 1440}
+Grain = Literal["1min", "5min", "10min", "15min", "30min", "1h", "8h", "12h", "1d"]
+"""Native intervals; those longer than an hour are shifts and days, which keep the factory's clock."""
+
+
+_OWN_SENSORS = {"meter": "equipment", "steam_trap": "steam_traps"}
+"""Feeds whose sensors stand elsewhere than under `sensors`."""
 
 
 class _Strict(BaseModel):
@@ -138,7 +145,7 @@ class Equipment(_Strict):
 
     name: str
     name_ko: str | None = Field(None, description="the same in Korean, for the report")
-    kind: Literal["compressor", "furnace", "boiler", "press", "pump", "chiller", "conveyor", "mixer", "line"]
+    kind: str = Field(min_length=1, description="what it is, in the plant's own words")
     sensor: str = Field(description="its meter's sensor ID")
     rated_kw: float | None = Field(
         None, gt=0, description="nameplate power; sets the hard limits of its meter"
@@ -162,8 +169,15 @@ class Factory(_Strict):
     name_ko: str
     grain: dict[Feed, Grain] = Field(description="native interval of each feed")
     mapping: dict[Feed, str] = Field(description="feed -> a name under `mappings`")
+    day_begins: dict[Feed, str] = Field(
+        default_factory=dict,
+        description="of a feed of shifts or days: when a day's first one begins, HH:MM; midnight if not given",
+    )
     equipment: dict[str, Equipment] = Field(min_length=1)
     steam_traps: dict[str, SteamTrap] = Field(default_factory=dict)
+    sensors: dict[Feed, dict[str, FeedSensor]] = Field(
+        default_factory=dict, description="feed -> its sensors; of every feed but `meter` and `steam_trap`"
+    )
     main_meter: str | None = Field(
         None,
         description="sensor ID of the whole factory's meter, where there is one: the machines are compared with it",
@@ -209,10 +223,58 @@ class Factory(_Strict):
         """Whose public holidays are days of rest here; None where the factory works through them."""
         return self.country if self.holidays_off else None
 
+    @model_validator(mode="after")
+    def _shifts_fit_their_feeds(self) -> "Factory":
+        if GRAIN_MINUTES[self.grain.get("meter", "1h")] > 60:
+            raise yamlfile.WrongAt(("grain", "meter"), "a meter's interval is an hour at most")
+        for feed, text in self.day_begins.items():
+            where = ("day_begins", feed)
+            if re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text) is None:
+                raise yamlfile.WrongAt(where, f"{text!r} is no time of day, HH:MM")
+            minutes = GRAIN_MINUTES[self.grain[feed]] if feed in self.grain else 0
+            if minutes <= 60 or self.day_begins_minutes(feed) >= minutes:
+                raise yamlfile.WrongAt(
+                    where,
+                    "is for the first shift after midnight, or a production day, of a feed that has one",
+                )
+        return self
+
+    def day_begins_minutes(self, feed: Feed) -> int:
+        """Return how many minutes after midnight the first interval of a feed's day begins."""
+        hours, minutes = self.day_begins.get(feed, "00:00").split(":")
+        return 60 * int(hours) + int(minutes)
+
+    @model_validator(mode="after")
+    def _feeds_have_sensors(self) -> "Factory":
+        for feed in self.sensors:
+            if feed in _OWN_SENSORS:
+                raise yamlfile.WrongAt(("sensors", feed), f"write them under `{_OWN_SENSORS[feed]}`")
+            if feed not in self.mapping:
+                raise yamlfile.WrongAt(("sensors", feed), "the feed has no mapping and no grain")
+            for sensor_id, sensor in self.sensors[feed].items():
+                if sensor.equipment is not None and sensor.equipment not in self.equipment:
+                    raise yamlfile.WrongAt(
+                        ("sensors", feed, sensor_id, "equipment"),
+                        f"{sensor.equipment!r} is not under `equipment`",
+                    )
+        for feed in self.mapping:
+            if feed not in _OWN_SENSORS and not self.sensors.get(feed):
+                raise yamlfile.WrongAt(
+                    ("mapping", feed), "the feed has no sensors: name them under `sensors`"
+                )
+        return self
+
 
 @dataclass(frozen=True)
 class Sensor:
-    """A sensor as the stages need it."""
+    """A sensor as the stages need it.
+
+    Attributes:
+        sensor_id: its ID.
+        feed: whose files it stands in.
+        equipment_id: the machine that it belongs to.
+        rated_kw: the most that it can measure in an hour: kWh, or the feed's own quantity.
+    """
 
     sensor_id: str
     feed: Feed
@@ -323,14 +385,19 @@ class Plant(_Strict):
         return self.mappings[factory.mapping[feed]]
 
     def feeds(self, factory_id: str) -> tuple[Feed, ...]:
-        """Return the feeds that a factory has, in the project's order."""
-        return tuple(feed for feed in FEEDS if feed in self.factory(factory_id).mapping)
+        """Return the feeds that a factory has: its meters first, the others as the registry has them."""
+        return tuple(sorted(self.factory(factory_id).mapping, key=lambda feed: feed != "meter"))
 
     def sensors(self, factory_id: str, feed: Feed) -> list[Sensor]:
         """Return a feed's sensors in the order of the registry; a main meter, which is no machine, is the last."""
         factory = self.factory(factory_id)
         if feed == "steam_trap":
             return [Sensor(sensor_id, feed, None, None) for sensor_id in factory.steam_traps]
+        if feed != "meter":
+            return [
+                Sensor(sensor_id, feed, each.equipment, each.rated_per_hour)
+                for sensor_id, each in factory.sensors.get(feed, {}).items()
+            ]
         machines = [Sensor(e.sensor, feed, key, e.rated_kw, e.net) for key, e in factory.equipment.items()]
         main = [] if factory.main_meter is None else [Sensor(factory.main_meter, feed, None, None)]
         return machines + main

@@ -96,6 +96,9 @@ class PriceList(_Strict):
     valid_from: date = Field(description="the first day on which they hold; the next list ends them")
     source: str = Field(description="where the figures are from")
     demand_per_kw: float = Field(0.0, ge=0, description="a month, for each kW of the month's maximum demand")
+    feed_in_per_kwh: float = Field(
+        0.0, ge=0, description="what is paid for a kWh that the factory feeds into the grid"
+    )
     saturday_maximum_as: Load = Field(
         "maximum", description="what the hours of maximum load count as on Saturdays"
     )

@@ -93,7 +93,9 @@ def _for_page(svg: str, own: str) -> str:
 
 
 def _months(axes: "Axes", content: Content, language: Language, narrow: bool) -> None:
-    import matplotlib.dates as mdates
+    import matplotlib.dates
+
+    mdates: Any = matplotlib.dates  # it has no types
 
     words, day = TEXT[language], content.forecast.factory["day"]
     whole = np.array([d.rank > 0 for d in content.summary.days])

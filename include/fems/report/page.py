@@ -2,7 +2,6 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -92,7 +91,7 @@ def _budget(content: Content, language: Language) -> str:
     return money(budget.amount, content.summary.cost.currency if content.summary.cost else "", language)
 
 
-def _view(content: Content, language: Language) -> dict[str, Any]:
+def _view(content: Content, language: Language) -> dict[str, object]:
     """Everything that the template needs in one language."""
     words, summary, names = TEXT[language], content.summary, content.machines(language)
     zone = pd.DatetimeIndex(content.forecast.factory["day"]["timestamp"]).tz

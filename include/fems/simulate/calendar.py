@@ -148,7 +148,8 @@ def campaign_levels(seed: int, *names: str, grid: Grid, low: float, high: float)
     ends = np.cumsum(rng.integers(2, 8, size=2000))
     levels = rng.uniform(low, high, size=2000)
     weeks = np.array([(day - EPOCH).days // 7 for day in grid.dates])
-    return levels[np.searchsorted(ends, weeks, side="right").clip(max=1999)]
+    by_day: Floats = levels[np.searchsorted(ends, weeks, side="right").clip(max=1999)]
+    return by_day
 
 
 def maintenance_days(seed: int, *names: str, grid: Grid, weekday: int | None) -> NDArray[np.bool_]:

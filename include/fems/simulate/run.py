@@ -161,7 +161,12 @@ def _checked(plant: Plant, factories: Sequence[str] | None, start: date) -> list
 
 
 def _feeds(plant: Plant, factory_id: str) -> list[Feed]:
-    return [feed for feed in plant.feeds(factory_id) if plant.sensors(factory_id, feed)]
+    """Return the feeds of a factory that are simulated."""
+    return [
+        feed
+        for feed in plant.feeds(factory_id)
+        if feed in collector.FEED_COLUMNS and plant.sensors(factory_id, feed)
+    ]
 
 
 def _rows_a_day(plant: Plant, factory_id: str) -> float:

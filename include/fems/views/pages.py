@@ -1,6 +1,6 @@
 """The pages of the plant, Korean and English, without script and without another host."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from fems.report.page import chance, money, number, signed
+from fems.views.factory import FactoryPage, PublishedForecast
 from fems.views.plant import SORTS, PlantRow, Sort, choose
 from fems.views.words import LANGUAGES, TEXT, Language
 
@@ -45,7 +46,13 @@ def _environment() -> Environment:
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"number": number, "signed": signed, "money": money, "chance": chance}
+    environment.filters |= {
+        "number": number,
+        "signed": signed,
+        "money": money,
+        "chance": chance,
+        "choice": choice_query,
+    }
     return environment
 
 
@@ -83,3 +90,34 @@ def plant_page(rows: list[PlantRow], asked: Asked, language: Language, root: str
     return render(
         "plant.html.j2", language, root, query, rows=shown, count=len(rows), asked=asdict(asked), sorts=SORTS
     )
+
+
+def choice_query(each: PublishedForecast) -> str:
+    """Return the part of an address that names one of a month's forecasts."""
+    summary = each.summary
+    return urlencode(
+        {
+            "origin": f"{summary.origin:%Y-%m-%dT%H:%M}",
+            "model": each.folder.rstrip("/").rpartition("model=")[2],
+        }
+    )
+
+
+def factory_html(page: FactoryPage, language: Language, root: str, airflow: str, mlflow: str | None) -> str:
+    """Return a factory's page.
+
+    Args:
+        page: what it shows.
+        language: of its texts.
+        root: the path that all pages lie under.
+        airflow: where Airflow is.
+        mlflow: where MLflow is; no link where it is not known.
+    """
+    return render("factory.html.j2", language, root, {}, page=page, airflow=airflow, mlflow=mlflow)
+
+
+def message_page(
+    heading: str, text: str, language: Language, root: str, factories: Sequence[Mapping[str, str]] = ()
+) -> str:
+    """Return a page that says something: what is wrong with an address, and where else to look."""
+    return render("message.html.j2", language, root, {}, heading=heading, text=text, factories=factories)

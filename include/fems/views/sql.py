@@ -26,7 +26,7 @@ def query(platform: Platform, statement: str) -> pa.Table:
 
     Args:
         platform: where the published data is.
-        statement: SQL; the views are those of `VIEWS`.
+        statement: SQL; the views are those of `VIEWS` and of `of_feeds`.
 
     Returns:
         The rows. `local_time` is the factory's clock without a zone, `timestamp` the instant in UTC.
@@ -37,7 +37,8 @@ def query(platform: Platform, statement: str) -> pa.Table:
     import duckdb
 
     with duckdb.connect(":memory:", config={"enable_external_access": False}) as connection:
-        for name, make in VIEWS.items():
+        views = VIEWS | of_feeds(platform)
+        for name, make in views.items():
             if re.search(rf"\b{name}\b", statement, re.IGNORECASE):
                 connection.register(name, make(platform))
         connection.execute("SET TimeZone = 'UTC'; SET lock_configuration = true")
@@ -45,23 +46,33 @@ def query(platform: Platform, statement: str) -> pa.Table:
             answer = connection.sql(statement)
             rows = None if answer is None else answer.to_arrow_table()
         except duckdb.Error as error:
-            raise ConfigError(f"{error}; the views are {', '.join(VIEWS)}") from error
+            raise ConfigError(f"{error}; the views are {', '.join(views)}") from error
     if rows is None:
-        raise ConfigError(f"write a SELECT; the views are {', '.join(VIEWS)}")
+        raise ConfigError(f"write a SELECT; the views are {', '.join(views)}")
     return rows
 
 
-def _meter(grain: str) -> Callable[[Platform], pa.Table]:
+def of_feeds(platform: Platform) -> dict[str, Callable[[Platform], pa.Table]]:
+    """Return the views of the feeds that the plant has besides its meters: `gas_hour`, `gas_day` and so on."""
+    feeds = {feed for factory_id in platform.plant.factories for feed in platform.plant.feeds(factory_id)}
+    return {
+        f"{feed}_{grain}": _measured(feed, grain)
+        for feed in sorted(feeds - {"meter"})
+        for grain in ("hour", "day")
+    }
+
+
+def _measured(feed: str, grain: str) -> Callable[[Platform], pa.Table]:
     def make(platform: Platform) -> pa.Table:
         parts = []
         for factory_id in platform.plant.factories:
             months = [
-                m
-                for m, manifest in platform.lake.manifests("meter", factory_id).items()
+                month
+                for month, manifest in platform.lake.manifests(feed, factory_id).items()
                 if not manifest.empty
             ]
             if months:
-                table = platform.lake.published("meter", grain, factory_id, months)
+                table = platform.lake.published(feed, grain, factory_id, months)
                 parts.append(_named(platform, factory_id, table))
         return _together(parts, pa.schema([("local_time", pa.timestamp("us")), ("factory_id", pa.string())]))
 
@@ -91,6 +102,10 @@ def _named(platform: Platform, factory_id: str, table: pa.Table) -> pa.Table:
     """Add the local time, and the names of the factory and the machine, as text."""
     factory = platform.plant.factory(factory_id)
     machines = {each.sensor: each.name for each in factory.equipment.values()}
+    for sensors_of_feed in factory.sensors.values():
+        for sensor_id, sensor in sensors_of_feed.items():
+            machine = factory.equipment.get(sensor.equipment or "")
+            machines[sensor_id] = machine.name if machine else sensor.name
     local = pc.local_timestamp(table["timestamp"].cast(pa.timestamp("us", factory.timezone)))
     sensors = table["sensor_id"].cast(pa.string())
     named = {
@@ -139,8 +154,8 @@ def _factory(platform: Platform) -> pa.Table:
 
 
 VIEWS: dict[str, Callable[[Platform], pa.Table]] = {
-    "meter_hour": _meter("hour"),
-    "meter_day": _meter("day"),
+    "meter_hour": _measured("meter", "hour"),
+    "meter_day": _measured("meter", "day"),
     "forecast_hour": _forecast("hour"),
     "forecast_day": _forecast("day"),
     "equipment": _equipment,

@@ -1,10 +1,10 @@
 """What a person asks first of a factory: what came in, what became of it, what comes next."""
 
-from fems import tracking
 from fems.contracts.status import Accuracy, FactoryStatus, ForecastStatus
 from fems.errors import NoModel
 from fems.flows.ingest_status import ingest_status
 from fems.flows.platform import Platform
+from fems.tracking.rest import champion_metrics
 
 
 def factory_status(factory_id: str, platform: Platform) -> FactoryStatus:
@@ -17,7 +17,7 @@ def factory_status(factory_id: str, platform: Platform) -> FactoryStatus:
     """
     factory = platform.plant.factory(factory_id)
     try:
-        version, metrics = tracking.champion_metrics(factory_id)
+        version, metrics = champion_metrics(platform.settings.mlflow_uri, factory_id)
     except NoModel:
         version, metrics = None, {}
     return FactoryStatus(

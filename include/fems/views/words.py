@@ -41,7 +41,7 @@ TEXT: dict[Language, dict[str, str]] = {
         "model": "모델",
         "baseline": "기준 방법",
         "heldout": (
-            "지난 검증 월: 정확도 {accuracy} (주간 반복 {naive}, 요일·시간 평균 {profile}), "
+            "검증 월 정확도 {accuracy} (주간 반복 {naive}, 요일·시간 평균 {profile}), "
             "합계 {error} %, 구간 적중 {coverage} %"
         ),
         "links": "열기",
@@ -109,8 +109,8 @@ TEXT: dict[Language, dict[str, str]] = {
         "model": "Model",
         "baseline": "baseline",
         "heldout": (
-            "last held-out month: accuracy {accuracy} (weekly naive {naive}, hour-of-week profile {profile}), "
-            "total {error} %, {coverage} % of hours in the band"
+            "held-out month: {accuracy} (weekly naive {naive}, profile {profile}); total {error} %; "
+            "{coverage} % of hours in the band"
         ),
         "links": "Open",
         "simulated": "simulated data",

@@ -67,7 +67,8 @@ class BoostedTrees:
         for _ in range(inner.bit_length()):
             right = inputs[rows, self.feature[trees, node]] >= self.threshold[trees, node]
             node = 2 * node + 1 + right
-        return self.base + self.value[trees, node - inner].sum(axis=1, dtype=np.float64)
+        total: Floats = self.base + self.value[trees, node - inner].sum(axis=1, dtype=np.float64)
+        return total
 
     def save(self, path: Path) -> None:
         """Write the arrays as .npz."""

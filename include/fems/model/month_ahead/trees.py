@@ -16,14 +16,18 @@ from fems.model.month_ahead.daygrid import horizon_hours, positions
 
 _DAY, _WEEK = 24, 168
 _LAGS = (24, 48, 72, 96, 120, 144, 168, 336)
-COLUMNS = len(_LAGS) + 1 + 6
+_CALENDAR_FEATURES = ("weekday", "holiday", "festival", "before_holiday", "after_holiday")
+FEATURES: tuple[str, ...] = (*(f"lag_{hours}h" for hours in _LAGS), "week_mean", "hour", *_CALENDAR_FEATURES)
+"""The columns that a tree splits."""
+COLUMNS = len(FEATURES)
 _LEAST_ROWS = 7 * 24
-_ROUNDS = 300
+ROUNDS = 300
+LEARNING_RATE = 0.05
 _DEPTH = 5
 _SETTINGS = {
     "objective": "reg:squarederror",
     "tree_method": "hist",
-    "learning_rate": 0.05,
+    "learning_rate": LEARNING_RATE,
     "max_depth": _DEPTH,
     "base_score": 0.0,  # the mean is taken off before
     "min_child_weight": 20,
@@ -38,16 +42,21 @@ def fit(known: History, *, seed: int = 0, threads: int = 1) -> BoostedTrees | No
     """
     import xgboost
 
+    features, target = training_table(known)
+    if len(target) < _LEAST_ROWS:
+        return None
+    mean = float(target.mean())
+    table = xgboost.QuantileDMatrix(features, target - mean, nthread=threads)
+    booster = xgboost.train(_SETTINGS | {"seed": seed, "nthread": threads}, table, ROUNDS)
+    return BoostedTrees.of(booster, mean, _DEPTH)
+
+
+def training_table(known: History) -> tuple[Floats, Floats]:
+    """(R, COLUMNS) and (R,) kWh of the measured hours that have all lags."""
     past = filled(known)
     measured = np.flatnonzero(np.isfinite(known.factory_kwh))
     rows = measured[measured >= max(_LAGS)]
-    if len(rows) < _LEAST_ROWS:
-        return None
-    features = _features(past, _calendar(known.hours, known.country), rows)
-    mean = float(past[rows].mean())
-    table = xgboost.QuantileDMatrix(features, past[rows] - mean, nthread=threads)
-    booster = xgboost.train(_SETTINGS | {"seed": seed, "nthread": threads}, table, _ROUNDS)
-    return BoostedTrees.of(booster, mean, _DEPTH)
+    return _features(past, _calendar(known.hours, known.country), rows), past[rows]
 
 
 def predict(trees: BoostedTrees, known: History, origin: pd.Timestamp, count: int) -> Floats:
@@ -79,7 +88,7 @@ def filled(known: History) -> Floats:
 
 
 def _features(values: Floats, calendar: Floats, rows: Any) -> Floats:
-    """(R, COLUMNS): lags, the week's mean, calendar."""
+    """(R, C): the columns of `FEATURES`."""
     lags = np.stack([values[rows - lag] for lag in _LAGS], axis=1)
     sums = np.concatenate([[0.0], np.cumsum(np.nan_to_num(values))])
     week = (sums[rows - _DAY + 1] - sums[rows - _DAY + 1 - _WEEK]) / _WEEK
@@ -90,6 +99,5 @@ def _calendar(hours: pd.DatetimeIndex, country: str) -> Floats:
     """(T, 6): hour, weekday, holiday, festival, and whether the day before or after a holiday."""
     day, slot = positions(hours)
     days, row = np.unique(day, return_inverse=True)
-    names = ["weekday", "holiday", "festival", "before_holiday", "after_holiday"]
-    features = day_features(days, country)[names].to_numpy(dtype=np.float64)
+    features = day_features(days, country)[list(_CALENDAR_FEATURES)].to_numpy(dtype=np.float64)
     return np.concatenate([slot[:, None], features[row]], axis=1)
