@@ -15,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from fems.errors import FemsError
-from fems.registry.plant import Feed
+from fems.registry.sensors import Feed
 from fems_airflow.api import router
 
 if TYPE_CHECKING:

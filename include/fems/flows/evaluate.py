@@ -19,7 +19,7 @@ from fems.quality import baseline, docs, parameters, score
 from fems.quality.evaluate import Evaluation, Evaluator
 from fems.quality.table import TableView
 from fems.registry.feed import FactoryFeed
-from fems.registry.plant import Feed
+from fems.registry.sensors import Feed
 
 USUAL_MONTHS = 3
 """How many accepted months say what is usual."""

@@ -18,7 +18,7 @@ from fems.process.partition import Partition, process
 from fems.raw.decode import decode_all
 from fems.raw.decoded import DecodedObject
 from fems.registry.feed import FactoryFeed
-from fems.registry.plant import Feed
+from fems.registry.sensors import Feed
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, date, datetime
 
 from fems.contracts.grains import ORIGINALS
-from fems.registry.plant import Feed
+from fems.registry.sensors import Feed
 
 RAW_KEY = re.compile(
     r"^raw/(?P<feed>[^/]+)/factory=(?P<factory>[^/]+)/date=(?P<date>\d{4}-\d{2}-\d{2})/(?P<name>.+)$"

@@ -20,7 +20,7 @@ from fems.lake.forecasts import Forecasts
 from fems.lake.monitoring import Monitoring
 from fems.lake.serialize import to_parquet
 from fems.lake.store import FolderStore, MinioStore, Store
-from fems.registry.plant import Feed
+from fems.registry.sensors import Feed
 from fems.settings import Settings
 
 if TYPE_CHECKING:

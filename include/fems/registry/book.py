@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from fems.canonical import fingerprint
 from fems.errors import ConfigError
 from fems.registry import yamlfile
-from fems.registry.plant import Feed, Plant
+from fems.registry.plant import Plant
+from fems.registry.sensors import Feed
 from fems.registry.yamlfile import WrongAt
 
 Aggregate = Literal["sum", "mean", "max", "energy_weighted_mean"]

@@ -6,7 +6,8 @@ from functools import cached_property
 
 from fems.errors import ConfigError
 from fems.registry.book import TABLE_COLUMNS, Book, RuleGroup, rule_groups
-from fems.registry.plant import Feed, FileMapping, Plant, Sensor
+from fems.registry.plant import FileMapping, Plant, Sensor
+from fems.registry.sensors import Feed
 
 
 @dataclass(frozen=True)

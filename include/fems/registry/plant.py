@@ -13,14 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from fems.calendar import Shifts
 from fems.errors import ConfigError
 from fems.registry import yamlfile
-from fems.registry.sensors import FeedSensor
+from fems.registry.sensors import Feed, FeedSensor
 from fems.registry.tariff import Budget, GridEmission, Tariff, emission_factor
 
-Feed = str
-"""The name of a definition book: `meter`, `steam_trap`, `gas` and whatever else a plant measures."""
-
-_UP_TO_AN_HOUR = {"1min": 1, "5min": 5, "10min": 10, "15min": 15, "30min": 30, "1h": 60}
-GRAIN_MINUTES = {**_UP_TO_AN_HOUR, "8h": 480, "12h": 720, "1d": 1440}
+GRAIN_MINUTES = {"1min": 1, "5min": 5, "10min": 10, "15min": 15, "30min": 30, "1h": 60} | {
+    "8h": 480,
+    "12h": 720,
+    "1d": 1440,
+}
 Grain = Literal["1min", "5min", "10min", "15min", "30min", "1h", "8h", "12h", "1d"]
 """Native intervals; those longer than an hour are shifts and days, which keep the factory's clock."""
 

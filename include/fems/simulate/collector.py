@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fems.errors import ConfigError
-from fems.registry.plant import Feed, FileMapping, Plant
+from fems.registry.plant import FileMapping, Plant
+from fems.registry.sensors import Feed
 from fems.simulate.streams import Floats
 
 FEED_COLUMNS: dict[Feed, tuple[str, ...]] = {

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 
 from fems.calendar import holiday_dates
 from fems.errors import ConfigError
-from fems.registry.plant import Feed, Plant
+from fems.registry.plant import Plant
+from fems.registry.sensors import Feed
 from fems.simulate import collector, faults
 from fems.simulate.calendar import Grid, local_midnight
 from fems.simulate.faults import FAULT_KINDS, FaultRates

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fems.registry.plant import Factory, Feed
+from fems.registry.plant import Factory
+from fems.registry.sensors import Feed
 from fems.simulate import electrics, load
 from fems.simulate.calendar import Grid, outdoor_c
 from fems.simulate.streams import Floats, month_name, stream

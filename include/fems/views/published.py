@@ -24,7 +24,7 @@ from fems.contracts.record import Part
 from fems.errors import ConfigError, DataError
 from fems.flows.platform import Platform
 from fems.lake import keys
-from fems.registry.plant import Feed
+from fems.registry.sensors import Feed
 
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 
