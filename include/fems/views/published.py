@@ -97,6 +97,7 @@ class PublishedData(Counted):
         time_range: UTC. days: how many. objects: raw objects of these days.
         sources: how many raw objects there are with those that the rules look back on. late: those with earlier rows.
         laws_not_applied: see there. causes: rule -> values that it took out.
+        off_levels: levels that are off by the factor of a unit, in words.
         sensors: sensor -> values. months: YYYY-MM -> the same figures.
         refused: months whose last evaluation failed.
         originals: where the originals lie, None where no row could be used. data_package: its key, if it is there.
@@ -123,6 +124,7 @@ class PublishedData(Counted):
     sources: int
     late: tuple[LateRows, ...]
     laws_not_applied: tuple[LawNotAppliedIn, ...]
+    off_levels: tuple[str, ...]
     causes: dict[str, int]
     sensors: dict[str, Counted]
     months: dict[str, MonthOverview]
@@ -199,6 +201,9 @@ def published_data(
         sources=len({(s.key, s.etag) for m in every for s in m.sources}),
         late=tuple(item for m in every for item in m.late),
         laws_not_applied=_laws_not_applied(manifests, sensor),
+        off_levels=tuple(
+            line for m in every for line in m.off_levels if sensor is None or line.startswith(f"{sensor} ")
+        ),
         causes=_causes(platform, factory_id, feed, manifests, sensor),
         sensors=sensors,
         months={name: _month(m, sensor) for name, m in manifests.items()},
