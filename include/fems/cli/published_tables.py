@@ -13,7 +13,7 @@ from fems.contracts.grains import OriginalValue, QuarantinedRow
 from fems.contracts.manifest import ROW_COUNTS, ColumnRange, FailedCounts, RowCounts, Shares
 
 if TYPE_CHECKING:
-    from fems.views.published import Counted, GrainFinding, PublishedData
+    from fems.contracts.published import Counted, GrainFinding, PublishedData
 
 _SHARES = {"coverage_pct": SHARES["coverage_pct"], "retyped_pct": "retyped %"} | SHARES
 
