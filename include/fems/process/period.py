@@ -14,11 +14,19 @@ from fems.registry.feed import FactoryFeed
 TOLERANCE = timedelta(hours=1)
 """By how much a collector's clock may be ahead of ours."""
 
+_SIMULATED = timedelta(days=400)
+"""`fems simulate` knows no clock: its months may lie ahead, yet no century."""
+
+
+def _ahead(source: FactoryFeed) -> timedelta:
+    """Return how far ahead of the clock a row may lie; a plan's lie in the future."""
+    simulated = source.plant.factory(source.factory_id).simulated
+    return TOLERANCE + timedelta(days=source.book.ahead_days) + (_SIMULATED if simulated else timedelta())
+
 
 def last_day(source: FactoryFeed, now: datetime) -> date:
-    """Return the last local day of which there may be rows; a plan lies ahead of the clock."""
-    ahead = timedelta(days=source.book.ahead_days)
-    return pd.Timestamp(now + TOLERANCE + ahead).tz_convert(source.zone).date()
+    """Return the last local day of which there may be rows."""
+    return pd.Timestamp(now + _ahead(source)).tz_convert(source.zone).date()
 
 
 def is_due(source: FactoryFeed, moment: datetime | None, now: datetime | None) -> bool:
@@ -29,11 +37,7 @@ def is_due(source: FactoryFeed, moment: datetime | None, now: datetime | None) -
         moment: the first time that they have; None where no row lay in the future.
         now: the time.
     """
-    return (
-        moment is not None
-        and now is not None
-        and moment <= now + TOLERANCE + timedelta(days=source.book.ahead_days)
-    )
+    return moment is not None and now is not None and moment <= now + _ahead(source)
 
 
 def without_impossible(
@@ -49,8 +53,7 @@ def without_impossible(
     Returns:
         The objects; and the first time that lies in the future, None where none does.
     """
-    ahead = TOLERANCE + timedelta(days=source.book.ahead_days)
-    latest = None if now is None else (now + ahead).timestamp()
+    latest = None if now is None else (now + _ahead(source)).timestamp()
     kept: list[DecodedObject] = []
     coming: list[int] = []
     for each in objects:

@@ -17,6 +17,8 @@ from fems.lake import keys
 from fems.process.partition import process, row_totals
 from fems.raw.decode import decode
 from fems.raw.decoded import DecodedObject
+from fems.registry.feed import FactoryFeed
+from fems.registry.plant import Plant
 from fems.views.published import quarantined
 
 NOON = datetime(2025, 3, 4, 3, 0, tzinfo=UTC)
@@ -86,3 +88,12 @@ def test_every_row_is_published_or_quarantined_whatever_the_time_is(hour: int, c
     due = min(96, max(0, 4 * (hour + 1) + 1))
     assert counts == {"read": 96, "published": due, "quarantined": 96 - due, "duplicate": 0}
     assert (part.future_from is None) == (due == 96)
+
+
+def test_a_simulated_factory_may_be_months_ahead_and_no_century() -> None:
+    written = SOURCE.plant.model_dump()
+    written["factories"]["F"]["simulated"] = True
+    source = FactoryFeed.of(Plant.model_validate(written), SOURCE.book, "F")
+    for now, published in ((NOON - timedelta(days=300), 96), (NOON - timedelta(days=3000), 0)):
+        part = process([decoded(day_lines(), "a.csv")], source, DAYS[3], DAYS[3], now)
+        assert row_totals(part.days)["published"] == published
