@@ -23,7 +23,7 @@ from typing import NamedTuple, Optional
 ROOT = Path(__file__).resolve().parents[2]
 OLDEST, NEWEST = (3, 11), (3, 13)
 OLDEST_GLIBC = (2, 28)
-"""The wheels are made for it: Debian 10, Ubuntu 20.04, RHEL 8 and later."""
+"""The newest that a wheel asks for: Debian 10, Ubuntu 20.04, RHEL 8 and later have it."""
 
 GB = 1 << 30
 SETUP_GB, DEMO_GB = 5.0, 3.0

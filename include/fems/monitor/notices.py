@@ -8,13 +8,14 @@ from typing import Any, Literal
 from fems.contracts.outcomes import MonitorOutcome, TrainingOutcome
 
 Kind = Literal[
-    "failed", "quality", "late", "drift", "promotion", "peak", "trap", "trap_closed", "trap_digest"
+    "failed", "quality", "late", "drift", "promotion", "peak", "model", "trap", "trap_closed", "trap_digest"
 ]
 
 HEADINGS: dict[Kind, str] = {
     "quality": "Data was not published",
     "failed": "A run failed",
     "late": "A run is late",
+    "model": "A champion cannot be used; an earlier one forecasts",
     "peak": "A peak over the contract power is coming",
     "drift": "A model no longer fits; training was asked for",
     "promotion": "A new model forecasts",
@@ -157,6 +158,19 @@ def of_training(result: object) -> list[Notice]:
         return []
     todo = "Nothing. `fems rollback FACTORY` gives the place back to the model before."
     return [Notice("promotion", outcome.factory_id, f"v{outcome.version}: {outcome.reason}", todo)]
+
+
+def of_forecast(result: object) -> list[Notice]:
+    """Tell of a champion that could not be used; of nothing where the champion forecast, or a baseline.
+
+    Args:
+        result: the figures of a `ForecastOutcome` that a task passed on, as JSON.
+    """
+    match result:
+        case {"factory_id": str(factory_id), "model": {"notice": str(notice)}}:
+            todo = "Start the Dag train for the factory, and look who can write to the bucket of MLflow."
+            return [Notice("model", factory_id, notice, todo)]
+    return []
 
 
 def of_monitor(result: object) -> list[Notice]:

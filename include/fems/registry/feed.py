@@ -1,6 +1,7 @@
 """Whose files are read, and by which rules."""
 
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 
 from fems.errors import ConfigError
@@ -53,12 +54,18 @@ class FactoryFeed:
     @cached_property
     def rules(self) -> list[RuleGroup]:
         """The book's rules as they stand for each of the sensors."""
-        return rule_groups(self.book, self.factory_id, [s.sensor_id for s in self.sensors])
+        net = {s.sensor_id for s in self.sensors if s.net}
+        return rule_groups(self.book, self.factory_id, [s.sensor_id for s in self.sensors], net)
 
     @cached_property
     def rest_country(self) -> str | None:
         """Whose public holidays are days of rest here; None where the factory works through them."""
         return self.plant.factory(self.factory_id).rest_country
+
+    @cached_property
+    def since(self) -> date:
+        """The first local day of which there may be rows."""
+        return self.plant.factory(self.factory_id).since
 
     @cached_property
     def day_begins(self) -> int:

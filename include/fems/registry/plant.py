@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -151,6 +151,9 @@ class Equipment(_Strict):
     rated_kw: float | None = Field(
         None, gt=0, description="nameplate power; sets the hard limits of its meter"
     )
+    net: bool = Field(
+        False, description="its meter counts both ways: what flows out is written as negative energy"
+    )
 
 
 class Factory(_Strict):
@@ -182,6 +185,10 @@ class Factory(_Strict):
     timezone: str = "Asia/Seoul"
     country: str = Field("KR", description="ISO 3166 code: whose public holidays it keeps")
     shifts: Shifts = "two_shift"
+    since: date = Field(
+        date(2001, 1, 1),
+        description="first day of its data; rows of before are of a clock that was reset, and go to quarantine",
+    )
     holidays_off: bool = Field(True, description="whether it stops on public holidays")
     simulated: bool = Field(False, description="whether `fems simulate` makes its files")
     contract_kw: float | None = Field(
@@ -309,6 +316,7 @@ class Sensor:
     feed: Feed
     equipment_id: str | None
     rated_kw: float | None
+    net: bool = False
 
 
 class Monitoring(_Strict):
@@ -428,7 +436,7 @@ class Plant(_Strict):
                 Sensor(sensor_id, feed, each.equipment, each.rated_per_hour)
                 for sensor_id, each in factory.sensors.get(feed, {}).items()
             ]
-        machines = [Sensor(e.sensor, feed, key, e.rated_kw) for key, e in factory.equipment.items()]
+        machines = [Sensor(e.sensor, feed, key, e.rated_kw, e.net) for key, e in factory.equipment.items()]
         main = [] if factory.main_meter is None else [Sensor(factory.main_meter, feed, None, None)]
         return machines + main
 

@@ -175,7 +175,10 @@ def test_the_tables_describe_themselves(platform: Platform) -> None:
 
 def test_a_file_under_a_wrong_date_is_quarantined_and_moves_nothing(platform: Platform) -> None:
     put(platform, date(2026, 8, 1), b"", "wrong.csv")
-    ingest_factory(platform, "F")
+    with pytest.raises(
+        QualityFailed, match=r"2026-08: no row could be used.*wrong\.csv: the object is empty"
+    ):
+        ingest_factory(platform, "F")
     assert platform.lake.manifests("meter", "F")["2026-08"].empty
     assert published_months(platform.lake, "F") == ["2025-03"]
     assert published_hours(platform, "F")["timestamp"].max().date() == DAYS[-1]
