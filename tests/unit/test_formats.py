@@ -17,16 +17,19 @@ from pydantic import ValidationError
 
 from fems.errors import UndecodableObject
 from fems.raw import formats
-from fems.raw.text import TextTable, distinct, read_table
-from fems.raw.wide import to_long
-from fems.registry.plant import FileMapping
+from fems.raw import containers
+from fems.raw.tables import read_tables
+from fems.raw.text import TextTable, distinct
+from fems.registry.mapping import FileMapping
 
 ROWS = [["시각", "사용량", "역률"], ["2025-03-04 00:00", "1.5", "90"], ["2025-03-04 00:15", "2.25", "91"]]
 TEXT = "\n".join(",".join(row) for row in ROWS) + "\n"
 
 
 def read(data: bytes | str, coded: tuple[str, ...] = (), **mapping: object) -> TextTable:
-    return read_table(data.encode() if isinstance(data, str) else data, FileMapping(**mapping), coded)
+    data = data.encode() if isinstance(data, str) else data
+    [table] = read_tables(data, FileMapping(**mapping), coded)
+    return table
 
 
 def rows_of(table: TextTable) -> list[list[str]]:

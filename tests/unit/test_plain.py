@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from test_raw import HEADER, plant, row
 from test_together import BOOK, SOURCE, raw, same
 
-from fems.raw.decode import decode, decode_all, find_headers
+from fems.raw.decode import decode, decode_all
 from fems.raw.fast import machine, plain
 from fems.raw.labels import read_labels
 from fems.raw.typed import TypedRows
@@ -45,8 +45,8 @@ LINE = st.one_of(
 
 
 def read(data: bytes, source: FactoryFeed = SOURCE) -> TypedRows:
-    [batch] = plain.batches([(raw(0, data), data)], source.mapping)
-    rows = plain.read(batch, find_headers(batch.header, source), source)
+    [batch] = plain.batches([(raw(0, data), data)], source)
+    rows = plain.read(batch)
     assert rows is not None
     return rows
 

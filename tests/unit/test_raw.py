@@ -14,7 +14,8 @@ from fems.raw import clock, numbers
 from fems.raw.decode import decode
 from fems.registry.book import load_book
 from fems.registry.feed import FactoryFeed
-from fems.registry.plant import FileMapping, Plant
+from fems.registry.mapping import FileMapping
+from fems.registry.plant import Plant
 from fems.settings import settings
 
 HEADER = "timestamp,factory_id,sensor_id,used_kwh,power_factor_pct,current_a,active_kwh,reactive_kvarh"

@@ -22,7 +22,8 @@ from fems.raw.text import TextTable, read_table
 from fems.raw.verdict import times_of
 from fems.registry.book import Book
 from fems.registry.feed import FactoryFeed
-from fems.registry.plant import FileMapping, Plant
+from fems.registry.mapping import FileMapping
+from fems.registry.plant import Plant
 
 log = logging.getLogger(__name__)
 _MARK = codecs.BOM_UTF8

@@ -126,7 +126,7 @@ def _take_out(
     for j in carried:
         name, column = columns[j]
         upper = abnormal.upper_limits(column, rated, grain)
-        modulus = source.mapping.cumulative.get(name)
+        modulus = source.cumulative.get(name)
         if modulus is not None:
             _registers_to_energy(bench, j, modulus, upper, spread[j], grain)
         series = values[j]
