@@ -125,7 +125,7 @@ def land(
     feed: FeedOption = None,
 ) -> None:
     """Put raw files into MinIO under raw/, a file of many days as one object a day."""
-    from fems.flows.land import land_file, land_tree
+    from fems.flows.land import QUIET_S, land_file, land_tree
     from fems.flows.platform import Platform
 
     platform = Platform.from_environment()
@@ -135,7 +135,9 @@ def land(
     if factory is None:
         raise ConfigError(f"{path}: say whose file it is with --factory")
     book = platform.book(as_feed(feed))
-    landed = land_file(platform.lake, platform.plant, book, factory, path, date.today())  # noqa: DTZ011
+    landed = land_file(
+        platform.lake, platform.plant, book, factory, path, date.today(), quiet_s=QUIET_S  # noqa: DTZ011
+    )
     out.print(f"{path.name}: {landed.put} raw objects landed, {landed.kept} were there already")
 
 

@@ -1,32 +1,32 @@
 """Land: put files of collectors under raw/, each in the folder of its factory and day; nothing there is changed."""
 
-import codecs
+import hashlib
 import logging
-from collections.abc import Callable, Iterator
+import re
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.csv as pacsv
-
 from fems.calendar import day_of
-from fems.errors import ConfigError, DataError, UndecodableObject
-from fems.lake.keys import raw_key
+from fems.errors import ConfigError, DataError
+from fems.lake.keys import delivered_key, raw_key
 from fems.lake.lake import Lake
 from fems.lake.store import FolderStore
-from fems.raw import clock, encodings, formats
-from fems.raw.decode import read_rows
-from fems.raw.text import TextTable, read_table
-from fems.raw.verdict import times_of
+from fems.raw.split import Part, split
 from fems.registry.book import Book
 from fems.registry.feed import FactoryFeed
-from fems.registry.mapping import FileMapping
 from fems.registry.plant import Plant
 
 log = logging.getLogger(__name__)
-_MARK = codecs.BOM_UTF8
+
+QUIET_S = 2.0
+"""A file that did not change for so long is whole."""
+_PATIENCE_S = 60.0
+_AHEAD = timedelta(days=1)
+"""What a clock on the other side of the date line may be ahead."""
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -40,24 +40,26 @@ class Landed:
 def land_tree(lake: Lake, folder: Path, progress: Callable[[str], None] = log.info) -> Landed:
     """Land a folder that holds raw/<feed>/factory=.../date=.../ as `fems simulate` writes it.
 
+    Symbolic links are not followed.
+
     Raises:
         ConfigError: the folder holds no such files.
+        DataError: an object of that name is there with other content, and does not continue it.
     """
     local = FolderStore(folder)
-    there = {item.key: item.etag for item in lake.store.list("raw/")}
+    stored = {item.key: item.etag for item in lake.store.list("raw/")}
     new, kept = [], 0
     for item in local.list("raw/"):
+        if _is_linked(folder, item.key):
+            progress(f"{folder / item.key}: is a symbolic link, passed over")
+            continue
         # an ETag is no MD5 where the store took the object in parts: then the bytes decide
-        if item.key in there and (
-            there[item.key] == item.etag or lake.store.get(item.key) == local.get(item.key)
-        ):
+        if stored.get(item.key) == item.etag:
             kept += 1
-        elif item.key in there:
-            raise DataError(
-                f"{item.key}: raw objects are never changed; land a correction under another name"
-            )
-        else:
+        elif item.key not in stored or not _is_same(lake, item.key, local.get(item.key)):
             new.append(item.key)
+        else:
+            kept += 1
     if not new and not kept:
         raise ConfigError(f"{folder}: has no files under raw/<feed>/factory=<id>/date=<day>/")
     for done, _ in enumerate(lake.put_many((key, (folder / key).read_bytes) for key in new), start=1):
@@ -67,12 +69,47 @@ def land_tree(lake: Lake, folder: Path, progress: Callable[[str], None] = log.in
     return Landed(len(new), kept)
 
 
-def land_file(lake: Lake, plant: Plant, book: Book, factory_id: str, path: Path, received: date) -> Landed:
+def _is_linked(folder: Path, key: str) -> bool:
+    path = folder
+    for part in key.split("/"):
+        path = path / part
+        if path.is_symlink():
+            return True
+    return False
+
+
+def _is_same(lake: Lake, key: str, data: bytes) -> bool:
+    """Whether an object is there with these bytes; if it is only their beginning, they may take its place.
+
+    Raises:
+        DataError: it is another one.
+    """
+    stored = lake.store.get(key)
+    if stored == data:
+        return True
+    if stored and data.startswith(stored):
+        return False
+    raise DataError(f"{key}: raw objects are never changed; land a correction under another name")
+
+
+def land_file(
+    lake: Lake,
+    plant: Plant,
+    book: Book,
+    factory_id: str,
+    path: Path,
+    received: date,
+    *,
+    name: str | None = None,
+    today: date | None = None,
+    quiet_s: float = 0.0,
+) -> Landed:
     """Land one file of any length as a raw object a day.
 
-    Each day's object gets the header and the lines whose time falls in that day, as they stand in the file; a line
-    whose time cannot be read stays with the line before it, so that ingest can say what is wrong with it. A file that
-    cannot be read at all lands whole under the day it was received; ingest quarantines it.
+    Each day's object gets the header and the rows whose time falls in that day, as they stand in the file; a row whose
+    time cannot be read stays with the row before it, so that ingest can say what is wrong with it. A file that cannot
+    be read at all lands whole under the day it was received, and so do rows of a day that cannot be: ingest
+    quarantines them. A file that was cut other than between lines is kept whole as well, under delivered/.
 
     Args:
         lake: where to.
@@ -81,93 +118,75 @@ def land_file(lake: Lake, plant: Plant, book: Book, factory_id: str, path: Path,
         factory_id: whose file it is.
         path: the file.
         received: the day for what bears no time of its own.
+        name: what to call it, with a folder; the file's own name if not given.
+        today: no row can be of a later day; `received` if not given.
+        quiet_s: wait until the file has not changed for so long.
 
     Raises:
-        ConfigError: the file or the factory does not exist.
-        DataError: an object of that name is there with other content.
+        ConfigError: the file or the factory does not exist, or it is a symbolic link.
+        DataError: an object of that name is there with other content, or the file does not stop changing.
     """
     source = FactoryFeed.of(plant, book, factory_id)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    put = kept = 0
+    data = _whole(path, quiet_s)
+    first, last = plant.factory(factory_id).since, (today or received) + _AHEAD
+    parts: dict[str, bytes] = {}
+    cut = False
+    for part in split(data, _printable(name or path.name), source):
+        key = raw_key(book.feed, factory_id, _day(part, first, last, received), part.name)
+        if key in parts:  # two days that cannot be
+            key = raw_key(book.feed, factory_id, received, f"{part.day}-{part.name}")
+        parts[key] = part.data
+        cut = cut or part.cut
     folder = f"raw/{book.feed}/factory={factory_id}/"
-    there = {item.key: item.etag for item in lake.store.list(folder)}
-    for day, name, part in _split(data, path.name, source, received):
-        key = raw_key(book.feed, factory_id, day, name)
-        if key in there:
-            if lake.store.get(key) != part:
-                raise DataError(f"{key}: raw objects are never changed; land a correction under another name")
-            kept += 1
-            continue
-        lake.store.put(key, part)
-        put += 1
-    return Landed(put, kept)
+    stored = set(lake.store.keys(folder))
+    # all are compared before one is put
+    new = [key for key, part in parts.items() if key not in stored or not _is_same(lake, key, part)]
+    if cut:
+        digest = hashlib.md5(data, usedforsecurity=False).hexdigest()[:12]
+        delivered = delivered_key(book.feed, factory_id, digest, _printable(path.name))
+        if delivered not in stored:
+            lake.store.put(delivered, data)
+    for key in new:
+        lake.store.put(key, parts[key])
+    return Landed(len(new), len(parts) - len(new))
 
 
-def _split(data: bytes, name: str, source: FactoryFeed, received: date) -> Iterator[tuple[date, str, bytes]]:
-    """Yield a day, the name and the bytes of its part of a file.
+def _day(part: Part, first: date, last: date, received: date) -> date:
+    if part.day is None:
+        return received
+    day = day_of(part.day)
+    return day if first <= day <= last else received
 
-    A file whose rows are all of one day stays as it is, whatever its form. A longer text is cut between its lines,
-    whose bytes stay the file's own (UTF-16 and compressed text become UTF-8); a longer workbook or Parquet file
-    becomes a CSV file a day with the same texts in its cells.
+
+def _printable(name: str) -> str:
+    """Return a name as a key can hold it: no line breaks, no bytes that are no text."""
+    return _UNPRINTABLE.sub(
+        lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogateescape")), name
+    )
+
+
+def _whole(path: Path, quiet_s: float) -> bytes:
+    """Read a file once it is quiet.
+
+    Raises:
+        ConfigError: it cannot be read.
+        DataError: it does not stop changing.
     """
+    shown = ascii(str(path))[1:-1] if _UNPRINTABLE.search(str(path)) else str(path)
+    if path.is_symlink():
+        raise ConfigError(f"{shown}: is a symbolic link, and those are not followed; land the file itself")
+    deadline = time.monotonic() + _PATIENCE_S
     try:
-        table, headers = read_rows(data, source)
-    except UndecodableObject:
-        yield received, name, data
-        return
-    codes, _, times = times_of(table, headers, source)
-    days = times.day[codes]
-    found = np.unique(days[days != clock.NO_TIME]).tolist()
-    if len(found) <= 1:
-        yield (day_of(found[0]) if found else received), name, data
-        return
-    plain, mapping = formats.unzipped(data), source.mapping
-    day_of_line = np.full(int(table.lines.max()) + 1, clock.NO_TIME, np.int64)
-    day_of_line[table.lines] = days
-    if formats.is_container(plain):
-        parts = _by_row(read_table(plain, mapping), day_of_line, mapping)
-        name += ".csv"
-    else:
-        text = plain if b"\0" not in plain else _MARK + encodings.to_utf8(plain, mapping.encodings)
-        parts = _by_line(text, day_of_line[1:], mapping.skip_lines)
-        name = name.removesuffix(".gz") if plain is not data else name
-    for day, part in parts:
-        yield day_of(day), name, part
-
-
-def _carried(days: np.ndarray) -> np.ndarray:
-    """Give rows without a time the day of the row before; at the top, of the first that has one."""
-    known = days != clock.NO_TIME
-    last = np.maximum.accumulate(np.where(known, np.arange(len(days)), -1))
-    return days[np.where(last >= 0, last, np.argmax(known))]
-
-
-def _by_line(data: bytes, known: np.ndarray, skipped: int) -> Iterator[tuple[int, bytes]]:
-    """Yield a day and the header with the lines of that day, as they stand in the file."""
-    lines = data.split(b"\n")
-    ended = not lines[-1]
-    if ended:
-        lines.pop()
-    days = np.full(len(lines), clock.NO_TIME, np.int64)
-    days[: len(known)] = known
-    header = next(i for i, line in enumerate(lines) if i >= skipped and line.strip(_MARK + b" \r\t"))
-    days, body = _carried(days[header + 1 :]), lines[header + 1 :]
-    for day in np.unique(days).tolist():
-        places = np.flatnonzero(days == day)
-        part = [*lines[: header + 1], *(body[i] for i in places)]
-        complete = ended or int(places[-1]) != len(body) - 1
-        yield day, b"\n".join(part) + (b"\n" if complete else b"")
-
-
-def _by_row(table: TextTable, day_of_line: np.ndarray, mapping: FileMapping) -> Iterator[tuple[int, bytes]]:
-    """Yield a day and the rows of that day as a CSV file that the same mapping reads."""
-    cells = pa.table({name: column.cast(pa.string()) for name, column in table.columns.items()})
-    days = _carried(day_of_line[table.lines])
-    options = pacsv.WriteOptions(delimiter=mapping.separator)
-    for day in np.unique(days).tolist():
-        sink = pa.BufferOutputStream()
-        pacsv.write_csv(cells.filter(pa.array(days == day)), sink, options)
-        yield day, _MARK + b"\n" * mapping.skip_lines + sink.getvalue().to_pybytes()
+        while True:
+            before = path.stat()
+            quiet = time.time() - before.st_mtime >= quiet_s
+            if quiet or quiet_s == 0:
+                data = path.read_bytes()
+                after = path.stat()
+                if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
+                    return data
+            if time.monotonic() > deadline:
+                raise DataError(f"{shown}: is still being written; land it when it is whole")
+            time.sleep(min(quiet_s, 0.5))
+    except OSError as error:
+        raise ConfigError(f"{shown}: cannot be read ({error.strerror})") from error

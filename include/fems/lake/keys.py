@@ -7,8 +7,11 @@ from fems.contracts.grains import ORIGINALS
 from fems.registry.plant import Feed
 
 RAW_KEY = re.compile(
-    r"^raw/(?P<feed>[^/]+)/factory=(?P<factory>[^/]+)/date=(?P<date>\d{4}-\d{2}-\d{2})/(?P<name>.+)$"
+    r"^raw/(?P<feed>[^/]+)/factory=(?P<factory>[^/]+)/date=(?P<date>\d{4}-\d{2}-\d{2})/(?P<name>.+)$", re.DOTALL
 )
+
+DELIVERED_KEY = re.compile(r"^raw/[^/]+/factory=[^/]+/delivered/")
+"""A file as it was delivered, whole, beside the objects of its days."""
 
 
 def raw_key(feed: Feed, factory_id: str, day: date, name: str) -> str:
@@ -20,6 +23,11 @@ def table_folder(feed: Feed, table: str, factory_id: str) -> str:
     """Return the folder of a factory's tables of a kind; the underscore keeps what is no grain out of readers' way."""
     name = f"_{table}" if table == ORIGINALS else f"grain={table}"
     return f"processed/{feed}/{name}/factory={factory_id}/"
+
+
+def delivered_key(feed: Feed, factory_id: str, digest: str, name: str) -> str:
+    """Return the key of a file as it was delivered, for one that was cut into days other than between lines."""
+    return f"raw/{feed}/factory={factory_id}/delivered/{digest}/{name}"
 
 
 def processed_key(feed: Feed, table: str, factory_id: str, month: str, fingerprint: str) -> str:

@@ -48,6 +48,8 @@ class Lake:
         found = []
         for item in self.store.list(f"raw/{feed}/factory={factory_id}/"):
             match = keys.RAW_KEY.match(item.key)
+            if keys.DELIVERED_KEY.match(item.key):
+                continue  # the whole of a file that was cut into days
             if match:
                 try:
                     day = date.fromisoformat(match["date"])

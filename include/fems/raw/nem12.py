@@ -51,18 +51,18 @@ def read(body: bytes) -> TextTable:
     cells: dict[tuple[str, str], tuple[int, dict[str, str]]] = {}
     registers: dict[str, None] = {}
     bad: list[BadLine] = []
-    for line, nmi, register, times, values in _days(lines, bad):
-        registers[register] = None
+    for line, nmi, register, times, values in _days(lines, registers, bad):
         for time, value in zip(times, values, strict=True):
             cells.setdefault((nmi, time), (line, {}))[1][register] = value
     if not cells and not bad:
         raise UndecodableObject("the NEM12 file has no day of values")
     drawn = [name for name in registers if name.startswith("E")]
+    alone = {"used_kwh": drawn[0]} if len(drawn) == 1 else {}
     rows = [
-        {"timestamp": time, "sensor_id": nmi, **values, **({"used_kwh": values.get(drawn[0], "")} if len(drawn) == 1 else {})}
+        {"timestamp": time, "sensor_id": nmi, **values, **{name: values.get(own, "") for name, own in alone.items()}}
         for (nmi, time), (_, values) in cells.items()
     ]
-    header = ["timestamp", "sensor_id", *registers, *(["used_kwh"] if len(drawn) == 1 else [])]
+    header = ["timestamp", "sensor_id", *registers, *alone]
     columns = {
         name: pa.chunked_array([pa.array([row.get(name, "") for row in rows], pa.string())]) for name in header
     }
@@ -70,14 +70,20 @@ def read(body: bytes) -> TextTable:
     return TextTable(columns, numbers, bad, header=tuple(header), delimiter=",")
 
 
-def _days(lines: list[str], bad: list[BadLine]) -> Iterator[tuple[int, str, str, list[str], list[str]]]:
-    """Yield line, meter point, register, times and values of each day; what cannot be told is put into `bad`."""
+def _days(
+    lines: list[str], registers: dict[str, None], bad: list[BadLine]
+) -> Iterator[tuple[int, str, str, list[str], list[str]]]:
+    """Yield line, meter point, register, times and values of each day.
+
+    The registers that there are and the records that cannot be read are put into `registers` and `bad`.
+    """
     stream: _Stream | None = None
     for number, fields in enumerate(csv.reader(lines), start=1):
         try:
             if fields[:1] == ["200"]:
                 stream = None
                 stream = _stream(fields)
+                registers[stream.register] = None
             elif fields[:1] == ["300"]:
                 if stream is None:
                     raise ValueError("no record 200 that can be used stands above it")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -57,6 +58,7 @@ class Factory(_Strict):
         None,
         description="sensor ID of the whole factory's meter, where there is one: the machines are compared with it",
     )
+    since: date = Field(date(2000, 1, 1), description="first day of which there can be measurements")
     timezone: str = "Asia/Seoul"
     country: str = Field("KR", description="ISO 3166 code: whose public holidays it keeps")
     shifts: Literal["continuous", "two_shift", "day_shift"] = "two_shift"
