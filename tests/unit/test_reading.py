@@ -14,6 +14,7 @@ from fems.errors import ConfigError
 from fems.raw.decode import decode, decode_all
 from fems.raw.decoded import DecodedObject
 from fems.raw.fast import plain
+from fems.raw.one_meter import without_mixed_meters
 from fems.registry.book import load_book
 from fems.registry.feed import FactoryFeed
 from fems.registry.mapping import FileMapping
@@ -510,3 +511,25 @@ def green_button(watt_hours: list[int]) -> str:
 def test_the_text_reader_is_tested_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plain, "reader", lambda: None)
     assert used(read(hours([1, 2]), feed(columns=COLUMNS))) == [1, 2]
+
+
+class TestOneMeter:
+    def files(self, *texts: str, **mapping: object) -> list[DecodedObject]:
+        source = feed(columns=COLUMNS, **mapping)
+        decoded = [read(text, source, name=f"{i}.csv") for i, text in enumerate(texts)]
+        return without_mixed_meters(decoded, source)
+
+    def test_two_files_with_other_values_under_one_constant_sensor_are_refused(self) -> None:
+        one, other = self.files(hours(list(range(24))), hours([i + 0.5 for i in range(24)]))
+        assert (len(one.starts), len(other.starts), one.read, other.read) == (0, 0, 24, 24)
+        assert "are they of two meters?" in reasons(one) and len(other.quarantined) == 24
+
+    def test_a_correction_and_a_repetition_stand(self) -> None:
+        rows = list(range(24))
+        for second in (rows, [99, *rows[1:]], [*rows[:12], *(i + 7 for i in range(12))]):
+            one, other = self.files(hours(rows), hours(second))
+            assert len(one.starts) == len(other.starts) == 24
+
+    def test_a_pattern_says_that_all_are_of_one_meter(self) -> None:
+        one, other = self.files(hours(list(range(24))), hours([i + 0.5 for i in range(24)]), file_name=".")
+        assert len(one.starts) == len(other.starts) == 24

@@ -13,6 +13,7 @@ import typer
 from rich.table import Table
 
 from fems.cli import forecast as cli_forecast
+from fems.cli import inspect as cli_inspect
 from fems.cli import model as cli_model
 from fems.cli import monitor as cli_monitor
 from fems.cli import quality as cli_quality
@@ -283,6 +284,7 @@ def quarantine(
 
 
 for command in (
+    cli_inspect.inspect,
     cli_forecast.forecast,
     cli_forecast.report,
     cli_model.backtest,

@@ -14,7 +14,7 @@ from fems.errors import ConfigError, DataError
 from fems.lake.keys import delivered_key, raw_key
 from fems.lake.lake import Lake
 from fems.lake.store import FolderStore
-from fems.raw.split import Part, split
+from fems.raw.split import split
 from fems.registry.book import Book
 from fems.registry.feed import FactoryFeed
 from fems.registry.plant import Plant
@@ -108,8 +108,8 @@ def land_file(
 
     Each day's object gets the header and the rows whose time falls in that day, as they stand in the file; a row whose
     time cannot be read stays with the row before it, so that ingest can say what is wrong with it. A file that cannot
-    be read at all lands whole under the day it was received, and so do rows of a day that cannot be: ingest
-    quarantines them. A file that was cut other than between lines is kept whole as well, under delivered/.
+    be read at all lands whole under the day it was received. Rows of a day that cannot be stay with the row before them,
+    too: they are outside their object's day, and ingest quarantines them. A file that was cut other than between lines is kept whole as well, under delivered/.
 
     Args:
         lake: where to.
@@ -131,11 +131,9 @@ def land_file(
     first, last = plant.factory(factory_id).since, (today or received) + _AHEAD
     parts: dict[str, bytes] = {}
     cut = False
-    for part in split(data, _printable(name or path.name), source):
-        key = raw_key(book.feed, factory_id, _day(part, first, last, received), part.name)
-        if key in parts:  # two days that cannot be
-            key = raw_key(book.feed, factory_id, received, f"{part.day}-{part.name}")
-        parts[key] = part.data
+    for part in split(data, _printable(name or path.name), source, first, last):
+        day = received if part.day is None else day_of(part.day)
+        parts[raw_key(book.feed, factory_id, day, part.name)] = part.data
         cut = cut or part.cut
     folder = f"raw/{book.feed}/factory={factory_id}/"
     stored = set(lake.store.keys(folder))
@@ -149,13 +147,6 @@ def land_file(
     for key in new:
         lake.store.put(key, parts[key])
     return Landed(len(new), len(parts) - len(new))
-
-
-def _day(part: Part, first: date, last: date, received: date) -> date:
-    if part.day is None:
-        return received
-    day = day_of(part.day)
-    return day if first <= day <= last else received
 
 
 def _printable(name: str) -> str:

@@ -12,6 +12,7 @@ from fems.errors import LostRows
 from fems.process import aggregate, flags, grid, judge
 from fems.process.originals import originals
 from fems.raw.decoded import DecodedObject, quarantine_frame
+from fems.raw.one_meter import without_mixed_meters
 from fems.registry.book import Book
 from fems.registry.feed import FactoryFeed
 
@@ -56,6 +57,7 @@ def process(objects: list[DecodedObject], source: FactoryFeed, first: date, last
         LostRows: rows read are not rows published, quarantined and dropped. A bug; nothing may be published.
     """
     book = source.book
+    objects = without_mixed_meters(objects, source)
     begin = max(min([first, *(d.raw.day for d in objects)]), first - timedelta(days=book.lookback_days))
     axis = grid.time_axis(begin, last, source.zone, source.grain_minutes)
     placed_grid, placed = grid.place(objects, axis, len(source.sensors), len(book.columns))

@@ -3,9 +3,11 @@
 import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 
+from fems.calendar import day_number
 from fems.errors import UndecodableObject
 from fems.raw import clock, encodings, formats, split_containers
 from fems.raw.decode import read_rows
@@ -22,7 +24,7 @@ class Part:
     """The part of a file that is of one day.
 
     Attributes:
-        day: days since 1970; None for a file without a time.
+        day: days since 1970; None for a file without a time that can be.
         name: what to call it.
         data: its bytes.
         cut: whether they are not the file's own bytes, or lines of it.
@@ -34,8 +36,10 @@ class Part:
     cut: bool = False
 
 
-def split(data: bytes, name: str, source: FactoryFeed) -> Iterator[Part]:
+def split(data: bytes, name: str, source: FactoryFeed, first: date, last: date) -> Iterator[Part]:
     """Yield the parts of a file, a day each.
+
+    A row of a day that cannot be (before `first`, after `last`) stays with the row before it, as one without a time.
 
     A file whose rows are all of one day stays as it is, and so does one that cannot be read. A longer text is cut
     between its lines, whose bytes stay the file's own (UTF-16 and compressed text become UTF-8). A workbook, a Parquet
@@ -49,6 +53,8 @@ def split(data: bytes, name: str, source: FactoryFeed) -> Iterator[Part]:
     feed = source.for_file(name) or source
     mapping = in_format(feed.mapping)
     days_of = [_days_of_lines(rows, feed) for rows in sheets]
+    for known in days_of:
+        known[(known < day_number(first)) | (known > day_number(last))] = clock.NO_TIME
     days = np.unique(np.concatenate([days[days != clock.NO_TIME] for days in days_of])).tolist()
     if len(days) <= 1:
         yield Part(days[0] if days else None, name, data)
@@ -64,8 +70,8 @@ def split(data: bytes, name: str, source: FactoryFeed) -> Iterator[Part]:
             yield Part(day, bare, part, cut=True)
     elif plain.startswith(formats.ZIP):
         by_sheet = {rows.sheet or "": known for rows, known in zip(sheets, days_of, strict=True)}
-        first = {rows.sheet or "": _first_row(rows) for rows in sheets}
-        for day, part in split_containers.of_workbook(plain, by_sheet, first, days):
+        begins = {rows.sheet or "": _first_row(rows) for rows in sheets}
+        for day, part in split_containers.of_workbook(plain, by_sheet, begins, days):
             yield Part(day, bare, part, cut=True)
     else:
         text = plain if b"\0" not in plain else _MARK + encodings.to_utf8(plain, mapping.encodings)

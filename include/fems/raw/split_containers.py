@@ -34,7 +34,7 @@ def of_parquet(data: bytes, days: np.ndarray) -> Iterator[tuple[int, bytes]]:
     table = pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts).read(use_threads=False)
     for day in np.unique(days).tolist():
         out = io.BytesIO()
-        pq.write_table(table.filter(pa.array(days == day)), out)
+        pq.write_table(table.filter(pa.array(days == day)).cast(schema), out)
         yield day, out.getvalue()
 
 
@@ -134,7 +134,7 @@ def of_green_button(data: bytes, zone: str, wanted: list[int]) -> Iterator[tuple
     Args:
         data: the XML.
         zone: of the factory, whose days these are.
-        wanted: the days.
+        wanted: the days; a reading of another one goes into the first day's.
     """
     from xml.etree.ElementTree import tostring
 
@@ -146,7 +146,7 @@ def of_green_button(data: bytes, zone: str, wanted: list[int]) -> Iterator[tuple
         for block in root.iter(f"{espi}IntervalBlock"):
             for reading in list(block.findall(f"{espi}IntervalReading")):
                 start = reading.findtext(f"{espi}timePeriod/{espi}start") or ""
-                of_day = start.isdigit() and datetime.fromtimestamp(int(start), ZoneInfo(zone)).date()
-                if not of_day or day_number(of_day) != day:
+                own = day_number(datetime.fromtimestamp(int(start), ZoneInfo(zone)).date())
+                if (own if own in wanted else wanted[0]) != day:
                     block.remove(reading)
         yield day, tostring(root, encoding="utf-8", xml_declaration=True)
