@@ -160,7 +160,7 @@ def test_cells_of_a_workbook_of_many_days_stay_what_they_are(lake: Lake, tmp_pat
     assert land_file(lake, registry, BOOK, "F", path, RECEIVED).kept == 2, "the same file gives the same bytes"
     decoded = [decode(o, lake.store.get(o.key), FactoryFeed.of(registry, BOOK, "F")) for o in lake.raw_objects("meter", "F")]
     assert [d.values[0].tolist() for d in decoded] == [[1.234], [1.5]]
-    assert [b.line for b in decoded[0].quarantined] == [4, 1]
+    assert [b.line for b in decoded[0].quarantined] == [1, 4]
 
 
 def test_parquet_of_many_days_keeps_its_types(lake: Lake, tmp_path: Path) -> None:

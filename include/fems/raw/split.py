@@ -70,7 +70,7 @@ def split(data: bytes, name: str, source: FactoryFeed, first: date, last: date) 
             yield Part(day, bare, part, cut=True)
     elif plain.startswith(formats.ZIP):
         by_sheet = {rows.sheet or "": known for rows, known in zip(sheets, days_of, strict=True)}
-        begins = {rows.sheet or "": _first_row(rows) for rows in sheets}
+        begins = {rows.sheet or "": int(rows.lines.min(initial=2**31 - 1)) for rows in sheets}
         for day, part in split_containers.of_workbook(plain, by_sheet, begins, days):
             yield Part(day, bare, part, cut=True)
     else:
@@ -81,7 +81,7 @@ def split(data: bytes, name: str, source: FactoryFeed, first: date, last: date) 
 
 
 def _first_row(rows: TypedRows) -> int:
-    """Return the line of the first row, counted from 1; what stands above it is the header."""
+    """Return the line of a text's first row, counted from 1; what stands above it is the header."""
     return min([int(rows.lines.min(initial=2**31 - 1)), *(bad.line for bad in rows.bad)])
 
 
@@ -91,8 +91,7 @@ def _days_of_lines(rows: TypedRows, source: FactoryFeed) -> np.ndarray:
     # a time that a change of the clocks repeats has a day all the same
     local = np.where(times.wall == clock.NO_TIME, clock.NO_TIME, times.wall // 86_400)
     days = np.where(times.day == clock.NO_TIME, np.where(times.near_change, local, clock.NO_TIME), times.day)
-    lines = np.append(rows.lines, [bad.line for bad in rows.bad]).astype(np.int64)
-    known = np.full(int(lines.max(initial=0)) + 1, clock.NO_TIME, np.int64)
+    known = np.full(int(rows.lines.max(initial=0)) + 1, clock.NO_TIME, np.int64)
     np.maximum.at(known, rows.lines, days[rows.times.codes])
     return known
 
