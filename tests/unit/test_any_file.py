@@ -67,7 +67,11 @@ def files(draw: st.DrawFn) -> Written:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     meters = draw(st.sampled_from([("x-M01",), ("x-M01", "x-M02")]))
     # three decimals, never the same twice: what repeats would be taken for stuck
-    truth = {(m, s): round(float(rng.uniform(4, 9)) + i % 7 * 0.001, 3) for m in meters for i, s in enumerate(starts)}
+    truth = {
+        (m, s): round(float(rng.uniform(4, 9)) + i % 7 * 0.001, 3)
+        for m in meters
+        for i, s in enumerate(starts)
+    }
     gone = set()
     if draw(st.booleans()):
         at = draw(st.integers(0, len(starts) - 6))
@@ -107,16 +111,20 @@ def files(draw: st.DrawFn) -> Written:
     elif order == "meter":
         rows.sort(key=lambda row: row[-2])
     mapping: dict[str, Any] = {
-        "columns": {"timestamp": ["day", "clock"] if two_columns else "time", "sensor_id": "meter", "used_kwh": value_header},
+        "columns": {"timestamp": "time", "sensor_id": "meter", "used_kwh": value_header},
         "time_marks": marks,
-    }  # fmt: skip
+    }
+    if two_columns:
+        mapping["columns"]["timestamp"] = ["day", "clock"]
     if not told_in_header:
         mapping["units"] = {"used_kwh": unit}
     if draw(st.booleans()):
         mapping["decimal"] = decimal
     if offset == "none":
         mapping["time_format"] = form
-    data, name = (_workbook(head, rows, draw), "f.xlsx") if how == "workbook" else (_text(head, rows, draw), "f.csv")
+    data, name = (
+        (_workbook(head, rows, draw), "f.xlsx") if how == "workbook" else (_text(head, rows, draw), "f.csv")
+    )
     return Written(data, name, mapping, zone, grain, truth, first, first + timedelta(days=days - 1))
 
 
@@ -125,7 +133,9 @@ def _text(head: list[str], rows: list[list[str]], draw: st.DrawFn) -> bytes:
     lines = ["Report", ""] if draw(st.booleans()) else []
     end = d if draw(st.booleans()) else ""
     lines += [d.join(head), *(d.join(row) + end for row in rows)]
-    return (draw(st.sampled_from(["\n", "\r\n"])).join(lines) + "\n").encode(draw(st.sampled_from(["utf-8", "utf-16"])))
+    return (draw(st.sampled_from(["\n", "\r\n"])).join(lines) + "\n").encode(
+        draw(st.sampled_from(["utf-8", "utf-16"]))
+    )
 
 
 def _workbook(head: list[str], rows: list[list[str]], draw: st.DrawFn) -> bytes:
@@ -146,17 +156,21 @@ def _workbook(head: list[str], rows: list[list[str]], draw: st.DrawFn) -> bytes:
 
 
 def published(written: Written) -> tuple[dict[tuple[str, int], float], int]:
-    """Land and process a file as the flows do; return what is published as measured, and how many rows and values are told of."""
+    """Land and process a file as the flows do.
+
+    Returns what is published as measured, and how many rows and values the run tells of.
+    """
     machines = {f"E{i}": {"name": "M", "kind": "line", "sensor": f"x-M0{i}"} for i in (1, 2)}
     factory = {"name": "F", "name_ko": "F", "timezone": written.zone, "grain": {"meter": written.grain}}
-    plant = Plant.model_validate(
-        {"mappings": {"m": written.mapping}, "factories": {"x": {**factory, "mapping": {"meter": "m"}, "equipment": machines}}}
-    )  # fmt: skip
+    factory |= {"mapping": {"meter": "m"}, "equipment": machines}
+    plant = Plant.model_validate({"mappings": {"m": written.mapping}, "factories": {"x": factory}})
     source = FactoryFeed.of(plant, BOOK, "x")
     objects = []
     for part in split(written.data, written.name, source, date(2000, 1, 1), date(2100, 1, 1)):
         day = written.last if part.day is None else date(1970, 1, 1) + timedelta(days=part.day)
-        objects.append((RawObject(f"raw/meter/factory=x/date={day}/{part.name}", "e", len(part.data), day), part.data))
+        objects.append(
+            (RawObject(f"raw/meter/factory=x/date={day}/{part.name}", "e", len(part.data), day), part.data)
+        )
     partition = process(decode_all(sorted(objects), source), source, written.first, written.last)
     table = partition.tables["native"].to_pandas()
     table = table[table["flag"].isin(["measured", "retyped"])]
@@ -173,7 +187,9 @@ def published(written: Written) -> tuple[dict[tuple[str, int], float], int]:
 @pytest.mark.parametrize("reader", ["compiled", "text"])
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(written=files())
-def test_the_published_energy_is_the_truth_or_the_run_says_what_is_missing(reader: str, written: Written) -> None:
+def test_the_published_energy_is_the_truth_or_the_run_says_what_is_missing(
+    reader: str, written: Written
+) -> None:
     kept, plain.reader = plain.reader, (plain.reader if reader == "compiled" else lambda: None)
     try:
         values, told = published(written)

@@ -61,7 +61,11 @@ def cases() -> list[Any]:
     marks = {
         name: pytest.mark.xfail(strict=True, reason=f"processing: {why}") for name, why in PROCESSING.items()
     }
-    folders = sorted(path for path in CASES.iterdir() if (path / "expected.json").exists()) if CASES.is_dir() else []
+    folders = (
+        sorted(path for path in CASES.iterdir() if (path / "expected.json").exists())
+        if CASES.is_dir()
+        else []
+    )
     names = {folder: folder.name.partition("-")[2] for folder in folders}
     return [pytest.param(folder, id=name, marks=marks.get(name, ())) for folder, name in names.items()]
 

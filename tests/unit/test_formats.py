@@ -286,7 +286,10 @@ def long_lines() -> bytes:
         (long_lines(), "line of more than"),
         (b"a," * 20_000 + b"b\n", "more than 10,000 columns"),
         (workbook([["a", "b"], ["x" * 32_767, 1], [1, 2]]).replace(b"x", b"x"), None),
-        (parquet(a=pa.array(["y" * 200_000] * 50_000).dictionary_encode(), b=[1] * 50_000), "32,767 characters"),
+        (
+            parquet(a=pa.array(["y" * 200_000] * 50_000).dictionary_encode(), b=[1] * 50_000),
+            "32,767 characters",
+        ),
         (parquet(a=pa.array(["y" * 200_000]), b=[1]), "32,767 characters"),
         (parquet(**{f"c{i}": [1] for i in range(10_001)}), "more than 10,000 columns"),
     ],
@@ -388,3 +391,10 @@ def test_no_line_is_lost(lines: list[str], end: str) -> None:
 def test_a_header_that_stands_twice_is_left_out() -> None:
     table = read("a,b,a\n1,2,3\n")
     assert rows_of(table) == [["b"], ["2"]] and table.header == ("a", "b", "a")
+
+
+def test_parquet_texts_that_are_no_text_are_refused() -> None:
+    good = parquet(a=["abcde" * 3], b=[1])
+    assert good.count(b"abcdeabcdeabcde") >= 1
+    with pytest.raises(UndecodableObject, match="Parquet file cannot be read"):
+        read(good.replace(b"abcdeabcdeabcde", b"abcdeabc\xc5eabcde"))

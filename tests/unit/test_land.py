@@ -157,15 +157,22 @@ def test_cells_of_a_workbook_of_many_days_stay_what_they_are(lake: Lake, tmp_pat
     [whole] = [key for key in lake.store.keys("raw/") if "/delivered/" in key]
     assert lake.store.get(whole) == path.read_bytes()
     assert [o.day.day for o in lake.raw_objects("meter", "F")] == [4, 5]
-    assert land_file(lake, registry, BOOK, "F", path, RECEIVED).kept == 2, "the same file gives the same bytes"
-    decoded = [decode(o, lake.store.get(o.key), FactoryFeed.of(registry, BOOK, "F")) for o in lake.raw_objects("meter", "F")]
+    assert land_file(lake, registry, BOOK, "F", path, RECEIVED).kept == 2, (
+        "the same file gives the same bytes"
+    )
+    decoded = [
+        decode(o, lake.store.get(o.key), FactoryFeed.of(registry, BOOK, "F"))
+        for o in lake.raw_objects("meter", "F")
+    ]
     assert [d.values[0].tolist() for d in decoded] == [[1.234], [1.5]]
     assert [b.line for b in decoded[0].quarantined] == [1, 4]
 
 
 def test_parquet_of_many_days_keeps_its_types(lake: Lake, tmp_path: Path) -> None:
     times = pa.array([datetime(2025, 3, d, 0, 15) for d in (4, 5, 5)], pa.timestamp("us"))  # noqa: DTZ001
-    table = pa.table({"timestamp": times, "sensor_id": ["F-M01", "F-M01", "F-M02"], "used_kwh": [1.234, 2, 3]})
+    table = pa.table(
+        {"timestamp": times, "sensor_id": ["F-M01", "F-M01", "F-M02"], "used_kwh": [1.234, 2, 3]}
+    )
     pq.write_table(table, tmp_path / "m.parquet")
     land_file(lake, wide_plant(decimal=","), BOOK, "F", tmp_path / "m.parquet", RECEIVED)
     second = lake.store.get("raw/meter/factory=F/date=2025-03-05/m.parquet")

@@ -25,7 +25,9 @@ BOOK = load_book(settings().definitions_dir, "meter")
 DAY = date(2024, 3, 4)
 
 
-def feed(zone: str = "Asia/Seoul", grain: str = "1h", *, more: tuple[dict, ...] = (), **mapping: object) -> FactoryFeed:
+def feed(
+    zone: str = "Asia/Seoul", grain: str = "1h", *, more: tuple[dict, ...] = (), **mapping: object
+) -> FactoryFeed:
     mapping.setdefault("constants", {"sensor_id": "x-M01"})
     names = ["m", *(f"m{i}" for i in range(len(more)))]
     plant = Plant.model_validate(
@@ -48,9 +50,7 @@ def feed(zone: str = "Asia/Seoul", grain: str = "1h", *, more: tuple[dict, ...] 
     return FactoryFeed.of(plant, BOOK, "x")
 
 
-def read(
-    data: str | bytes, source: FactoryFeed, day: date = DAY, name: str = "a.csv"
-) -> DecodedObject:
+def read(data: str | bytes, source: FactoryFeed, day: date = DAY, name: str = "a.csv") -> DecodedObject:
     """Decode with the compiled reader and with the readers of text: the same comes out."""
     data = data.encode() if isinstance(data, str) else data
     raw = RawObject(f"raw/meter/factory=x/date={day}/{name}", "e", len(data), day)
@@ -69,7 +69,9 @@ def used(decoded: DecodedObject, sensor: int = 0, column: int = 0) -> list[float
 
 
 def local(decoded: DecodedObject, zone: str = "Asia/Seoul") -> list[str]:
-    return [f"{datetime.fromtimestamp(s, ZoneInfo(zone)):%m-%d %H:%M%z}" for s in sorted(decoded.starts.tolist())]
+    return [
+        f"{datetime.fromtimestamp(s, ZoneInfo(zone)):%m-%d %H:%M%z}" for s in sorted(decoded.starts.tolist())
+    ]
 
 
 def reasons(decoded: DecodedObject) -> str:
@@ -96,12 +98,16 @@ class TestUnits:
         source = feed(grain=grain, columns=COLUMNS, units={"used_kwh": unit})
         assert used(read("time,kwh\n2024-03-04 00:00,1500\n", source)) == [kwh]
 
-    @pytest.mark.parametrize("header", ["Active power (kW)", "power [kW]", "power_kw", "Leistung, kW", "load kW"])
+    @pytest.mark.parametrize(
+        "header", ["Active power (kW)", "power [kW]", "power_kw", "Leistung, kW", "load kW"]
+    )
     def test_the_header_names_it(self, header: str) -> None:
         source = feed(grain="15min", columns={"timestamp": "time", "used_kwh": header}, delimiter=";")
         assert used(read(f"time;{header}\n2024-03-04 00:00;100\n", source)) == [25]
 
-    @pytest.mark.parametrize("header", ["phase_a", "Verbrauch", "kwh", "meter a", "W", "Strom (gesamt)", "Halle MW"])
+    @pytest.mark.parametrize(
+        "header", ["phase_a", "Verbrauch", "kwh", "meter a", "W", "Strom (gesamt)", "Halle MW"]
+    )
     def test_what_is_no_unit_is_none(self, header: str) -> None:
         source = feed(grain="15min", columns={"timestamp": "time", "used_kwh": header})
         assert used(read(f"time,{header}\n2024-03-04 00:00,100\n", source)) == [100]
@@ -143,7 +149,12 @@ class TestUnits:
 class TestDecimalMarks:
     def test_one_number_proves_the_mark_of_its_column(self) -> None:
         source = feed(columns=COLUMNS)
-        assert used(read(hours(["0,763", "1,710", "2.345,5", "1.234"], ";"), source)) == [0.763, 1.71, 2345.5, 1234]
+        assert used(read(hours(["0,763", "1,710", "2.345,5", "1.234"], ";"), source)) == [
+            0.763,
+            1.71,
+            2345.5,
+            1234,
+        ]
 
     def test_another_column_proves_it(self) -> None:
         source = feed(columns={**COLUMNS, "current_a": "a"})
@@ -165,8 +176,20 @@ class TestDecimalMarks:
         assert values[:2] == [0.5, 0.25] and np.isnan(values[2:4]).all() and values[4] == 7
 
     def test_numbers_of_a_workbook_are_what_they_are_and_its_texts_are_not(self) -> None:
-        data = workbook({"A": [["time", "kwh"], *([datetime(2024, 3, 4, i), v] for i, v in enumerate([5.357, "1,234", 12]))]})  # noqa: DTZ001
+        data = workbook(
+            {
+                "A": [
+                    ["time", "kwh"],
+                    *([at(i), v] for i, v in enumerate([5.357, "1,234", 12])),
+                ]
+            }
+        )
         assert used(read(data, feed(columns=COLUMNS, decimal=","))) == [5.357, 1.234, 12]
+
+
+def at(hour: int) -> datetime:
+    """A workbook's time has no zone."""
+    return datetime(2024, 3, 4, hour)  # noqa: DTZ001
 
 
 def workbook(sheets: dict[str, list[list[object]]], hidden: tuple[str, ...] = ()) -> bytes:
@@ -183,7 +206,7 @@ def workbook(sheets: dict[str, list[list[object]]], hidden: tuple[str, ...] = ()
 
 
 def sheet(first: int, values: list[object]) -> list[list[object]]:
-    return [["time", "kwh"], *([datetime(2024, 3, 4, first + i), v] for i, v in enumerate(values))]  # noqa: DTZ001
+    return [["time", "kwh"], *([at(first + i), v] for i, v in enumerate(values))]
 
 
 class TestSheets:
@@ -196,7 +219,9 @@ class TestSheets:
         decoded = read(data, feed(columns=COLUMNS))
         assert used(decoded) == [1, 2, 3, 4]
         assert decoded.read == 4 + 2 + 2 == 4 + len(decoded.quarantined)
-        assert "'Cover' is not read" in reasons(decoded) and "'old' is not read: it is hidden" in reasons(decoded)
+        assert "'Cover' is not read" in reasons(decoded) and "'old' is not read: it is hidden" in reasons(
+            decoded
+        )
 
     def test_those_that_are_named_are_read_and_no_other(self) -> None:
         data = workbook({"A": sheet(0, [1]), "B": sheet(1, [2])}, hidden=("B",))
@@ -205,11 +230,17 @@ class TestSheets:
         assert "no sheet 'C' (it has: A, B)" in reasons(read(data, feed(columns=COLUMNS, sheets=["C"])))
 
     def test_dates_of_a_workbook_in_every_form(self) -> None:
-        rows = [["time", "kwh"], [45355 + 1 / 24, 1], [datetime(2024, 3, 4, 2), 2], ["2024-03-04 03:00", 3], ["45355.1666666667", 4]]  # noqa: DTZ001
+        rows = [
+            ["time", "kwh"],
+            [45355 + 1 / 24, 1],
+            [at(2), 2],
+            ["2024-03-04 03:00", 3],
+            ["45355.1666666667", 4],
+        ]
         assert used(read(workbook({"A": rows}), feed(columns=COLUMNS))) == [1, 2, 3, 4]
 
     def test_a_date_and_a_time_in_two_columns(self) -> None:
-        cells = [["d", "t", "kwh"], [datetime(2024, 3, 4), timedelta(hours=1), 1], [date(2024, 3, 4), datetime(2024, 1, 1, 2).time(), 2],  # noqa: DTZ001
+        cells = [["d", "t", "kwh"], [at(0), timedelta(hours=1), 1], [date(2024, 3, 4), at(2).time(), 2],
                  [date(2024, 3, 4), 0.125, 3], ["2024-03-04", "04:00", 4]]  # fmt: skip
         source = feed(columns={"timestamp": ["d", "t"], "used_kwh": "kwh"})
         assert local(read(workbook({"A": cells}), source)) == [f"03-04 0{i}:00+0900" for i in (1, 2, 3, 4)]
@@ -247,7 +278,9 @@ class TestHeaders:
         decoded = read(text, feed(grain="15min", constants={}, layout="wide", wide=wide))
         assert used(decoded, 0) == [1] and used(decoded, 1) == [2]
         other = {"pump (kW)": "x-M01/used_kwh", "press (MW)": "x-M02/used_kwh"}
-        decoded = read(text.replace("press (kW)", "press (MW)"), feed(constants={}, layout="wide", wide=other))
+        decoded = read(
+            text.replace("press (kW)", "press (MW)"), feed(constants={}, layout="wide", wide=other)
+        )
         assert "different units: MW, kW" in reasons(decoded)
 
     def test_titles_comments_and_trailing_delimiters(self) -> None:
@@ -300,14 +333,22 @@ class TestTimes:
     @pytest.mark.parametrize(
         ("form", "text", "utc_hour"),
         [
-            *(("%Y-%m-%dT%H:%M:%SZ", "2024-03-04T05:00:00Z", 5), ("%Y-%m-%d %H:%M UTC", "2024-03-04 05:00 UTC", 5)),
-            *(("%Y-%m-%d %H:%M %Z", "2024-03-04 05:00 CEST", 3), ("%Y-%m-%d %H:%M %Z", "2024-03-04 15:00 KST", 6)),
+            *(
+                ("%Y-%m-%dT%H:%M:%SZ", "2024-03-04T05:00:00Z", 5),
+                ("%Y-%m-%d %H:%M UTC", "2024-03-04 05:00 UTC", 5),
+            ),
+            *(
+                ("%Y-%m-%d %H:%M %Z", "2024-03-04 05:00 CEST", 3),
+                ("%Y-%m-%d %H:%M %Z", "2024-03-04 15:00 KST", 6),
+            ),
             *((None, "2024-03-04 15:00 KST", 6), (None, "2024-03-04 05:00 UTC", 5)),
         ],
     )
     def test_a_zone_in_the_label_counts(self, form: str | None, text: str, utc_hour: int) -> None:
         decoded = read(f"time,kwh\n{text},1\n", feed(columns=COLUMNS, time_format=form))
-        assert decoded.starts.tolist() == [int(datetime(2024, 3, 4, utc_hour, tzinfo=ZoneInfo("UTC")).timestamp())]
+        assert decoded.starts.tolist() == [
+            int(datetime(2024, 3, 4, utc_hour, tzinfo=ZoneInfo("UTC")).timestamp())
+        ]
 
     def test_an_unknown_zone_is_refused_and_a_known_one_means_what_it_does_there(self) -> None:
         text = "time,kwh\n2024-03-04 05:00 CST,1\n"
@@ -318,7 +359,7 @@ class TestTimes:
 
     @pytest.mark.parametrize("form", ["%m/%d %H:%M", "%H:%M", "%d.%m. %H:%M", "%Y %H:%M", "%Y-%m %H"])
     def test_a_format_without_a_date_is_refused(self, form: str) -> None:
-        with pytest.raises(ValidationError, match="has no (year|month or no day)"):
+        with pytest.raises(ValidationError, match=r"has no (year|month or no day)"):
             FileMapping(time_format=form)
 
     def test_hours_are_numbered(self) -> None:
@@ -340,7 +381,10 @@ class TestTimes:
         assert used(decoded, 1) == [1, 2] and local(decoded)[1] == "03-04 01:00+0900"
         head = ",".join(f"V{i:02d}" for i in range(1, 97))
         row = ",".join(str(i) for i in range(1, 97))
-        decoded = read(f"day,meter,{head}\n2024-03-04,x-M01,{row}\n", feed(grain="15min", row_per_day={"column": "used_kwh"}, **layout))
+        decoded = read(
+            f"day,meter,{head}\n2024-03-04,x-M01,{row}\n",
+            feed(grain="15min", row_per_day={"column": "used_kwh"}, **layout),
+        )
         assert used(decoded) == list(range(1, 97)) and decoded.read == 96
         ends = "day,meter,01:00,02:00,00:00\n2024-03-04,x-M01,1,2,24\n"
         decoded = read(ends, feed(row_per_day={"column": "used_kwh"}, time_marks="end", **layout))
@@ -363,7 +407,9 @@ class TestAnotherInterval:
                 if m == "x-M01" or i % 2 == 0]  # fmt: skip
         text = "\n".join(["time,sensor,used_kwh", *rows])
         decoded = read(text, feed(grain="15min", constants={}))
-        assert len(used(decoded, 0)) == 48 and used(decoded, 1) == [] and "30 minutes apart" in reasons(decoded)
+        assert (
+            len(used(decoded, 0)) == 48 and used(decoded, 1) == [] and "30 minutes apart" in reasons(decoded)
+        )
 
     def test_scattered_rows_are_late_and_nothing_else(self) -> None:
         text = "time,kwh\n" + "".join(f"2024-03-04 {h:02d}:00,1\n" for h in (0, 1, 5, 9, 14, 15, 22))
@@ -396,13 +442,20 @@ class TestClockChanges:
     def test_the_order_of_rows_tells(
         self, zone: str, autumn: date, spring: date, minutes: int, marks: str, newest_first: bool
     ) -> None:
-        source = feed(zone, "15min" if minutes == 15 else "1h", columns=COLUMNS, time_marks="start" if marks == "start" else "end")
+        source = feed(
+            zone,
+            "15min" if minutes == 15 else "1h",
+            columns=COLUMNS,
+            time_marks="start" if marks == "start" else "end",
+        )
         for day, count in ((autumn, 25), (spring, 23)):
             starts = self.day(zone, day, minutes)
             assert len(starts) == count * 60 // minutes
             labels = starts
             if marks == "end":
-                labels = [datetime.fromtimestamp(s.timestamp() + minutes * 60, ZoneInfo(zone)) for s in starts]
+                labels = [
+                    datetime.fromtimestamp(s.timestamp() + minutes * 60, ZoneInfo(zone)) for s in starts
+                ]
             elif marks == "end of the start":
                 labels = [s.replace(tzinfo=None) + timedelta(minutes=minutes) for s in starts]
             rows = [f"{label:%Y-%m-%d %H:%M},{i}" for i, label in enumerate(labels)]
@@ -427,7 +480,9 @@ class TestClockChanges:
     @ZONES
     def test_what_stays_open_is_refused(self, zone: str, autumn: date, spring: date) -> None:
         labels = dict.fromkeys(f"{start:%Y-%m-%d %H:%M}" for start in self.day(zone, autumn, 60))
-        decoded = read("\n".join(["time,kwh", *(f"{label},1" for label in labels)]), feed(zone, columns=COLUMNS), autumn)
+        decoded = read(
+            "\n".join(["time,kwh", *(f"{label},1" for label in labels)]), feed(zone, columns=COLUMNS), autumn
+        )
         assert len(decoded.starts) == 23 and "order of the rows does not tell" in reasons(decoded)
 
     @ZONES
@@ -459,7 +514,9 @@ class TestNamedFormats:
         source = feed("Australia/Sydney", "30min", constants={}, format="nem12", sensors={"NMI1": "x-M01"})
         decoded = read(text, source, date(2024, 3, 5))
         assert used(decoded) == list(range(48)) and reasons(decoded) == ""
-        assert local(decoded, "Australia/Sydney")[0] == "03-04 01:00+1100", "the market's clock knows no summer"
+        assert local(decoded, "Australia/Sydney")[0] == "03-04 01:00+1100", (
+            "the market's clock knows no summer"
+        )
         assert "no NEM12 file" in reasons(read("a,b\n", source))
         coarse = feed("Australia/Sydney", "15min", constants={}, format="nem12", sensors={"NMI1": "x-M01"})
         assert "30 minutes apart" in reasons(read(text, coarse, date(2024, 3, 5)))
@@ -497,7 +554,9 @@ def green_button(watt_hours: list[int]) -> str:
     )
     return (
         "<?xml version='1.0'?><feed xmlns='http://www.w3.org/2005/Atom'>"
-        + entry(base, "<MeterReading xmlns='http://naesb.org/espi'/>", related="https://example.org/ReadingType/1")
+        + entry(
+            base, "<MeterReading xmlns='http://naesb.org/espi'/>", related="https://example.org/ReadingType/1"
+        )
         + entry("https://example.org/ReadingType/1", kind)
         + entry(
             base + "/IntervalBlock/1",
@@ -533,3 +592,12 @@ class TestOneMeter:
     def test_a_pattern_says_that_all_are_of_one_meter(self) -> None:
         one, other = self.files(hours(list(range(24))), hours([i + 0.5 for i in range(24)]), file_name=".")
         assert len(one.starts) == len(other.starts) == 24
+
+
+def test_a_header_of_an_interval_or_of_a_wide_column_that_stands_twice_is_refused() -> None:
+    per_day = feed(layout="row_per_day", row_per_day={"column": "used_kwh", "headers": r"H(?P<number>\d+)"})
+    assert "'H1' twice" in reasons(read("time,H1,H1,H2\n2024-03-04,1,2,3\n", per_day))
+    wide = feed(constants={}, layout="wide", wide={"pump": "x-M01/used_kwh"})
+    assert "'pump' twice" in reasons(read("time,pump,pump\n2024-03-04 00:00,1,2\n", wide))
+    numbered = feed(columns={"timestamp": "d", "used_kwh": "kwh"}, interval_number={"column": "h"})
+    assert "'h' twice" in reasons(read("d,h,h,kwh\n2024-03-04,1,1,2\n", numbered))

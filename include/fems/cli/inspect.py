@@ -47,7 +47,9 @@ def inspect(
     trial = _trial(data, file.name, look.mapping, look.interval_minutes, book, zone)
     own = _as_it_is(data, file.name, plant, book, factory) if factory else None
     if as_json:
-        out.print_json(json.dumps({**_plain(look), "trial": trial, "own": own}, ensure_ascii=False, default=str))
+        out.print_json(
+            json.dumps({**_plain(look), "trial": trial, "own": own}, ensure_ascii=False, default=str)
+        )
         return
     out.print(f"{file.name}: {look.container}, {look.rows:,} rows", markup=False)
     out.print(_columns(look))
@@ -83,7 +85,9 @@ def _columns(look: Any) -> Table:
 def _yaml(mapping: dict[str, Any], doubts: dict[str, str]) -> str:
     """Write a mapping, the doubts behind the lines that they concern."""
     lines = []
-    text = yaml.safe_dump({"my_collector": mapping}, allow_unicode=True, sort_keys=False, default_flow_style=False)
+    text = yaml.safe_dump(
+        {"my_collector": mapping}, allow_unicode=True, sort_keys=False, default_flow_style=False
+    )
     path: list[tuple[int, str]] = []
     for line in text.splitlines():
         indent = len(line) - len(line.lstrip())
@@ -113,13 +117,20 @@ def _trial(
         }
         feeds = {"grain": {book.feed: grain}, "mapping": {book.feed: "m"}, "timezone": zone}
         if book.feed != "meter":
-            feeds = {**feeds, "grain": {"meter": grain, book.feed: grain}, "mapping": {"meter": "m0", book.feed: "m"}}
+            feeds = {
+                **feeds,
+                "grain": {"meter": grain, book.feed: grain},
+                "mapping": {"meter": "m0", book.feed: "m"},
+            }
         traps = {sensor: {"name": sensor, "set_point_c": 100} for sensor in sensors}
         own = {"equipment": machines} if book.feed == "meter" else {
             "equipment": {"E": {"name": "E", "kind": "line", "sensor": "none"}}, "steam_traps": traps,
         }  # fmt: skip
         plant = Plant.model_validate(
-            {"mappings": {"m": mapping, "m0": {}}, "factories": {"x": {"name": "x", "name_ko": "x", **feeds, **own}}}
+            {
+                "mappings": {"m": mapping, "m0": {}},
+                "factories": {"x": {"name": "x", "name_ko": "x", **feeds, **own}},
+            }
         )
         return FactoryFeed.of(plant, book, "x")
 
@@ -161,7 +172,9 @@ def _decoded(data: bytes, name: str, source: Any) -> dict[str, Any]:
         for i in range(min(_SHOWN - len(rows), len(one.starts))):
             start = datetime.fromtimestamp(int(one.starts[i]), ZoneInfo(source.zone))
             values = {
-                column: float(one.values[j, i]) for j, column in enumerate(source.book.columns) if one.supplied[j]
+                column: float(one.values[j, i])
+                for j, column in enumerate(source.book.columns)
+                if one.supplied[j]
             }
             sensor = source.sensors[int(one.sensors[i])].sensor_id
             rows.append({"timestamp": start.isoformat(" ", "minutes"), "sensor_id": sensor, **values})
@@ -172,7 +185,10 @@ def _show(title: str, found: dict[str, Any], zone: str) -> None:
     if "error" in found:
         out.print(f"\n{title} it cannot be read: {found['error']}", markup=False)
         return
-    out.print(f"\n{title}: {found['read']:,} rows read, {found['quarantined']:,} of them to quarantine", markup=False)
+    out.print(
+        f"\n{title}: {found['read']:,} rows read, {found['quarantined']:,} of them to quarantine",
+        markup=False,
+    )
     for reason, count in found["reasons"].items():
         out.print(f"  {count:,} x {reason}", markup=False)
     if found["rows"]:

@@ -136,9 +136,8 @@ def land(
     if factory is None:
         raise ConfigError(f"{path}: say whose file it is with --factory")
     book = platform.book(as_feed(feed))
-    landed = land_file(
-        platform.lake, platform.plant, book, factory, path, date.today(), quiet_s=QUIET_S  # noqa: DTZ011
-    )
+    received = date.today()  # noqa: DTZ011
+    landed = land_file(platform.lake, platform.plant, book, factory, path, received, quiet_s=QUIET_S)
     out.print(f"{path.name}: {landed.put} raw objects landed, {landed.kept} were there already")
 
 

@@ -106,10 +106,10 @@ def land_file(
 ) -> Landed:
     """Land one file of any length as a raw object a day.
 
-    Each day's object gets the header and the rows whose time falls in that day, as they stand in the file; a row whose
-    time cannot be read stays with the row before it, so that ingest can say what is wrong with it. A file that cannot
-    be read at all lands whole under the day it was received. Rows of a day that cannot be stay with the row before them,
-    too: they are outside their object's day, and ingest quarantines them. A file that was cut other than between lines is kept whole as well, under delivered/.
+    Each day's object gets the header and the rows whose time falls in that day, as they stand in the file. A row whose
+    time cannot be read stays with the row before it, so that ingest can say what is wrong with it; so does a row of a
+    day that cannot be, before the factory's `since` or after today. A file that cannot be read at all lands whole under
+    the day it was received. A file that was cut other than between lines is kept whole as well, under delivered/.
 
     Args:
         lake: where to.

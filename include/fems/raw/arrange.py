@@ -17,7 +17,9 @@ from fems.registry.feed import FactoryFeed
 
 _TIME, _HEAD, _SENSOR, _VALUE = "\0time", "\0header", "\0sensor", "\0value"
 """Columns that are made here; no file has such a header."""
-_LITERALS = {"\0": "", "\0" "0": "0"}
+_NOTHING, _ZERO = "\0nothing", "\0zero"
+_LITERALS = {_NOTHING: "", _ZERO: "0"}
+"""What stands in a cell that takes no column of the file."""
 _MIDNIGHT = re.compile(r"[T ]00:00(?::00(?:\.0+)?)?$")
 _DAY_OF_EXCEL = re.compile(r"^(?:1899-12-3[01]|1900-01-0[01]) (?=\d)")
 _SHARE_OF_A_DAY = re.compile(r"0(?:\.\d+)?|0?\.\d+")
@@ -78,8 +80,11 @@ def _units(by_column: Mapping[str, list[str]]) -> dict[str, str]:
             continue
         several = {unit for unit in map(units.in_header, headers) if unit is not None}
         if len(several) > 1:
-            raise UndecodableObject(f"the headers of {ours} name different units: {', '.join(sorted(several))}")
-        named |= {ours: unit for unit in several}
+            raise UndecodableObject(
+                f"the headers of {ours} name different units: {', '.join(sorted(several))}"
+            )
+        if several:
+            named[ours] = several.pop()
     return named
 
 
@@ -188,10 +193,12 @@ def _sensors_below(
         name: max(len(each.get(name, ())) for each in by_sensor.values())
         for name in dict.fromkeys(name for each in by_sensor.values() for name in each)
     }
-    own = {name: tuple(f"{name} {i + 1}" if i else name for i in range(count)) for name, count in most.items()}
+    own = {
+        name: tuple(f"{name} {i + 1}" if i else name for i in range(count)) for name, count in most.items()
+    }
     blocks = [
         {
-            part: (heads[i] if i < len(heads) else "\0" "0" if heads else "\0")
+            part: (heads[i] if i < len(heads) else _ZERO if heads else _NOTHING)
             for name, parts in own.items()
             for heads in [each.get(name, [])]
             for i, part in enumerate(parts)

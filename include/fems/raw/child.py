@@ -16,7 +16,6 @@ import threading
 import time
 from typing import IO
 
-import numpy as np
 import pyarrow as pa
 
 from fems.errors import UndecodableObject
@@ -166,7 +165,11 @@ def _packed(tables: list[Cells]) -> bytes:
     out = []
     for cells in tables:
         about = json.dumps({"name": cells.name, "visible": cells.visible, "header": cells.header})
-        names = [f"c{i}" for i in range(len(cells.columns))] + [f"t{i}" for i in range(len(cells.typed))] + ["lines"]
+        names = (
+            [f"c{i}" for i in range(len(cells.columns))]
+            + [f"t{i}" for i in range(len(cells.typed))]
+            + ["lines"]
+        )
         columns = [*cells.columns, *(pa.array(mask) for mask in cells.typed), pa.array(cells.lines)]
         table = pa.table(columns, names=names).replace_schema_metadata({"about": about})
         sink = pa.BufferOutputStream()

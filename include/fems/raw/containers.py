@@ -71,7 +71,9 @@ def _read_workbook(data: bytes) -> Iterator[Cells]:
                     yield _cells_of(sheet, about.name, about.visible == SheetVisibleEnum.Visible)
     except (KeyboardInterrupt, SystemExit, GeneratorExit, UndecodableObject):
         raise
-    except BaseException as error:  # a panic of the reader is no Exception, and one object's fault all the same
+    except (
+        BaseException
+    ) as error:  # a panic of the reader is no Exception, and one object's fault all the same
         raise UndecodableObject(f"the Excel workbook cannot be read: {error}") from error
 
 
@@ -181,7 +183,9 @@ def _read_parquet(data: bytes) -> Cells:
         # pages say little of the size of what they repeat, so the cells count as well
         unfolded = max(unfolded, about.num_rows * len(schema) * 8)
         if unfolded > formats.LARGEST:
-            raise UndecodableObject(f"the Parquet file unfolds to more than {formats.LARGEST:,} bytes: refused")
+            raise UndecodableObject(
+                f"the Parquet file unfolds to more than {formats.LARGEST:,} bytes: refused"
+            )
         nested = next((field for field in schema if pa.types.is_nested(field.type)), None)
         if nested is not None:
             raise UndecodableObject(
@@ -206,7 +210,12 @@ def _read_parquet(data: bytes) -> Cells:
 def _is_text(kind: pa.DataType) -> bool:
     return any(
         is_kind(kind)
-        for is_kind in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+        for is_kind in (
+            pa.types.is_string,
+            pa.types.is_large_string,
+            pa.types.is_binary,
+            pa.types.is_large_binary,
+        )
     )
 
 
@@ -218,6 +227,7 @@ def _check_texts(column: pa.ChunkedArray) -> None:
     for chunk in column.chunks:
         if not len(chunk.dictionary):
             continue
+        chunk.dictionary.cast(pa.binary()).cast(pa.string())  # raises where the bytes are no text
         lengths = pc.fill_null(pc.binary_length(chunk.dictionary), 0).to_numpy(zero_copy_only=False)
         if lengths.max(initial=0) > 4 * LONGEST_CELL:
             raise UndecodableObject(f"a cell of the Parquet file has more than {LONGEST_CELL:,} characters")
@@ -231,7 +241,9 @@ def _column_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_dictionary(kind):
         if not _is_text(kind.value_type):
             return _column_text(column.cast(kind.value_type))
-        return column.cast(pa.dictionary(pa.int32(), pa.string())) if not column.null_count else _filled(column)
+        return (
+            column.cast(pa.dictionary(pa.int32(), pa.string())) if not column.null_count else _filled(column)
+        )
     if pa.types.is_float16(kind):
         column = column.cast(pa.float32())
     elif pa.types.is_timestamp(kind):

@@ -26,14 +26,15 @@ def intervals(header: Sequence[str], mapping: FileMapping) -> dict[str, tuple[st
     pattern = mapping.row_per_day.headers if mapping.row_per_day else None
     if mapping.layout == "wide":
         header = [name for name in header if name in mapping.wide]
-    if pattern is None:
-        named = _times(header, mapping) or _numbers(header)
-    else:
-        named = _by_pattern(header, mapping, pattern)
+    of_headers = _times(header, mapping) or _numbers(header)
+    named = of_headers if pattern is None else _by_pattern(header, mapping, pattern)
     if not named:
         raise UndecodableObject(
             f"no header is a time of day or the number of an interval (it has: {', '.join(list(header)[:12])})"
         )
+    twice = next((name for name in named if list(header).count(name) > 1), None)
+    if twice is not None:
+        raise UndecodableObject(f"the header has the column {twice!r} twice, which is an interval")
     return named
 
 
@@ -107,7 +108,9 @@ def labels_of_numbers(
         length = day_length_s(day, zone) // step
         own = set(numbers[rows].tolist())
         counts_on = length != usual and (
-            max(own) >= usual if length > usual else max(own) < length and bool(own & _skipped(day, step, zone))
+            max(own) >= usual
+            if length > usual
+            else max(own) < length and bool(own & _skipped(day, step, zone))
         )
         start = utc_of_midnight(day, zone)
         for row in rows.tolist():

@@ -72,7 +72,10 @@ def decode(raw: RawObject, data: bytes, source: FactoryFeed) -> DecodedObject:
     feed = replace(feed, chosen=in_format(feed.mapping))
     placed = [_placed(rows, [raw], feed)[0] for rows in sheets]
     if len(sheets) > 1:
-        placed = [replace(one, quarantined=_of_sheet(one.quarantined, rows.sheet)) for one, rows in zip(placed, sheets, strict=True)]
+        placed = [
+            replace(one, quarantined=_of_sheet(one.quarantined, rows.sheet))
+            for one, rows in zip(placed, sheets, strict=True)
+        ]
     return joined(placed)
 
 

@@ -1,8 +1,8 @@
 """Green Button (NAESB ESPI, an Atom feed in XML) into columns: a row an interval. Runs in the child process.
 
-Source: NAESB REQ.21, Energy Services Provider Interface. A UsagePoint has MeterReadings; each is of a ReadingType (unit,
-power of ten, direction) and has IntervalBlocks of readings, whose times count seconds since 1970 in UTC. Entries refer to
-each other by links: `up` to where they lie, `related` to what they belong to.
+Source: NAESB REQ.21, Energy Services Provider Interface. A UsagePoint has MeterReadings; each is of a ReadingType
+(unit, power of ten, direction) and has IntervalBlocks of readings, whose times count seconds since 1970 in UTC.
+Entries refer to each other by links: `up` to where they lie, `related` to what they belong to.
 """
 
 from collections.abc import Iterator
@@ -78,7 +78,9 @@ def _belongs_to(entry: Element, entries: list[Element], types: dict[str, Element
     if kind is None and len(types) == 1:
         kind = next(iter(types.values()))
     if kind is None:
-        raise UndecodableObject(f"the Green Button file does not say of which type the readings of {up!r} are")
+        raise UndecodableObject(
+            f"the Green Button file does not say of which type the readings of {up!r} are"
+        )
     parts = up.split("/")
     point = parts[parts.index("UsagePoint") + 1] if "UsagePoint" in parts[:-1] else ""
     return point, kind
@@ -87,7 +89,8 @@ def _belongs_to(entry: Element, entries: list[Element], types: dict[str, Element
 def _meaning(kind: Element) -> tuple[str, float, bool]:
     """Return the column of a reading type, what its values are multiplied by, and whether they are powers."""
     uom, direction, behaviour = (
-        (kind.findtext(f"{_ESPI}{name}") or "").strip() for name in ("uom", "flowDirection", "accumulationBehaviour")
+        (kind.findtext(f"{_ESPI}{name}") or "").strip()
+        for name in ("uom", "flowDirection", "accumulationBehaviour")
     )
     if uom not in _UNITS:
         raise UndecodableObject(f"the Green Button file holds readings of unit {uom!r}, which is no energy")
@@ -110,7 +113,9 @@ def _readings(blocks: list[Element]) -> Iterator[tuple[int, int, float]]:
             if period is None or not value:
                 continue
             try:
-                start, seconds = (int(period.findtext(f"{_ESPI}{name}") or "") for name in ("start", "duration"))
+                start, seconds = (
+                    int(period.findtext(f"{_ESPI}{name}") or "") for name in ("start", "duration")
+                )
                 yield start, seconds, float(value)
             except ValueError as error:
                 raise UndecodableObject(f"a Green Button reading cannot be read: {error}") from error

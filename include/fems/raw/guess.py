@@ -1,6 +1,5 @@
 """What a file of an unknown collector looks like, and a mapping that may fit it, with what is not sure."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from fems.errors import UndecodableObject
-from fems.raw import day_columns, encodings, formats, marks, numbers
+from fems.raw import day_columns, encodings, formats, numbers
 from fems.raw.header import UNNAMED
 from fems.raw.labels import NO_TIME, read_labels
+from fems.raw.look import ColumnLook, look_at, time_format
 from fems.raw.tables import read_tables
 from fems.raw.text import TextTable
 from fems.registry import units
@@ -19,27 +19,15 @@ from fems.registry.mapping import FileMapping
 
 _ROWS = 20_000
 """Rows that are looked at; more tell no more."""
-_MOST = 0.95
-_TIMES = ("%H:%M:%S", "%H:%M", "%I:%M:%S %p", "%I:%M %p")
-_DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%b-%Y")
-_TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d(?::\d\d)?(?: ?[AP]M)?", re.IGNORECASE)
-_BY_UNIT = {"energy": "used_kwh", "power": "used_kwh", "reactive energy": "reactive_kvarh", "current": "current_a",
-            "reactive power": "reactive_kvarh", "share": "power_factor_pct", "temperature": "temperature_c"}  # fmt: skip
-
-
-@dataclass
-class ColumnLook:
-    """A column: what it holds (time, date, time of day, number, text, empty), and what that is like."""
-
-    name: str
-    kind: str
-    examples: list[str]
-    distinct: int
-    unit: str | None = None
-    low: float | None = None
-    high: float | None = None
-    mean: float | None = None
-    register: bool = False
+_BY_UNIT = {
+    "energy": "used_kwh",
+    "power": "used_kwh",
+    "reactive energy": "reactive_kvarh",
+    "reactive power": "reactive_kvarh",
+    "current": "current_a",
+    "share": "power_factor_pct",
+    "temperature": "temperature_c",
+}
 
 
 @dataclass
@@ -81,16 +69,18 @@ def guess(data: bytes, book: Book) -> Guess:
     plain = formats.unzipped(data)
     head = plain[:4096].lstrip(b"\xef\xbb\xbf \r\n")
     if head.startswith((b"100,NEM12", b"200,")):
-        return Guess("NEM12", mapping={"format": "nem12", "sensors": {"NMI": "SENSOR"}}, doubts={"sensors": _WHICH})
+        return Guess(
+            "NEM12", mapping={"format": "nem12", "sensors": {"NMI": "SENSOR"}}, doubts={"sensors": _WHICH}
+        )
     if head.startswith(b"<") and b"espi" in plain[:65536]:
-        return Guess("Green Button (ESPI XML)", mapping={"format": "green_button", "constants": {"sensor_id": "SENSOR"}},
-                     doubts={"constants": _WHICH})  # fmt: skip
+        mapping_of_it = {"format": "green_button", "constants": {"sensor_id": "SENSOR"}}
+        return Guess("Green Button (ESPI XML)", mapping=mapping_of_it, doubts={"constants": _WHICH})
     mapping = FileMapping()
     table = max(read_tables(data, mapping, fits=_looks_like_a_header), key=lambda each: len(each.lines))
     made = Guess(_container(plain, table, mapping), len(table.lines))
     _without_header(table, made)
     for name, column in table.columns.items():
-        made.columns.append(_look(name, [text or "" for text in column.slice(0, _ROWS).to_pylist()], table))
+        made.columns.append(look_at(name, [text or "" for text in column.slice(0, _ROWS).to_pylist()], table))
     _find_times(table, made)
     _find_columns(table, made, book)
     return made
@@ -101,7 +91,11 @@ _WHICH = "which sensor of factories.yaml it is"
 
 def _looks_like_a_header(header: Sequence[str]) -> bool:
     names = [name for name in header if name and name != UNNAMED]
-    return len(names) >= 1 and len(header) >= 2 and not any(numbers.parse_number(n)[1] <= numbers.RETYPED for n in names)
+    return (
+        len(names) >= 1
+        and len(header) >= 2
+        and not any(numbers.parse_number(n)[1] <= numbers.RETYPED for n in names)
+    )
 
 
 def _container(plain: bytes, table: TextTable, mapping: FileMapping) -> str:
@@ -110,7 +104,11 @@ def _container(plain: bytes, table: TextTable, mapping: FileMapping) -> str:
     if plain.startswith(formats.ZIP):
         return f"Excel workbook, sheet {table.sheet!r}"
     tried = ("utf-8", *mapping.encodings[1:], "utf-16", "latin-1")
-    encoding = "ASCII" if plain.isascii() else next((e for e in tried if encodings.is_in(plain, e)), "UTF-16 or a mark")
+    encoding = (
+        "ASCII"
+        if plain.isascii()
+        else next((e for e in tried if encodings.is_in(plain, e)), "UTF-16 or a mark")
+    )
     return f"text in {encoding}, fields parted by {table.delimiter!r}"
 
 
@@ -119,62 +117,9 @@ def _without_header(table: TextTable, made: Guess) -> None:
     if values:
         names = [f"column {i + 1}" for i in range(len(table.header))]
         made.mapping["header"] = names
-        made.doubts["header"] = f"the first line holds values ({', '.join(values[:3])}): there seems to be no header"
-
-
-def _look(name: str, texts: list[str], table: TextTable) -> ColumnLook:
-    filled = [text.strip() for text in texts if text.strip()]
-    distinct = list(dict.fromkeys(filled))
-    look = ColumnLook(name, "text", distinct[:3], len(distinct), units.in_header(name))
-    if not filled:
-        look.kind = "empty"
-    elif all(_TIME_OF_DAY.fullmatch(text) for text in distinct):
-        look.kind = "time of day"
-    elif time_format(distinct) is not None:
-        midnights = all(not re.search(r"\d:\d|[T ]\d{2}", text) or text.endswith("00:00:00") for text in distinct)
-        look.kind = "date" if midnights and len(distinct) * 1.5 < len(filled) or _is_bare(distinct) else "time"
-    else:
-        _look_at_numbers(look, filled, table.delimiter)
-    return look
-
-
-def _is_bare(distinct: list[str]) -> bool:
-    return all(len(re.sub(r"\D", "", text)) <= 8 and ":" not in text for text in distinct)
-
-
-def _look_at_numbers(look: ColumnLook, filled: list[str], delimiter: str | None) -> None:
-    import pyarrow as pa
-
-    column = pa.chunked_array([pa.array(filled, pa.string())])
-    mark = marks.concluded({"": column}, delimiter)[""]
-    values, states, _ = numbers.to_numbers(column, mark, look.unit)
-    known = values[states <= numbers.RETYPED]
-    if len(known) < _MOST * len(filled):
-        return
-    look.kind = "number"
-    look.low, look.high, look.mean = float(known.min()), float(known.max()), float(known.mean())
-    steps = np.diff(known)
-    rises = len(steps) >= 10 and (steps >= 0).mean() > 0.9 and (steps > 0).mean() > 0.2
-    power = (units.quantity_of(look.unit or "") or "").endswith("power")
-    look.register = bool(rises and not power and known.mean() > 20 * np.median(steps[steps > 0]))
-
-
-def time_format(texts: list[str]) -> str | tuple[str, ...] | None:
-    """Return the format that reads texts as times: empty where none is needed, two where it is not sure, None if none."""
-    if all(re.fullmatch(r"\d{1,6}(?:[.,]\d+)?", text) for text in texts) and not all(
-        re.fullmatch(r"[34]\d{4}(?:[.,]\d+)?", text) for text in texts
-    ):
-        return None
-    if (read_labels(texts, ())[0] != NO_TIME).mean() >= _MOST:
-        return ""
-    fitting = []
-    for day in _DATES:
-        for form in (day, *(f"{day} {time}" for time in _TIMES)):
-            if (read_labels(texts[:50], (form,))[0] != NO_TIME).mean() >= _MOST and (
-                read_labels(texts, (form,))[0] != NO_TIME
-            ).mean() >= _MOST:
-                fitting.append(form)
-    return None if not fitting else fitting[0] if len(fitting) == 1 else tuple(fitting[:2])
+        made.doubts["header"] = (
+            f"the first line holds values ({', '.join(values[:3])}): there seems to be no header"
+        )
 
 
 def _find_times(table: TextTable, made: Guess) -> None:
@@ -190,7 +135,9 @@ def _find_times(table: TextTable, made: Guess) -> None:
         texts = table.columns[whole[0].name].slice(0, _ROWS).to_pylist()
     elif dates and times:
         columns["timestamp"] = [dates[0].name, times[0].name]
-        both = zip(*(table.columns[c.name].slice(0, _ROWS).to_pylist() for c in (dates[0], times[0])), strict=True)
+        both = zip(
+            *(table.columns[c.name].slice(0, _ROWS).to_pylist() for c in (dates[0], times[0])), strict=True
+        )
         texts = [f"{day.removesuffix(' 00:00:00')} {time}" for day, time in both]
     elif dates:
         columns["timestamp"] = dates[0].name
@@ -220,7 +167,9 @@ def _find_numbers(table: TextTable, made: Guess, looks: list[ColumnLook]) -> Non
         made.interval_minutes = 1440 // len(places)
         return
     for look in looks:
-        whole = look.low in (0, 1) and look.high is not None and 22 <= look.high <= 100 and look.distinct <= 100
+        whole = (
+            look.low in (0, 1) and look.high is not None and 22 <= look.high <= 100 and look.distinct <= 100
+        )
         if whole and look.distinct >= 23:
             made.mapping["interval_number"] = {"column": look.name, "first": int(look.low or 0)}
             made.interval_minutes = {24: 60, 25: 60, 48: 30, 50: 30, 96: 15, 100: 15}.get(look.distinct)
@@ -244,15 +193,21 @@ def _find_interval(texts: list[str], made: Guess) -> None:
         made.interval_minutes, made.gaps = usual // 60, int((steps > usual).sum())
     if known[0] % 86_400 == usual and known[-1] % 86_400 == 0:
         made.mapping["time_marks"] = "end"
-        made.doubts["time_marks"] = "the first time is one interval after midnight, and the last is a midnight"
+        made.doubts["time_marks"] = (
+            "the first time is one interval after midnight, and the last is a midnight"
+        )
     elif known[0] % 86_400:
-        made.doubts["time_marks"] = "the file does not begin at midnight: do its times mark the start or the end?"
+        made.doubts["time_marks"] = (
+            "the file does not begin at midnight: do its times mark the start or the end?"
+        )
 
 
 def _find_columns(table: TextTable, made: Guess, book: Book) -> None:
     columns = made.mapping["columns"]
     taken = {"timestamp": columns.get("timestamp")}
-    aliases = {alias.casefold(): name for name, column in book.columns.items() for alias in (name, *column.aliases)}
+    aliases = {
+        alias.casefold(): name for name, column in book.columns.items() for alias in (name, *column.aliases)
+    }
     values = [look for look in made.columns if look.kind == "number"]
     if "row_per_day" not in made.mapping:
         for look in values:
@@ -266,25 +221,35 @@ def _find_columns(table: TextTable, made: Guess, book: Book) -> None:
         free = [look for look in values if look.name not in taken.values()]
         for ours, look in zip(required, free, strict=False):
             taken[ours] = columns[ours] = look.name
-            made.doubts[f"columns.{ours}"] = f"it is a column of numbers; and its unit, if not {book.columns[ours].unit}?"
+            made.doubts[f"columns.{ours}"] = (
+                f"it is a column of numbers; and its unit, if not {book.columns[ours].unit}?"
+            )
     for ours, name in list(columns.items()):
         look = next((each for each in values if each.name == name), None)
         if look is not None and look.register:
-            made.mapping.setdefault("cumulative", {})[ours] = float(10 ** max(5, len(str(int(look.high or 0)))))
-            made.doubts["cumulative"] = "its values only rise: a running register? and where does it roll over?"
+            made.mapping.setdefault("cumulative", {})[ours] = float(
+                10 ** max(5, len(str(int(look.high or 0))))
+            )
+            made.doubts["cumulative"] = (
+                "its values only rise: a running register? and where does it roll over?"
+            )
     _find_sensor(made, book, taken)
 
 
 def _find_sensor(made: Guess, book: Book, taken: dict[str, Any]) -> None:
     names = {alias.casefold() for alias in ("sensor_id", *book.sensor_aliases)}
-    texts = [look for look in made.columns if look.kind in ("text", "number") and look.name not in taken.values()]
+    texts = [
+        look for look in made.columns if look.kind in ("text", "number") and look.name not in taken.values()
+    ]
     named = next((look for look in texts if look.name.casefold() in names), None)
     several = next((look for look in texts if look.kind == "text" and 2 <= look.distinct <= 500), None)
     if named is not None:
         made.mapping["columns"]["sensor_id"] = named.name
     elif several is not None:
         made.mapping["columns"]["sensor_id"] = several.name
-        made.doubts["columns.sensor_id"] = f"it holds {several.distinct} texts, such as {several.examples[0]!r}"
+        made.doubts["columns.sensor_id"] = (
+            f"it holds {several.distinct} texts, such as {several.examples[0]!r}"
+        )
     else:
         made.mapping["constants"] = {"sensor_id": "SENSOR"}
         made.doubts["constants"] = _WHICH

@@ -87,7 +87,9 @@ def with_trailing_delimiter(header: list[str], delimiter: str, first_row: str) -
 
 def distinct_names(header: Sequence[str]) -> list[str]:
     """Return the header with no name for columns that have none of their own."""
-    twice = {name for name in header if list(header).count(name) > 1} if len(set(header)) < len(header) else set()
+    twice = (
+        {name for name in header if list(header).count(name) > 1} if len(set(header)) < len(header) else set()
+    )
     return ["" if name in twice else name for name in header]
 
 
@@ -116,12 +118,14 @@ def matched(
         hits = dict.fromkeys(key for key in hits if key in names)
         if len(hits) > 1:
             both = " and ".join(repr(names[key][0]) for key in hits)
-            raise UndecodableObject(f"{both} both name {ours}: say in the mapping's `columns` which one it is")
+            raise UndecodableObject(
+                f"{both} both name {ours}: say in the mapping's `columns` which one it is"
+            )
         if hits:
             found[ours] = (_only(names[next(iter(hits))], ours),)
     for ours, parts in source.parts.items():
         there = [part for part in parts if part.casefold() in names]
-        if there and len(there) < len(parts) or (not there and ours == "timestamp"):
+        if (there and len(there) < len(parts)) or (not there and ours == "timestamp"):
             gone = next(part for part in parts if part not in there)
             raise UndecodableObject(f"the header has no column {gone!r}, a part of {ours}{_it_has(header)}")
         if there:
@@ -148,12 +152,17 @@ def _check(
         gone = next((name for name in mapping.wide if name not in header), None)
         if gone is not None:
             raise UndecodableObject(f"the header has no column {gone!r}, which the mapping names")
+        for name in mapping.wide:
+            _only([each for each in header if each == name], mapping.wide[name])
     if mapping.row_per_day is not None:
         given.add(mapping.row_per_day.column)
         day_columns.intervals(list(header), mapping)
     number = mapping.interval_number
-    if number is not None and number.column.casefold() not in {name.casefold() for name in header}:
-        raise UndecodableObject(f"the header has no column {number.column!r}, the number of the interval")
+    if number is not None:
+        columns = [name for name in header if name.casefold() == number.column.casefold()]
+        if not columns:
+            raise UndecodableObject(f"the header has no column {number.column!r}, the number of the interval")
+        _only(columns, "the number of the interval")
     required = ["timestamp", *(name for name, column in book.columns.items() if column.required), "sensor_id"]
     for ours in required:
         if ours not in found and ours not in given:

@@ -1,4 +1,4 @@
-"""Files of another interval than the factory's: read on its grid, their rows would count for more or less than they do."""
+"""Files of another interval than the factory's: on its grid, their rows would count for more or less than they do."""
 
 import numpy as np
 
@@ -52,7 +52,9 @@ def unlike_the_grain(
             found[i, -1] = apart // 60
     most = int(sensors.max(initial=0)) + 1
     known = sensors >= 0
-    rows_of = np.bincount(owner[known] * most + sensors[known], minlength=objects * most).reshape(objects, most)
+    rows_of = np.bincount(owner[known] * most + sensors[known], minlength=objects * most).reshape(
+        objects, most
+    )
     sparse = (rows_of >= _FEWEST) & (rows_of <= 0.6 * distinct[:, None])
     for i, sensor in zip(*(places.tolist() for places in np.nonzero(sparse)), strict=True):
         if (i, -1) in found:

@@ -22,7 +22,9 @@ _WIDTHS = {  # what strftime writes for a directive, field by field
     **{f"%{name}": {name: 2} for name in "mdHMS"},
     "%z": {"sign": 1, "oh": 2, "om": 2},
 }
-_UTC_AT_THE_END = re.compile(r"(?<=%[HMSfT]) ?(?:Z|UTC|GMT)\s*$")  # a letter of the format, and a zone all the same
+_UTC_AT_THE_END = re.compile(
+    r"(?<=%[HMSfT]) ?(?:Z|UTC|GMT)\s*$"
+)  # a letter of the format, and a zone all the same
 
 _OFFSET = r"(?P<utc>Z|UTC|GMT)|(?P<sign>[+-])(?P<oh>\d\d)(?::?(?P<om>\d\d))?"
 _HALF = r"오전|오후|[AP]\.?M\.?"

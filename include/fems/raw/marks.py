@@ -28,7 +28,9 @@ def concluded(columns: Mapping[str, pa.ChunkedArray], delimiter: str | None) -> 
         columns: the texts of each column whose numbers are not typed.
         delimiter: between fields; where it is a comma, a lone 1,234 is 1234.
     """
-    if not any(pc.any(pc.match_substring(column.cast(pa.string()), ",")).as_py() for column in columns.values()):
+    if not any(
+        pc.any(pc.match_substring(column.cast(pa.string()), ",")).as_py() for column in columns.values()
+    ):
         return dict.fromkeys(columns, POINT)
     evidence = {name: _evidence(pc.unique(column).to_pylist()) for name, column in columns.items()}
     proven = {mark for marks, _ in evidence.values() if len(marks) == 1 for mark in marks}
@@ -40,7 +42,11 @@ def concluded(columns: Mapping[str, pa.ChunkedArray], delimiter: str | None) -> 
             made[name] = UNKNOWN
         elif doubts == {COMMA} and proven == {COMMA}:
             made[name] = COMMA
-        elif doubts <= {POINT} and proven <= {POINT} or (doubts == {COMMA} and POINT in proven) or delimiter == COMMA:
+        elif (
+            (doubts <= {POINT} and proven <= {POINT})
+            or (doubts == {COMMA} and POINT in proven)
+            or delimiter == COMMA
+        ):
             made[name] = POINT
         else:
             made[name] = UNKNOWN if doubts else POINT

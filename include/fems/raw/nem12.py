@@ -59,12 +59,18 @@ def read(body: bytes) -> TextTable:
     drawn = [name for name in registers if name.startswith("E")]
     alone = {"used_kwh": drawn[0]} if len(drawn) == 1 else {}
     rows = [
-        {"timestamp": time, "sensor_id": nmi, **values, **{name: values.get(own, "") for name, own in alone.items()}}
+        {
+            "timestamp": time,
+            "sensor_id": nmi,
+            **values,
+            **{name: values.get(own, "") for name, own in alone.items()},
+        }
         for (nmi, time), (_, values) in cells.items()
     ]
     header = ["timestamp", "sensor_id", *registers, *alone]
     columns = {
-        name: pa.chunked_array([pa.array([row.get(name, "") for row in rows], pa.string())]) for name in header
+        name: pa.chunked_array([pa.array([row.get(name, "") for row in rows], pa.string())])
+        for name in header
     }
     numbers = np.array([line for line, _ in cells.values()], np.int32)
     return TextTable(columns, numbers, bad, header=tuple(header), delimiter=",")

@@ -43,7 +43,9 @@ def tidied(text: str, unit: str | None = None) -> str:
     tidy = text.translate(_TIDY).strip()
     if unit is None:
         tidy = _UNIT.sub("", tidy)
-    elif tidy.casefold().endswith(unit.casefold()) and tidy[: -len(unit)].rstrip()[-1:] in tuple("0123456789.,"):
+    elif tidy.casefold().endswith(unit.casefold()) and tidy[: -len(unit)].rstrip()[-1:] in tuple(
+        "0123456789.,"
+    ):
         tidy = tidy[: -len(unit)].rstrip()
     return re.sub(r"^([+-]) +", r"\1", tidy)
 

@@ -61,7 +61,7 @@ class Placement:
             bad |= self.sensors < 0
         if self.foreign.any():
             bad |= self.foreign[self.rows.factories.codes]
-        for (owner, sensor), _ in self.wrong_interval.items():
+        for owner, sensor in self.wrong_interval:
             bad |= (self.rows.owner == owner) & ((self.sensors == sensor) | (sensor < 0))
         return np.flatnonzero(bad)
 
@@ -75,7 +75,9 @@ class Placement:
             name = rows.factories.texts[factory].as_py().strip()
             return f"the row is of factory {name!r} and lies in the folder of factory {source.factory_id}"
         owner = int(rows.owner[row])
-        apart = self.wrong_interval.get((owner, -1)) or self.wrong_interval.get((owner, int(self.sensors[row])))
+        apart = self.wrong_interval.get((owner, -1)) or self.wrong_interval.get(
+            (owner, int(self.sensors[row]))
+        )
         if apart is not None:
             return (
                 f"the rows are {apart} minutes apart, and the grain of factory {source.factory_id}, feed "

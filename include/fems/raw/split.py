@@ -87,7 +87,9 @@ def _first_row(rows: TypedRows) -> int:
 
 def _days_of_lines(rows: TypedRows, source: FactoryFeed) -> np.ndarray:
     """Return the day of each line, by its number; of a line that became several rows, the last of their days."""
-    times = clock.placed_times(rows.seconds, rows.ahead, in_format(source.mapping), source.grain_minutes, source.zone)
+    times = clock.placed_times(
+        rows.seconds, rows.ahead, in_format(source.mapping), source.grain_minutes, source.zone
+    )
     # a time that a change of the clocks repeats has a day all the same
     local = np.where(times.wall == clock.NO_TIME, clock.NO_TIME, times.wall // 86_400)
     days = np.where(times.day == clock.NO_TIME, np.where(times.near_change, local, clock.NO_TIME), times.day)

@@ -39,7 +39,9 @@ def read_tables(
         return [_table_of(cells, tidied(cells.header or []), 0)]
     if formats.is_container(data):
         if mapping.format != "table":
-            raise UndecodableObject(f"the object is a workbook or a Parquet file, and no {mapping.format} file")
+            raise UndecodableObject(
+                f"the object is a workbook or a Parquet file, and no {mapping.format} file"
+            )
         what = "the Excel workbook" if data.startswith(formats.ZIP) else "the Parquet file"
         return _of_sheets(read_apart(data, what), mapping, fits)
     body = encodings.to_utf8(data, mapping.encodings)
@@ -102,7 +104,11 @@ def _fitting(cells: Cells, mapping: FileMapping, fits: Fits) -> TextTable | None
 
 def _likely(cells: Cells, mapping: FileMapping) -> TextTable | None:
     """Return the table under the first row that could be a header: who matches it tells what it lacks."""
-    return next((_table_of(cells, header, first) for first, header in _headers(cells, mapping)), None)
+    rows = list(_headers(cells, mapping))
+    if not rows:
+        return None
+    first, header = max(rows, key=lambda row: sum(map(bool, row[1])))
+    return _table_of(cells, header, first)
 
 
 def _table_of(cells: Cells, header: list[str], first: int) -> TextTable:

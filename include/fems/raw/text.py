@@ -150,11 +150,14 @@ def _find_header(lines: _Lines, mapping: FileMapping, fits: Fits) -> tuple[int, 
     if mapping.header is not None:
         return 0, tidied(mapping.header), header_of(lines.text(lines.numbers[0]), mapping)[1]
     candidates = lines.numbers[: MOST_TITLE_ROWS if mapping.skip_lines is None else 1].tolist()
+    likely: tuple[int, list[str], str] | None = None
     for i, (header, delimiter) in _headers([lines.text(number) for number in candidates], mapping):
         if fits(header):
             return i + 1, header, delimiter
-    header, delimiter = header_of(lines.text(candidates[0]), mapping)  # it tells what is wrong
-    return 1, header, delimiter
+        if likely is None or sum(map(bool, header)) > sum(map(bool, likely[1])):
+            likely = i + 1, header, delimiter
+    # none: what the likeliest one lacks is told by who matches it, or else what is wrong with the first
+    return likely or (1, *header_of(lines.text(candidates[0]), mapping))
 
 
 def _headers(texts: list[str], mapping: FileMapping) -> Iterator[tuple[int, tuple[list[str], str]]]:

@@ -14,7 +14,6 @@ from fems.raw.arrange import Arranged
 from fems.raw.decoded import NO_ODD_CELLS, OddCells
 from fems.registry.feed import FactoryFeed
 
-
 Parsed = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Values, states and odd rows of a column, see `numbers.to_numbers`."""
 
@@ -76,7 +75,9 @@ def constant(name: str, n: int) -> Coded:
     return Coded(np.zeros(n, np.int32), pa.array([name], pa.string()))
 
 
-def coded_constants(source: FactoryFeed, headers: Mapping[str, Any], facts: Mapping[str, str], n: int) -> dict[str, Coded]:
+def coded_constants(
+    source: FactoryFeed, headers: Mapping[str, Any], facts: Mapping[str, str], n: int
+) -> dict[str, Coded]:
     """Return the ID columns that are the same in all rows: the mapping or the file's name says so, or no header is.
 
     Args:
@@ -152,7 +153,9 @@ def typed(arranged: Arranged, source: FactoryFeed, facts: Mapping[str, str]) -> 
     values, states, odd, supplied = _numbers_of(arranged, source)
 
     def fields(row: int) -> list[str]:
-        return [column[row].as_py() or "" for name, column in table.columns.items() if name not in table.derived]
+        return [
+            column[row].as_py() or "" for name, column in table.columns.items() if name not in table.derived
+        ]
 
     return TypedRows(
         np.zeros(n, np.intp), table.lines, table.bad, coded["timestamp"], seconds, ahead, coded["sensor_id"],
@@ -160,7 +163,9 @@ def typed(arranged: Arranged, source: FactoryFeed, facts: Mapping[str, str]) -> 
     )  # fmt: skip
 
 
-def _numbers_of(arranged: Arranged, source: FactoryFeed) -> tuple[np.ndarray, np.ndarray, OddCells, np.ndarray]:
+def _numbers_of(
+    arranged: Arranged, source: FactoryFeed
+) -> tuple[np.ndarray, np.ndarray, OddCells, np.ndarray]:
     """Type the value columns: values and states (columns, n), odd cells, and which columns the file carries."""
     table, headers = arranged.table, arranged.headers
     n, width = len(table.lines), len(source.book.columns)
@@ -182,7 +187,8 @@ def _numbers_of(arranged: Arranged, source: FactoryFeed) -> tuple[np.ndarray, np
             rows.append(odd)
             columns.append(np.full(len(odd), j, np.int8))
             written = [
-                table.columns[header].take(pa.array(odd)).to_pandas().to_numpy(object) for header in headers[name]
+                table.columns[header].take(pa.array(odd)).to_pandas().to_numpy(object)
+                for header in headers[name]
             ]
             texts.append(np.array([" + ".join(cell) for cell in zip(*written, strict=True)], object))
     if not rows:
@@ -198,7 +204,9 @@ def _marks(arranged: Arranged, source: FactoryFeed) -> dict[str, str]:
     if source.mapping.decimal is not None:
         return dict.fromkeys(heads, source.mapping.decimal)
     written = {
-        head: table.columns[head].filter(pa.array(~table.typed[head])) if head in table.typed else table.columns[head]
+        head: table.columns[head].filter(pa.array(~table.typed[head]))
+        if head in table.typed
+        else table.columns[head]
         for head in heads
     }
     return marks.concluded(written, table.delimiter)
@@ -224,6 +232,8 @@ def _sum(parts: list[Parsed]) -> Parsed:
     for more, others, strange in parts[1:]:
         values = values + more
         worse = np.isin(others, (numbers.WRONG, numbers.EMPTY)) & (states != numbers.WRONG)
-        states = np.where(worse, others, np.where(states == numbers.MEASURED, others, states)).astype(np.uint8)
+        states = np.where(worse, others, np.where(states == numbers.MEASURED, others, states)).astype(
+            np.uint8
+        )
         odd = np.union1d(odd, strange)
     return values, states, odd

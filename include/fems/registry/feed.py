@@ -69,7 +69,8 @@ class FactoryFeed:
         """Columns that are running registers -> the value at which they roll over, in the column's own unit."""
         mapping = self.mappings[0]  # all of a feed's mappings agree
         return {
-            name: modulus * abs(float(self.scale(mapping, name))) for name, modulus in mapping.cumulative.items()
+            name: modulus * abs(float(self.scale(mapping, name)))
+            for name, modulus in mapping.cumulative.items()
         }
 
     def scale(self, mapping: FileMapping, column: str, unit: str | None = None) -> Fraction:
@@ -119,7 +120,11 @@ class FactoryFeed:
             "sensor_id": book.sensor_aliases,
             **{name: column.aliases for name, column in book.columns.items()},
         }
-        whole = {ours: (ours, *others) for ours, others in aliases.items() if ours not in named}
+        whole = {
+            ours: tuple(dict.fromkeys((ours, *others)))
+            for ours, others in aliases.items()
+            if ours not in named
+        }
         return whole | {ours: (header,) for ours, header in named.items() if isinstance(header, str)}
 
     @cached_property

@@ -109,9 +109,12 @@ class FileMapping(_Strict):
     sum_same_target: bool = Field(
         False, description="wide layout only: several headers with the same SENSOR/COLUMN are added up"
     )
-    row_per_day: RowPerDay | None = Field(None, description="row_per_day layout only: what the intervals hold")
+    row_per_day: RowPerDay | None = Field(
+        None, description="row_per_day layout only: what the intervals hold"
+    )
     interval_number: IntervalNumber | None = Field(
-        None, description="where the timestamp is a date, and a column beside it counts the intervals of the day"
+        None,
+        description="where the timestamp is a date, and a column beside it counts the intervals of the day",
     )
     units: dict[str, str] = Field(
         default_factory=dict,

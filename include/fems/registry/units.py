@@ -19,9 +19,12 @@ _QUANTITIES: dict[str, dict[str, Fraction]] = {
 }
 # A mean power over an interval is an energy.
 _OVER_TIME = {"power": "energy", "reactive power": "reactive energy", "apparent power": "apparent energy"}
-_KNOWN = {
-    unit.casefold(): (quantity, unit) for quantity, units in _QUANTITIES.items() for unit in units
-} | {"m³": ("volume", "m3"), "nm³": ("volume", "Nm3"), "c": ("temperature", "°C"), "℃": ("temperature", "°C")}
+_KNOWN = {unit.casefold(): (quantity, unit) for quantity, units in _QUANTITIES.items() for unit in units} | {
+    "m³": ("volume", "m3"),
+    "nm³": ("volume", "Nm3"),
+    "c": ("temperature", "°C"),
+    "℃": ("temperature", "°C"),
+}
 UNITS = tuple(unit for units in _QUANTITIES.values() for unit in units)
 """Every unit that is understood."""
 

@@ -117,7 +117,9 @@ def sheet_of(plant: Plant, factory_id: str, feed: Feed) -> Sheet:
     ids = {"factory_id": [factory_id] * len(sensors), "sensor_id": sensors}
     carried = [name for name in ids if name not in mapping.constants]
     d = mapping.separator
-    header = d.join(quoted(str(mapping.columns.get(name, name)), d) for name in ("timestamp", *carried, *columns))
+    header = d.join(
+        quoted(str(mapping.columns.get(name, name)), d) for name in ("timestamp", *carried, *columns)
+    )
     grain = plant.grain_minutes(factory_id, feed)
     try:
         encoding = codecs.lookup(mapping.encodings[0]).name.removesuffix("-sig")

@@ -24,7 +24,6 @@ from fems.raw.fast.buffers import (
     ODD,
     ODD_CELLS,
     PART,
-    ReaderBuffers,
     ROOM,
     ROWS,
     SIZE,
@@ -33,6 +32,7 @@ from fems.raw.fast.buffers import (
     TEXTS,
     UNREAD,
     WIDTH,
+    ReaderBuffers,
 )
 from fems.raw.numbers import EMPTY, MEASURED
 

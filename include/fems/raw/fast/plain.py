@@ -121,7 +121,9 @@ def read(batch: Batch) -> TypedRows | None:
     if read_file is None or len(set(wanted)) < len(wanted) or batch.delimiter in f"-0123456789{mark}":
         return None
     try:
-        units = {n: unit for n, head in columns.items() if n in source.book.columns and (unit := in_header(head))}
+        units = {
+            n: unit for n, head in columns.items() if n in source.book.columns and (unit := in_header(head))
+        }
         scale = scales(source, units)
     except UndecodableObject:
         return None
@@ -199,7 +201,9 @@ def _texts(places: np.ndarray, letters: np.ndarray, count: int) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), count, buffers)
 
 
-def _times(filled: buffers.ReaderBuffers, texts: pa.Array, source: FactoryFeed) -> tuple[np.ndarray, np.ndarray]:
+def _times(
+    filled: buffers.ReaderBuffers, texts: pa.Array, source: FactoryFeed
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the seconds of each time text and those that its clock is ahead, as `read_labels` does."""
     seconds = filled.moments[: len(texts)].copy()
     ahead = np.full(len(texts), NO_TIME, np.int64)
