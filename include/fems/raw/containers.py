@@ -4,7 +4,7 @@ import datetime as dt
 import io
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -124,7 +124,7 @@ def _check_extent(sheet: bytes) -> None:
 def _cells_of(sheet: CalamineSheet, name: str, visible: bool) -> Cells:
     """Take a sheet apart; rows without a value are left out."""
     lines: list[int] = []
-    rows: list[list[object]] = []
+    rows: list[Sequence[object]] = []
     chunks: list[list[pa.Array]] = []
     masks: list[list[np.ndarray]] = []
     width = 0

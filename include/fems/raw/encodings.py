@@ -50,7 +50,8 @@ def _refuse_endless_line(data: bytes) -> None:
     begin = 0
     while begin + LONGEST_LINE < len(data):
         window = begin, begin + LONGEST_LINE
-        end = max(data.rfind(b"\n", *window), data.rfind(b"\r", *window))
+        end = data.rfind(b"\n", *window)
+        end = data.rfind(b"\r", *window) if end < 0 else end
         if end < 0:
             raise UndecodableObject(f"the object has a line of more than {LONGEST_LINE:,} bytes: refused")
         begin = end + 1

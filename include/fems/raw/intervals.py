@@ -1,11 +1,15 @@
 """Files of another interval than the factory's: on its grid, their rows would count for more or less than they do."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from fems.raw.clock import NO_TIME, LabelTimes
 
 _FEWEST = 6
 """Rows from which an interval can be told."""
+_SPARSE = 0.6
+"""Share of a file's times below which a sensor may be read at a longer interval."""
 _ALIKE = 0.8
 """Share of the steps from row to row that are the interval."""
 
@@ -17,6 +21,7 @@ def unlike_the_grain(
     sensors: np.ndarray,
     starts: np.ndarray,
     grain_minutes: int,
+    everyone: int,
 ) -> dict[tuple[int, int], int]:
     """Find files, and sensors in them, whose rows stand at another interval than the factory's.
 
@@ -30,40 +35,35 @@ def unlike_the_grain(
         sensors: int16, n: position among the feed's sensors, -1 for another one.
         starts: int64, n: UTC seconds, NO_TIME where unknown.
         grain_minutes: the factory's.
+        everyone: how many sensors the feed has.
 
     Returns:
         (object, sensor; -1 for all of them) -> the interval of their rows, minutes.
     """
     if not len(owner):
         return {}
-    step, labels = grain_minutes * 60, len(times.local)
-    objects = int(owner[-1]) + 1
-    held = np.zeros(objects * labels, bool)
-    held[owner.astype(np.int64) * labels + codes] = True
-    found: dict[tuple[int, int], int] = {}
-    distinct = np.zeros(objects, np.int64)
-    for i in range(objects):
-        own = np.flatnonzero(held[i * labels : (i + 1) * labels])
-        local = times.local[own]
+    step = grain_minutes * 60
+    apart_of: dict[tuple[int, int], int] = {}
+    edges = np.searchsorted(owner, np.arange(int(owner[-1]) + 2)).tolist()
+    held = np.zeros(len(times.local), bool)
+    for i, (begin, end) in enumerate(pairwise(edges)):
+        held[:] = False
+        held[codes[begin:end]] = True
+        local = times.local[held]
         local = np.unique(local[local != NO_TIME])
-        distinct[i] = len(local)
         apart = _interval(local)
         if apart is not None and apart != step and (apart > step or step % apart == 0):
-            found[i, -1] = apart // 60
-    most = int(sensors.max(initial=0)) + 1
-    known = sensors >= 0
-    rows_of = np.bincount(owner[known] * most + sensors[known], minlength=objects * most).reshape(
-        objects, most
-    )
-    sparse = (rows_of >= _FEWEST) & (rows_of <= 0.6 * distinct[:, None])
-    for i, sensor in zip(*(places.tolist() for places in np.nonzero(sparse)), strict=True):
-        if (i, -1) in found:
+            apart_of[i, -1] = apart // 60
             continue
-        own = starts[(owner == i) & (sensors == sensor)]
-        apart = _interval(np.unique(own[own != NO_TIME]))
-        if apart is not None and apart > step:
-            found[i, sensor] = apart // 60
-    return found
+        if end - begin > len(local) * (everyone - 1 + _SPARSE):
+            continue  # all sensors have rows enough
+        counts = np.bincount(sensors[begin:end] + 1)[1:]
+        for sensor in np.flatnonzero((counts >= _FEWEST) & (counts <= _SPARSE * len(local))).tolist():
+            own = starts[begin:end][sensors[begin:end] == sensor]
+            apart = _interval(np.unique(own[own != NO_TIME]))
+            if apart is not None and apart > step:
+                apart_of[i, sensor] = apart // 60
+    return apart_of
 
 
 def _interval(moments: np.ndarray) -> int | None:

@@ -35,7 +35,13 @@ class Placement:
         if self.times.near_change.any():
             self._resolve_clock_changes()
         self.wrong_interval = intervals.unlike_the_grain(
-            rows.owner, rows.times.codes, self.times, self.sensors, self.starts, source.grain_minutes
+            rows.owner,
+            rows.times.codes,
+            self.times,
+            self.sensors,
+            self.starts,
+            source.grain_minutes,
+            len(source.sensors),
         )
 
     def _resolve_clock_changes(self) -> None:
