@@ -6,10 +6,13 @@ ENV PYTHONUNBUFFERED=1 \
     AIRFLOW_HOME=/opt/airflow \
     PYTHONPATH=/opt/fems/include
 
-RUN pip install --no-cache-dir uv==0.13.8
 WORKDIR /opt/fems
-COPY requirements.txt ./
-RUN uv pip install --system --no-cache --requirement requirements.txt
+COPY requirements-uv.txt requirements.txt ./
+RUN pip install --no-cache-dir --require-hashes --requirement requirements-uv.txt \
+    && uv pip install --system --no-cache --require-hashes --requirement requirements.txt
+# Ends the build where a package needs a library that this image lacks.
+COPY include/embedded/natives.py ./
+RUN python natives.py
 
 # Without it a named volume would be made as root's, and Airflow could not write its logs.
 RUN useradd --uid 50000 --create-home fems \

@@ -3,63 +3,77 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo down test nightly fuzz lint bench neural others lock env
+.PHONY: help doctor setup up demo down test nightly fuzz lint bench neural others lock fresh sbom licences audit faults env
 
 VENV := .venv
 BIN := $(VENV)/bin
-UV_VERSION := 0.13.8
-# The interpreter that makes the virtual environment; another one: make setup FEMS_PYTHON=/path/to/python3.11
-FEMS_PYTHON ?= python3.11
+UV := $(VENV)/uv/bin/uv
+# The interpreter that makes the virtual environment: the first that fits; another one: make setup FEMS_PYTHON=/path/to/python
+FITS := import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+FEMS_PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	if "$$python" -c "$(FITS)" 2> /dev/null; then echo "$$python"; break; fi; done)
+# Where none fits, any python3 can say what to do.
+DOCTOR = "$(or $(FEMS_PYTHON),python3)" include/embedded/doctor.py
 # More for `make demo`, such as DEMO="--factories 1100,steel --epochs 5"
 DEMO ?=
 # More for `make bench`, such as BENCH="--only process,truth"
 BENCH ?=
+# More for `make fresh`
+FRESH ?=
+
+# More for `make faults`, such as FAULTS="--services minio,task --stages ingest"
+FAULTS ?=
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.ready ## the virtual environment, with the packages of requirements.txt
+doctor: ## does this machine have what is needed? a line each, with what to do
+	@command -v "$(or $(FEMS_PYTHON),python3)" > /dev/null || { echo "error: there is no $(or $(FEMS_PYTHON),python3): install Python 3.11, 3.12 or 3.13" >&2; exit 1; }
+	$(DOCTOR) demo
 
-$(VENV)/.ready: requirements.txt pyproject.toml
-	@if ! command -v "$(FEMS_PYTHON)" > /dev/null; then
-		echo "error: $(FEMS_PYTHON) is not installed: install Python 3.11, or name one with FEMS_PYTHON=/path/to/python" >&2
-		exit 1
-	fi
-	if ! "$(FEMS_PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2> /dev/null; then
-		echo "error: $(FEMS_PYTHON) is not Python 3.11 or 3.12: name one with FEMS_PYTHON=/path/to/python" >&2
-		exit 1
-	fi
+setup: $(VENV)/.ready ## the virtual environment, with the packages of requirements.txt and requirements-dev.txt
+
+$(VENV)/.ready: requirements.txt requirements-dev.txt requirements-uv.txt pyproject.toml
+	@command -v "$(or $(FEMS_PYTHON),python3)" > /dev/null || { echo "error: there is no $(or $(FEMS_PYTHON),python3): install Python 3.11, 3.12 or 3.13" >&2; exit 1; }
+	$(DOCTOR) setup --quiet
 	rm -f $@
 	[[ -x $(BIN)/python ]] || "$(FEMS_PYTHON)" -m venv $(VENV)
 	# uv has an environment of its own: what syncs the packages must not be one of them.
-	if [[ "$$($(VENV)/uv/bin/uv --version 2> /dev/null)" != "uv $(UV_VERSION)"* ]]; then
-		"$(FEMS_PYTHON)" -m venv $(VENV)/uv
-		$(VENV)/uv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
+	if [[ ! $(VENV)/uv/.ready -nt requirements-uv.txt ]]; then
+		"$(FEMS_PYTHON)" -m venv --clear $(VENV)/uv
+		$(VENV)/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
+		touch $(VENV)/uv/.ready
 	fi
-	$(VENV)/uv/bin/uv pip sync --quiet --python $(BIN)/python requirements.txt
-	# After the sync, which takes away what requirements.txt doesn't name.
-	$(VENV)/uv/bin/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements.txt requirements-dev.txt
+	# After the sync, which takes away what the files don't name.
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 
 up: setup ## start the services and Airflow
 	@$(BIN)/python -m embedded up
 
-demo: setup ## everything: services, raw files, ingest, training, forecasts, a table and the URLs
+demo: check setup ## everything: services, raw files, ingest, training, forecasts, a table and the URLs
 	@$(BIN)/python -m embedded demo $(DEMO)
+
+.PHONY: check
+check:
+	@command -v "$(or $(FEMS_PYTHON),python3)" > /dev/null || { echo "error: there is no $(or $(FEMS_PYTHON),python3): install Python 3.11, 3.12 or 3.13" >&2; exit 1; }
+	$(DOCTOR) demo --quiet
 
 down: ## stop what `make up` or `make demo` started; the data stays
 	@if [[ -x $(BIN)/python ]]; then $(BIN)/python -m embedded down; else echo "nothing is running"; fi
 
-lint: setup ## style and types
+lint: setup ## style, types and the order of the rooms
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 test: lint ## lint, types and all tests, on the embedded services
 	$(BIN)/pytest
 
 nightly: setup ## thousands of generated files, written in every way: what is published is the truth, or the run tells
-	FEMS_EXAMPLES=2000 $(BIN)/pytest tests/unit/test_any_file.py --timeout 7200
+	FEMS_EXAMPLES=2000 $(BIN)/pytest tests/unit/raw/test_any_file.py --timeout 7200
 
 # More or fewer files: make fuzz FUZZ=2000
 FUZZ ?= 20000
@@ -72,7 +86,7 @@ bench: setup $(VENV)/bench/.ready ## the measurements, as a table and as JSON
 # The peers have a folder of their own: the project's environment stays what requirements.txt says.
 $(VENV)/bench/.ready: benchmarks/requirements.txt $(VENV)/.ready
 	@rm -rf $(VENV)/bench
-	$(VENV)/uv/bin/uv pip install --quiet --python $(BIN)/python --target $(VENV)/bench -r $<
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes --target $(VENV)/bench -r $<
 	touch $@
 
 # PyTorch, several GB where pip finds no CPU build; pip, since it takes a build that lies on the machine.
@@ -81,12 +95,33 @@ neural: setup ## neuralforecast, the peer of `make bench BENCH="--only neural"`
 	$(VENV)/neural/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/neural-requirements.txt
 
 others: setup ## load profiles of the SimBench data set, for `python -m benchmarks.model others`
-	@$(VENV)/uv/bin/uv pip install --quiet --python $(BIN)/python --no-deps --target $(VENV)/others simbench==1.6.3
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --target $(VENV)/others simbench==1.6.3
 
-lock: setup ## compile the requirements.in into requirements.txt, the benchmarks' too
-	for folder in . benchmarks; do
-		(cd "$$folder" && "$(CURDIR)/$(VENV)/uv/bin/uv" pip compile --quiet --python "$(CURDIR)/$(BIN)/python" --no-header requirements.in --output-file requirements.txt)
-	done
+# For every Python that fits, with the hash of each file; see [tool.uv] in pyproject.toml.
+COMPILE = $(CURDIR)/$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+lock: setup ## compile each requirements.in into a requirements.txt
+	@for name in requirements requirements-dev requirements-uv; do $(COMPILE) $$name.in --output-file $$name.txt; done
+	cd benchmarks
+	# Those come with the project's own environment.
+	$(COMPILE) requirements.in --output-file requirements.txt $(addprefix --no-emit-package ,numpy scipy narwhals)
+
+fresh: ## do what README says on a bare Debian 12 and 13, in a container engine; FRESH="--roots trixie --only demo"
+	@python3 tests/fresh/run.py $(FRESH)
+
+# In environments of their own: what looks at the packages is not one of them.
+sbom: setup ## what is shipped, as CycloneDX: sbom.cdx.json
+	@$(VENV)/uv/bin/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py environment $(BIN)/python \
+		--pyproject pyproject.toml --output-reproducible --output-format JSON --output-file sbom.cdx.json
+	echo "sbom.cdx.json: $$(grep -c '"bom-ref"' sbom.cdx.json) parts"
+
+licences: setup ## fail where a package that is shipped is under the GPL or states no licence
+	@$(BIN)/python -m supply licences
+
+audit: setup ## ask the vulnerability database about what is shipped; says so where it can't see
+	@$(BIN)/python -m supply audit $(VENV)/uv/bin/uv tool run --quiet --from pip-audit==2.10.1 pip-audit
+
+faults: setup ## kill, stop and starve each service at each stage; a table of what was lost and how it healed
+	@$(BIN)/python -m faults $(FAULTS)
 
 env: ## make .env with new secrets, for docker-compose.yaml
-	@python3 include/embedded/dotenv.py .env
+	@PYTHONPATH=include python3 -m embedded.dotenv .env

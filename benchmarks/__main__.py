@@ -16,8 +16,8 @@ from benchmarks.truth import report
 from benchmarks.truth.lines import measurements
 from benchmarks.truth.score import of_plant
 from embedded.config import Config
+from fems.canonical import to_json
 from fems.errors import ConfigError, FemsError
-from fems.lake.serialize import to_json
 from fems.registry.plant import load_plant
 from fems.settings import settings
 

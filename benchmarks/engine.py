@@ -41,7 +41,7 @@ def ours(folder: Path, out: Path, plant: Plant, book: Book, factory_id: str) -> 
     for job, partition in partitions(lake, source):
         manifest = manifest_of(job, source, partition)
         write(lake, job, partition, manifest)
-        rows += manifest["rows"]["read"]
+        rows += manifest.rows.read
     return rows
 
 
@@ -56,5 +56,4 @@ def ingested(folder: Path, out: Path, plant: Plant, settings: Settings, factory_
         factory_id: whose files.
     """
     platform = Platform(Lake(FolderStore(out, raw=folder)), plant, settings)
-    rows: int = ingest_factory(platform, factory_id, lambda line: None)["rows"]["read"]
-    return rows
+    return ingest_factory(platform, factory_id, lambda line: None).rows.read

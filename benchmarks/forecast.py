@@ -21,12 +21,14 @@ import pandas as pd
 from benchmarks import model
 from benchmarks.measurement import Measurement, alone
 from embedded.config import Config
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems.forecast import demand as demands
 from fems.forecast import tables
 from fems.model import scores
 from fems.model.backtest import training_span
 from fems.model.baselines import hour_of_week_profile, weekly_naive
 from fems.model.history import History
+from fems.model.month_ahead.band import Bands
 from fems.registry.plant import load_plant
 from fems.settings import settings
 
@@ -130,18 +132,19 @@ def _month(job: tuple[str, int]) -> dict[str, Any]:
     found = series(name)
     origin = (found.history.end - pd.Timedelta(hours=1)).normalize().replace(day=1)
     origin -= pd.DateOffset(months=back - 1)
-    end = min(origin + pd.DateOffset(months=1), origin + pd.Timedelta(minutes=scores.HORIZON_MINUTES))
+    end = min(origin + pd.DateOffset(months=1), origin + pd.Timedelta(minutes=HORIZON_MINUTES))
     hours = int((end - origin) / pd.Timedelta(hours=1))
     known, before = found.history.until(origin), found.native[found.native["timestamp"] < origin]
     begun = perf_counter()
     trained = train_month_ahead(known, threads=1)
     seconds = perf_counter() - begun
-    kwh, bands = trained.predict(known, origin, hours), trained.predict_bands(known, origin, hours)
+    bands = trained.predict_bands(known, origin, hours)
+    kwh = bands.forecast()
     shares = tables.shape_in_hour(before, list(kwh.columns), GRAIN)
     made = tables.build(kwh, bands, shares, name, GRAIN, hours * 60)
     truth = found.history.between(origin, end)
     row = {"series": name, "month": f"{origin:%Y-%m}", "train_seconds": seconds}
-    return row | _scored(made, truth, known, origin) | _demand(made, found.native, known, origin, end)
+    return row | _scored(made, truth, known, origin) | _demand(made, bands, found.native, known, origin, end)
 
 
 def _scored(made: tables.Forecast, truth: History, known: History, origin: pd.Timestamp) -> dict[str, float]:
@@ -180,16 +183,17 @@ def _scored(made: tables.Forecast, truth: History, known: History, origin: pd.Ti
 
 
 def _demand(
-    made: tables.Forecast, native: pd.DataFrame, known: History, origin: pd.Timestamp, end: pd.Timestamp
+    made: tables.Forecast,
+    bands: Bands,
+    native: pd.DataFrame,
+    known: History,
+    origin: pd.Timestamp,
+    end: pd.Timestamp,
 ) -> dict[str, float]:
     country = known.country if known.holidays_off else None
     power = demands.factory_power(native, GRAIN)
     past = demands.past_days(power[power.index < origin], GRAIN, country)
-    day = made.factory["day"]
-    times = pd.DatetimeIndex(day["timestamp"])
-    quantiles = day[[f"used_kwh_{name}" for name in tables.QUANTILES]].to_numpy()
-    days = times.tz_localize(None).to_numpy().astype("datetime64[D]")
-    said = demands.expected(quantiles, tables.hours_of_days(made), days, str(times.tz), past, country)
+    said = demands.of_forecast(made, bands, past, country)
     came = power[(power.index >= origin) & (power.index < end)]
     highest = float(came.max())
     error = 100 * (said.kw / highest - 1)

@@ -104,19 +104,19 @@ def prepared(bench: Path) -> None:
 def main(count: int, bench: Path) -> None:
     """Forecast, and print seconds and peak memory on the way."""
     begun = perf_counter()
-    from fems import tracking
     from fems.flows.forecast import forecast_factory
     from fems.flows.platform import Platform
     from fems.model import bundle
+    from fems.tracking import Tracking
 
-    def loaded(_: str) -> SimpleNamespace:
+    def loaded(_: Tracking, factory_id: str) -> SimpleNamespace:
         found = bundle.load(bench / "model", one_step=False)  # as the flow does
         until = found.month_ahead.trained_until.isoformat()
-        return SimpleNamespace(bundle=found, version="1", tags={"trained_until": until})
+        return SimpleNamespace(bundle=found, version="1", tags={"trained_until": until}, notice=None)
 
     plant = load_plant(settings().factories_file)
     copies = {f"F{i:03d}": plant.factory(SAMPLE) for i in range(count)}
-    with tempfile.TemporaryDirectory() as out, patch.object(tracking, "load_champion", loaded):
+    with tempfile.TemporaryDirectory() as out, patch.object(Tracking, "load_champion", loaded):
         (Path(out) / "processed").symlink_to(bench.resolve() / "lake" / "processed")
         store = _Copies(Path(out))
         platform = Platform(Lake(store), plant.model_copy(update={"factories": copies}), settings())

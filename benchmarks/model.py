@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,9 +20,9 @@ import pandas as pd
 from benchmarks import others
 from benchmarks.measurement import Measurement
 from embedded.config import Config
-from fems.lake.serialize import to_json
+from fems.canonical import to_json
 from fems.model import backtest
-from fems.model.backtest import LSTM, PERSISTENCE
+from fems.model.backtest import LSTM, MONTH_AHEAD, PERSISTENCE, BacktestResult
 from fems.model.history import MEASURED, History
 from fems.registry.plant import Plant, load_plant
 from fems.settings import settings
@@ -51,18 +50,18 @@ def rows(skip: int = 0) -> list[Measurement]:
     Args:
         skip: so many of the last windows are left out; designs are chosen with 4, and reported with 0.
     """
-    month_ahead = [_line(job.series, found) for job, found in tables(_series(), skip).items()]
+    month_ahead = [_line(job.series, found) for job, found in tables(reported_series(), skip).items()]
     return [*month_ahead, *(_one_step_line(name, found) for name, found in one_step().items())]
 
 
-def one_step() -> dict[str, dict[str, Any]]:
+def one_step() -> dict[str, BacktestResult]:
     """Return what `backtest.one_step` says of each series, in two processes."""
-    names = [*_series(), *(["steel, 15 minutes"] if STEEL.exists() else [])]
+    names = [*reported_series(), *(["steel, 15 minutes"] if STEEL.exists() else [])]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         return dict(zip(names, pool.map(_one_step, names), strict=True))
 
 
-def tables(series: list[str], skip: int = 0, seeds: int = 1) -> dict[Job, dict[str, Any]]:
+def tables(series: list[str], skip: int = 0, seeds: int = 1) -> dict[Job, BacktestResult]:
     """Return what `backtest.month_ahead` says of each series, in two processes."""
     jobs = [Job(name, skip, seed) for name in series for seed in range(seeds)]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
@@ -114,44 +113,46 @@ def steel(path: Path, step: pd.Timedelta = HOUR) -> History:
     return History.from_hour_table(hours.assign(factory_id="steel", sensor_id="steel-M01"), step=step)
 
 
-def _series() -> list[str]:
+def reported_series() -> list[str]:
+    """Return the series whose last windows are reported: the simulated factories, and the steel file if it is there."""
     plant = load_plant(settings().factories_file)
     names = [key for key, factory in plant.factories.items() if factory.simulated]
     return [*names, "steel"] if STEEL.exists() else names
 
 
-def _history(series: str) -> History:
+def history_of(series: str) -> History:
+    """Return the hours of a series by its name."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    if series in others.NAMES:
+    if series in (*others.NAMES, *others.DEVELOPMENT) or series.endswith("-net"):
         return others.history(series)
     if series.startswith("steel"):
         return steel(STEEL, QUARTER if series != "steel" else HOUR)
     return simulated(load_plant(settings().factories_file), series)
 
 
-def _one_step(series: str) -> dict[str, Any]:
-    return backtest.one_step(_history(series))
+def _one_step(series: str) -> BacktestResult:
+    return backtest.one_step(history_of(series))
 
 
-def _backtest(job: Job) -> dict[str, Any]:
-    history = _history(job.series)
+def _backtest(job: Job) -> BacktestResult:
+    history = history_of(job.series)
     methods = backtest.all_methods(seed=job.seed)
     if job.seed:
-        methods = {LSTM: methods[LSTM]}
+        methods = {MONTH_AHEAD: methods[MONTH_AHEAD]}
     return backtest.month_ahead(history, methods, count=WINDOWS, skip=job.skip)
 
 
-def _one_step_line(series: str, found: dict[str, Any]) -> Measurement:
-    ours, theirs = (found["mean"][name]["rmse_scaled"] for name in (LSTM, PERSISTENCE))
+def _one_step_line(series: str, result: BacktestResult) -> Measurement:
+    ours, theirs = (result.mean[name]["rmse_scaled"] for name in (LSTM, PERSISTENCE))
     name = f"one-step accuracy, {series}" + ("" if series.startswith("steel") else " (simulated)")
     accuracies = round(100 * (1 - ours), 2), PERSISTENCE, round(100 * (1 - theirs), 2)
     return Measurement(name, *accuracies, round(theirs / ours, 3), "%", 1)
 
 
-def _line(series: str, found: dict[str, Any]) -> Measurement:
-    mean = found["mean"]
-    ours = mean[LSTM]["rmse_scaled"]
-    peer = min((name for name in mean if name != LSTM), key=lambda name: mean[name]["rmse_scaled"])
+def _line(series: str, result: BacktestResult) -> Measurement:
+    mean = result.mean
+    ours = mean[MONTH_AHEAD]["rmse_scaled"]
+    peer = min((name for name in mean if name != MONTH_AHEAD), key=lambda name: mean[name]["rmse_scaled"])
     theirs = mean[peer]["rmse_scaled"]
     name = f"month-ahead accuracy, {series}" + ("" if series == "steel" else " (simulated)")
     accuracies = round(100 * (1 - ours), 2), peer, round(100 * (1 - theirs), 2)
@@ -166,27 +167,27 @@ def main() -> None:
     if sys.argv[1:] == ["one-step"]:
         return _print_one_step()
     skip, seeds = (int(sys.argv[i]) if len(sys.argv) > i else default for i, default in ((1, 0), (2, 1)))
-    asked = sys.argv[3:] or _series()
+    asked = sys.argv[3:] or reported_series()
     found = tables(list(others.NAMES) if asked == ["others"] else asked, skip, seeds)
     first = {job.series: result for job, result in found.items() if job.seed == 0}
     for figure in ("accuracy", "mae", "r2", "abs_total_error_pct", "coverage_80"):
-        shown = {
-            name: {m: v[figure] for m, v in r["mean"].items() if figure in v} for name, r in first.items()
-        }
+        shown = {name: {m: v[figure] for m, v in r.mean.items() if figure in v} for name, r in first.items()}
         frame = pd.DataFrame(shown).T
         print(f"\n{figure}, month-ahead, {WINDOWS} windows, the last {skip} left out")
         print(pd.concat([frame, frame.mean().to_frame("mean").T]).round(2).to_string())
-    lows = [w["scores"][LSTM]["coverage_80"] for r in first.values() for w in r["windows"]]
+    lows = [w.scores[MONTH_AHEAD]["coverage_80"] for r in first.values() for w in r.windows]
     narrow = sum(share < 0.6 for share in lows)
     print(f"\nlowest coverage of a window: {min(lows):.2f}; windows below 0.6: {narrow} of {len(lows)}")
     print("seconds a fit and forecast:", json.dumps(_seconds(first)))
     if seeds > 1:
         for name in first:
-            scored = [r["mean"][LSTM]["accuracy"] for job, r in found.items() if job.series == name]
-            print(f"{name}: lstm over {seeds} seeds {np.mean(scored):.3f}, spread {np.ptp(scored):.3f}")
+            scored = [r.mean[MONTH_AHEAD]["accuracy"] for job, r in found.items() if job.series == name]
+            print(
+                f"{name}: month_ahead over {seeds} seeds {np.mean(scored):.3f}, spread {np.ptp(scored):.3f}"
+            )
     out = Config.from_environment().state / "bench" / "model.json"
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_bytes(to_json([{"job": asdict(job), **result} for job, result in found.items()]))
+    out.write_bytes(to_json([{"job": asdict(job), **result.to_json()} for job, result in found.items()]))
     print(f"each window's scores: {out}")
 
 
@@ -194,9 +195,9 @@ def _print_one_step() -> None:
     found = one_step()
     figures = {
         name: {
-            **{method: result["mean"][method]["accuracy"] for method in (LSTM, PERSISTENCE)},
-            "r2": result["mean"][LSTM]["r2"],
-            "seconds": result["train_seconds"][LSTM],
+            **{method: result.mean[method]["accuracy"] for method in (LSTM, PERSISTENCE)},
+            "r2": result.mean[LSTM]["r2"],
+            "seconds": result.train_seconds[LSTM],
         }
         for name, result in found.items()
     }
@@ -206,9 +207,9 @@ def _print_one_step() -> None:
     print(pd.concat([frame, simulated_mean.to_frame("mean of the simulated").T]).round(2).to_string())
 
 
-def _seconds(found: dict[str, dict[str, Any]]) -> dict[str, float]:
-    methods = next(iter(found.values()))["train_seconds"]
-    return {m: round(float(np.mean([r["train_seconds"][m] for r in found.values()])), 1) for m in methods}
+def _seconds(found: dict[str, BacktestResult]) -> dict[str, float]:
+    methods = next(iter(found.values())).train_seconds
+    return {m: round(float(np.mean([r.train_seconds[m] for r in found.values()])), 1) for m in methods}
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ import pandas as pd
 
 from benchmarks import model
 from benchmarks.measurement import Measurement
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems.errors import ConfigError
-from fems.model import backtest, scores
+from fems.model import backtest
 from fems.model.history import Floats, History
 from fems.model.month_ahead.train import train_month_ahead
 from fems.model.runtime import prepare
@@ -23,7 +24,7 @@ from fems.registry.plant import load_plant
 from fems.settings import settings
 
 INTERPRETER = Path(".venv/neural/bin/python")
-HOURS = scores.HORIZON_MINUTES // 60
+HOURS = HORIZON_MINUTES // 60
 FACTORY = "1100"
 _THREADS = 2
 

@@ -8,12 +8,13 @@ from datetime import timedelta
 
 from airflow.sdk import Param, PartitionedAssetTimetable, dag, task
 
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems_airflow.assets import FORECAST, MODEL
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
 from fems_airflow.links import task_with_report
 from fems_airflow.notify import RunNotifier
-from fems_airflow.params import factories_param, month_param
+from fems_airflow.params import factories_param, known_params, month_param
 
 DOCS = """
 ### The next month, by machine
@@ -55,7 +56,7 @@ its factory and month from there. The same origin, model and data again change n
             description="A full hour such as 2026-03-01T00:00, in the factory's time. Empty means the month's start.",
         ),
         "horizon_minutes": Param(
-            42_300,
+            HORIZON_MINUTES,
             type="integer",
             minimum=60,
             multipleOf=60,
@@ -67,14 +68,16 @@ its factory and month from there. The same origin, model and data again change n
 )
 def forecast() -> None:
     @task
-    def targets(dag_run: object = None, params: dict | None = None) -> list[dict]:
+    def targets(dag_run: object = None, params: dict | None = None, dag: object = None) -> list[dict]:
         """Take factory and month from the model's partition, or from the form of a run by hand."""
         from fems.flows.forecast import targets
         from fems.flows.platform import Platform
 
-        asked = params or {}
+        asked = known_params(params, dag)
         partition = getattr(dag_run, "partition_key", None)
-        return targets(Platform.from_environment(), partition, asked.get("factories"), asked.get("month"))
+        return targets(
+            Platform.from_environment(role="forecast"), partition, asked.get("factories"), asked.get("month")
+        )
 
     @task_with_report(
         outlets=[FORECAST],
@@ -85,8 +88,9 @@ def forecast() -> None:
         from fems.flows.forecast import forecast_factory
         from fems.flows.platform import Platform
 
-        platform = Platform.from_environment()
-        return forecast_factory(platform, factory, month, params["horizon_minutes"], params["origin"])
+        platform = Platform.from_environment(role="forecast")
+        outcome = forecast_factory(platform, factory, month, params["horizon_minutes"], params["origin"])
+        return outcome.figures()
 
     forecast_factory.expand_kwargs(targets())
 

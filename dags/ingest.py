@@ -14,7 +14,7 @@ from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
 from fems_airflow.links import task_with_quality
 from fems_airflow.notify import RunNotifier
-from fems_airflow.params import factories_param
+from fems_airflow.params import factories_param, known_params
 
 DOCS = """
 ### Raw files into published tables
@@ -51,13 +51,13 @@ the file (land a corrected one beside it) or the rule, and start the Dag again.
 )
 def ingest() -> None:
     @task
-    def find_stale(params: dict | None = None) -> list[str]:
+    def find_stale(params: dict | None = None, dag: object = None) -> list[str]:
         """Find the factories that have raw objects which are not in their published tables."""
         from fems.flows.ingest import stale_factories
         from fems.flows.platform import Platform
 
-        platform = Platform.from_environment()
-        return stale_factories(platform, (params or {}).get("factories") or platform.plant.factories)
+        platform = Platform.from_environment(role="ingest")
+        return stale_factories(platform, known_params(params, dag)["factories"] or platform.plant.factories)
 
     @task_with_quality(outlets=[PROCESSED], map_index_template="{{ task.op_kwargs['factory'] }}")
     def ingest_factory(factory: str, *, run_id: str) -> dict:
@@ -65,7 +65,8 @@ def ingest() -> None:
         from fems.flows.ingest import ingest_factory
         from fems.flows.platform import Platform
 
-        return ingest_factory(Platform.from_environment(), factory, run=run_id)
+        platform = Platform.from_environment(role="ingest")
+        return ingest_factory(platform, factory, run=run_id).model_dump(mode="json")
 
     ingest_factory.expand(factory=find_stale())
 

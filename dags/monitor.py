@@ -13,7 +13,7 @@ from fems_airflow.assets import ASKED, RETRAIN
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
 from fems_airflow.notify import RunNotifier
-from fems_airflow.params import factories_param
+from fems_airflow.params import factories_param, known_params
 
 DOCS = """
 ### How the forecasts did, and whether the models still fit
@@ -53,13 +53,13 @@ TOLD = RunNotifier({"monitor_factory": notices.of_monitor})
 )
 def monitor() -> None:
     @task
-    def choose(params: dict | None = None) -> list[str]:
+    def choose(params: dict | None = None, dag: object = None) -> list[str]:
         """Choose the factories that were asked for, or all that have published data."""
         from fems.flows.platform import Platform
         from fems.flows.train import trainable
 
-        platform = Platform.from_environment()
-        return (params or {}).get("factories") or trainable(platform)
+        platform = Platform.from_environment(role="monitor")
+        return known_params(params, dag)["factories"] or trainable(platform)
 
     @task(outlets=[ASKED], map_index_template="{{ task.op_kwargs['factory'] }}")
     def monitor_factory(factory: str, *, run_id: str, outlet_events: dict) -> dict:
@@ -67,7 +67,8 @@ def monitor() -> None:
         from fems.flows.monitor import monitor_factory, now_utc
         from fems.flows.platform import Platform
 
-        result = monitor_factory(Platform.from_environment(), factory, now_utc(), run_id)
+        outcome = monitor_factory(Platform.from_environment(role="monitor"), factory, now_utc(), run_id)
+        result = outcome.model_dump(mode="json")
         if result["request"]:
             outlet_events[ASKED].add(RETRAIN, extra=result["request"])
         return result

@@ -1,6 +1,6 @@
 """Retrain: a request for a factory's training into a run of the Dag `train`, with the reason on it.
 
-Started by the asset `fems_retrain`, an event of which is a request. Without a scheduler: `fems train --factory ID`.
+Started by the asset `fems_retrain`, an event of which is a request. Without a scheduler: `fems train ID`.
 """
 
 from datetime import timedelta
@@ -53,7 +53,7 @@ def retrain() -> None:
         from fems.flows.monitor import now_utc, training_started
         from fems.flows.platform import Platform
 
-        platform = Platform.from_environment()
+        platform = Platform.from_environment(role="monitor")
         for request in requests:
             training_started(platform, request["factory_id"], request["id"], now_utc())
 

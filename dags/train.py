@@ -14,7 +14,7 @@ from fems_airflow.assets import MODEL
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
 from fems_airflow.notify import RunNotifier
-from fems_airflow.params import factories_param
+from fems_airflow.params import factories_param, known_params
 
 DOCS = """
 ### A model per factory
@@ -56,20 +56,23 @@ TOLD = RunNotifier({"train_factory": notices.of_training})
         ),
         "seed": Param(0, type="integer", minimum=0, title="Seed", description="Of every random choice."),
         "reason": Param(
-            "", type="string", title="Reason", description="Why; kept as a tag of the run in MLflow."
+            None,
+            type=["null", "string"],
+            title="Reason",
+            description="Why; kept as a tag of the run in MLflow.",
         ),
     },
     tags=["fems", "train", "monthly"],
 )
 def train() -> None:
     @task
-    def choose(params: dict | None = None) -> list[str]:
+    def choose(params: dict | None = None, dag: object = None) -> list[str]:
         """Choose the factories that were asked for, or all that have published data."""
         from fems.flows.platform import Platform
         from fems.flows.train import trainable
 
-        platform = Platform.from_environment()
-        return (params or {}).get("factories") or trainable(platform)
+        platform = Platform.from_environment(role="training")
+        return known_params(params, dag)["factories"] or trainable(platform)
 
     @task(
         outlets=[MODEL],
@@ -82,17 +85,17 @@ def train() -> None:
         from fems.flows.platform import Platform
         from fems.flows.train import train_factory
 
-        platform = Platform.from_environment()
-        result = train_factory(
+        platform = Platform.from_environment(role="training")
+        outcome = train_factory(
             platform,
             factory,
             epochs=params["epochs"],
             seed=params["seed"],
             dag_run=run_id,
-            reason=params["reason"],
+            reason=params["reason"] or "",
         )
-        outlet_events[MODEL].add_partitions(f"{factory}|{result['month']}")
-        return result
+        outlet_events[MODEL].add_partitions(f"{factory}|{outcome.month}")
+        return outcome.model_dump(mode="json")
 
     train_factory.expand(factory=choose())
 

@@ -1,10 +1,11 @@
-"""What Airflow loads: the platform's pages, its entry in the menu, its links and its notes."""
+"""What Airflow loads: the platform's pages, its door, its entry in the menu, its links and its notes."""
 
 from typing import ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
 from fems_airflow import run_notes
+from fems_airflow.door import middlewares
 from fems_airflow.links import QUALITY_PATH, QualityLink, ReportLink
 from fems_airflow.pages import PREFIX, app
 
@@ -14,8 +15,10 @@ class FemsPlugin(AirflowPlugin):
 
     name = "fems"
     fastapi_apps: ClassVar = [{"app": app, "url_prefix": PREFIX, "name": "FEMS Forecast"}]
+    fastapi_root_middlewares: ClassVar = middlewares()
     external_views: ClassVar = [
-        {"name": "Quality", "href": QUALITY_PATH, "destination": "nav", "url_route": "fems-quality"}
+        {"name": "Plant", "href": PREFIX, "destination": "nav", "url_route": "fems-plant"},
+        {"name": "Quality", "href": QUALITY_PATH, "destination": "nav", "url_route": "fems-quality"},
     ]
     operator_extra_links: ClassVar = [QualityLink(), ReportLink()]
     listeners: ClassVar = [run_notes]

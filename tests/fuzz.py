@@ -26,12 +26,32 @@ from fems.registry.plant import Plant
 from fems.settings import settings
 
 _DAY = date(2024, 3, 4)
-_PIECES = [b",", b";", b'"', b"\n", b"\r", b"\0", b"\xff", b"\xef\xbb\xbf", b"-", b"1e309", b"NaN", b"=1+1", b"<"]
+_PIECES = [
+    b",",
+    b";",
+    b'"',
+    b"\n",
+    b"\r",
+    b"\0",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b"-",
+    b"1e309",
+    b"NaN",
+    b"=1+1",
+    b"<",
+]
 
 
 def _source(**mapping: object) -> FactoryFeed:
     machines = {"E1": {"name": "M", "kind": "line", "sensor": "x-M01"}}
-    factory = {"name": "F", "name_ko": "F", "grain": {"meter": "1h"}, "mapping": {"meter": "m"}, "equipment": machines}
+    factory = {
+        "name": "F",
+        "name_ko": "F",
+        "grain": {"meter": "1h"},
+        "mapping": {"meter": "m"},
+        "equipment": machines,
+    }
     plant = Plant.model_validate({"mappings": {"m": mapping}, "factories": {"x": factory}})
     return FactoryFeed.of(plant, load_book(settings().definitions_dir, "meter"), "x")
 
@@ -46,9 +66,13 @@ def _seeds() -> list[tuple[str, bytes, FactoryFeed]]:
     workbook, parquet = io.BytesIO(), io.BytesIO()
     book.save(workbook)
     columns = zip(*rows, strict=True)
-    pq.write_table(pa.table(dict(zip(("time", "sensor_id", "used_kwh"), map(list, columns), strict=True))), parquet)
+    pq.write_table(
+        pa.table(dict(zip(("time", "sensor_id", "used_kwh"), map(list, columns), strict=True))), parquet
+    )
     values = ",".join(["1.5"] * 24)
-    nem12 = f"100,NEM12,202403050000,A,B\n200,x-M01,E1,1,E1,,S,kWh,60,\n300,20240304,{values},A,,,2024,\n900\n"
+    nem12 = (
+        f"100,NEM12,202403050000,A,B\n200,x-M01,E1,1,E1,,S,kWh,60,\n300,20240304,{values},A,,,2024,\n900\n"
+    )
     head = ",".join(f"H{i}" for i in range(1, 25))
     per_day = f"time,sensor_id,{head}\n2024-03-04,x-M01,{values}\n"
     start = int((datetime(2024, 3, 4) - timedelta(hours=9)).timestamp())  # noqa: DTZ001
@@ -117,9 +141,14 @@ def main(count: int, seed: int = 0) -> None:
             raise
         read, refused = read + (not one.undecodable), refused + one.undecodable
         if (i + 1) % 1000 == 0:
-            print(f"{i + 1} files, {read} read, {refused} refused, {time.monotonic() - began:.0f} s", flush=True)
+            print(
+                f"{i + 1} files, {read} read, {refused} refused, {time.monotonic() - began:.0f} s", flush=True
+            )
     child.stop()
-    most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+    most = (
+        max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        / 1024
+    )
     print(f"{count} files: {read} read, {refused} refused, none crashed; {most:.0f} MiB at most")
     assert most < 1024, "more than 1 GB"
 

@@ -9,15 +9,17 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.damages.kinds import Damage, Frames
+from fems.contracts.evaluation import Finding
 from fems.contracts.grains import GRAINS
-from fems.flows.evaluate import records, usual_before
+from fems.flows.evaluate import usual_before
 from fems.flows.ingest import ingest_factory
 from fems.flows.land import land_file
 from fems.flows.platform import Platform
 from fems.lake.lake import Lake
 from fems.lake.store import FolderStore
-from fems.quality import drift, parameters
-from fems.quality.evaluate import Finding
+from fems.quality import baseline, parameters
+from fems.quality.gx import CheckContext
+from fems.quality.table import TableView
 from fems.registry.plant import Plant
 from fems.settings import settings
 from fems.simulate import simulate
@@ -57,21 +59,18 @@ class Bench:
         frames = self.frames()
         source = self.platform.source(FACTORY, "meter")
         manifest = self.platform.lake.manifests("meter", FACTORY)[f"{LAST:%Y-%m}"]
-        laws = [(each["law"], each["sensor"]) for each in manifest["laws_not_applied"]]
+        laws = [(each.law, each.sensor) for each in manifest.laws_not_applied]
         if damage is not None:
             damage.do(frames)
         usual = usual_before(self.platform.lake, "meter", FACTORY, f"{LAST:%Y-%m}")
-        beside = {
-            "native": frames["native"],
-            "profile": drift.profile(frames["hour"], source.zone),
-            "usual": usual,
-        }
-        found: list[Finding] = []
-        for grain, frame in frames.items():
+        views = {grain: TableView(frame) for grain, frame in frames.items()}
+        profile = baseline.profile(views["hour"], source.zone)
+        context = CheckContext(native=views["native"], profile=profile, baseline=usual)
+        findings: list[Finding] = []
+        for grain, view in views.items():
             known = parameters.of_partition(source, grain, FIRST, LAST, laws)
-            evaluation = self.platform.evaluator.evaluate(frame, f"meter_{grain}", known, beside)
-            found += evaluation.findings
-        return found
+            findings += self.platform.evaluator.evaluate(view, f"meter_{grain}", known, context).findings
+        return findings
 
 
 def severity(findings: list[Finding]) -> str:
@@ -100,6 +99,6 @@ def _evaluated(platform: Platform, factory_id: str) -> tuple[int, int, int]:
     kept = [
         r
         for feed in platform.plant.feeds(factory_id)
-        for r in records(platform.lake, feed, factory_id).values()
+        for r in platform.lake.evaluations.by_month(feed, factory_id).values()
     ]
-    return len(kept), sum(r["critical_failed"] for r in kept), sum(r["warning_failed"] for r in kept)
+    return len(kept), sum(r.critical_failed for r in kept), sum(r.warning_failed for r in kept)

@@ -27,8 +27,9 @@ class Damage:
     do: Callable[[Frames], None]
 
 
-def _sensor(frame: pd.DataFrame, number: int) -> pd.Series:
-    return frame["sensor_id"] == sorted(frame["sensor_id"].unique())[number]
+def _sensor(frame: pd.DataFrame, number: int) -> "pd.Series[bool]":
+    rows: pd.Series[bool] = frame["sensor_id"] == sorted(frame["sensor_id"].unique())[number]
+    return rows
 
 
 def _set(grain: str, column: str, row: int, value: Any) -> Callable[[Frames], None]:
@@ -123,7 +124,15 @@ def _stuck(frames: Frames) -> None:
     for column in ENERGY:
         native.loc[rows, column] = 1.0
     native.loc[rows, "power_factor_pct"] = 100 / np.sqrt(2)
+    native.loc[rows, "current_a"] = 1.0
     _from_native(frames)
+
+
+def _current_in_ma(frames: Frames) -> None:
+    """A meter's current is in mA for the second half of the month."""
+    native = frames["native"]
+    rows = native.index[_sensor(native, 0) & (native["timestamp"].dt.day > 15)]
+    native.loc[rows, "current_a"] *= 1000.0
 
 
 def _late_clock(frames: Frames) -> None:
@@ -185,7 +194,8 @@ def _without_zone(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _without_day(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame[frame["timestamp"].dt.day != 15]
+    kept: pd.DataFrame = frame[frame["timestamp"].dt.day != 15]
+    return kept
 
 
 DAMAGES = (
@@ -212,6 +222,7 @@ DAMAGES = (
     Damage("a column is not there", "critical", _replace("hour", lambda f: f.drop(columns="current_a"))),
     Damage("a column too many", "critical", _replace("hour", lambda f: f.assign(comment="x"))),
     Damage("active and reactive energy are swapped", "critical", _columns_swapped),
+    Damage("one meter's current in mA for half of the month", "critical", _current_in_ma),
     Damage("two unlike meters are swapped", "critical", _swapped),
     Damage("an empty table", "critical", _replace("day", lambda f: f.iloc[:0])),
     Damage("nearly nothing is measured", "critical", _missing(0.95)),

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from benchmarks import engine
+from fems.contracts.manifest import FLAGS
 from fems.errors import DataError
 from fems.lake.lake import Lake
 from fems.lake.store import FolderStore
-from fems.process.flags import FLAGS
 from fems.registry.book import Book
 from fems.registry.feed import FactoryFeed
 from fems.registry.plant import Plant

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.truth.case import FILLED, REPLACED, RETYPED, Case
-from fems.process.flags import FLAGS
+from fems.contracts.manifest import FLAGS
 from fems.simulate import collector
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.truth.case import REPLACED, Case
-from fems.process.flags import FLAGS
+from fems.contracts.manifest import FLAGS
 
 
 @dataclass(frozen=True)

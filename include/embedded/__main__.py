@@ -1,8 +1,10 @@
 """`python -m embedded`: starts, stops and shows the services of one machine."""
 
+import os
 import shlex
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -11,6 +13,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from embedded.accounts import access_key
+from embedded.advice import advice
 from embedded.config import Config
 from embedded.services import BY_NAME
 from embedded.stack import GROUPS, Stack, tail
@@ -106,9 +110,16 @@ def demo(
     """Start everything and take raw files through Airflow to next month's forecast. Leaves the UIs up."""
     from embedded import demo as show
 
-    with one_line_errors():
+    try:
         stack = Stack(Config.from_environment())
         show.run(stack, out, factories, months, epochs, show_addresses)
+    except Exception as error:
+        # What this package cannot explain is shown whole, with the place in the code.
+        explained = str(error) if isinstance(error, FemsError) else "".join(traceback.format_exception(error))
+        print(f"error: {explained}", "what to do:", sep="\n", file=sys.stderr)
+        for words in advice(f"{type(error).__name__}: {explained}"):
+            print(f"- {words}", file=sys.stderr)
+        raise typer.Exit(1) from error
 
 
 def show_addresses(stack: Stack) -> None:
@@ -116,8 +127,12 @@ def show_addresses(stack: Stack) -> None:
     secret, config = stack.credentials, stack.config
     rows = (
         ("Airflow", config.airflow_url, f"admin / {secret.airflow_password}"),
-        ("MLflow", f"{config.mlflow_url}/#/experiments?workflowType=machine_learning", "no login"),
-        ("MinIO (S3)", config.minio_url, f"{secret.minio_user} / {secret.minio_password}"),
+        (
+            "MLflow",
+            f"{config.mlflow_url}/#/experiments?workflowType=machine_learning",
+            f"reader / {secret.mlflow_reader_password}, or admin / {secret.mlflow_admin_password}",
+        ),
+        ("MinIO (S3)", config.minio_url, f"{access_key('operator')} / {secret.store_passwords['operator']}"),
     )
     for title, url, login in rows:
         out.print(f"{title:<12}{url:<24}  {login}")
@@ -125,4 +140,5 @@ def show_addresses(stack: Stack) -> None:
 
 
 if __name__ == "__main__":
+    os.umask(0o077)  # the state folder holds secrets and raw files
     app(prog_name="python -m embedded")

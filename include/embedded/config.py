@@ -75,7 +75,7 @@ class Config:
         self.file.write_text(json.dumps(values, indent=2) + "\n")
 
     def prepare(self) -> None:
-        """Make the folders, the one for sockets private.
+        """Make the folders, for their owner alone.
 
         Raises:
             ConfigError: the folder for sockets belongs to somebody else, or the state folder has a name that
@@ -85,14 +85,19 @@ class Config:
             raise ConfigError(
                 f"FEMS_STATE_DIR: {str(self.state)!r} has one of the characters % ; \" ' \\ in it"
             )
-        for folder in (self.state, self.logs, self.airflow_home):
-            folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self.state, self.logs, self.airflow_home, self.keys):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # PostgreSQL refuses to run as root; its own user has to pass through to its folder.
+        passable = 0o711 if os.getuid() == 0 else 0o700
+        self.state.chmod(passable)
+        for entry in self.state.iterdir():
+            if not entry.is_symlink() and entry.stat().st_uid == os.getuid():
+                entry.chmod(0o700 if entry.is_dir() else 0o600)
         self.run.mkdir(mode=0o700, exist_ok=True)
         status = self.run.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
             raise ConfigError(f"{self.run} is not ours: remove it, or set TMPDIR to a private folder")
-        # PostgreSQL refuses to run as root; its own user has to pass through to its socket folder.
-        self.run.chmod(0o711 if os.getuid() == 0 else 0o700)
+        self.run.chmod(passable)
 
     @property
     def file(self) -> Path:
@@ -100,9 +105,19 @@ class Config:
         return self.state / "stack.json"
 
     @property
+    def credentials_file(self) -> Path:
+        """Every secret of the stack."""
+        return self.state / "credentials.json"
+
+    @property
     def logs(self) -> Path:
         """A log file a service."""
         return self.state / "logs"
+
+    @property
+    def keys(self) -> Path:
+        """A file of object-store keys a service."""
+        return self.state / "keys"
 
     @property
     def airflow_home(self) -> Path:
@@ -139,9 +154,9 @@ class Config:
         """The S3 endpoint."""
         return f"http://127.0.0.1:{self.minio_port}"
 
-    def database_url(self, name: str) -> str:
+    def database_url(self, name: str, account: str, password: str) -> str:
         """Return the SQLAlchemy address of a database."""
-        return f"postgresql+psycopg2://postgres:@/{name}?host={self.postgres_socket}"
+        return f"postgresql+psycopg2://{account}:{password}@/{name}?host={self.postgres_socket}"
 
 
 def socket_dir(state: Path) -> Path:

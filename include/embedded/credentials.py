@@ -1,13 +1,17 @@
 """Secrets, made at the first start and kept in one file that only its owner reads."""
 
-import base64
 import json
 import os
-import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from embedded import generate
+from embedded.accounts import ROLES
 from fems.errors import ConfigError
+
+# What every version has had. The data belongs to these: where one is missing the file is damaged, not old.
+_FIRST = {"minio_user", "minio_password", "airflow_password", "jwt_secret", "api_secret_key", "fernet_key"}
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,17 @@ class Credentials:
 
     minio_user: str
     minio_password: str
+    """MinIO's root, which makes the other accounts and is handed to nothing else."""
+    store_passwords: dict[str, str]
+    """The secret key of each role in the object store (`embedded.accounts`)."""
+    postgres_password: str
+    """PostgreSQL's superuser, the same."""
+    airflow_database_password: str
+    mlflow_database_password: str
+    mlflow_admin_password: str
+    mlflow_platform_password: str
+    mlflow_reader_password: str
+    mlflow_secret_key: str
     airflow_password: str
     jwt_secret: str
     api_secret_key: str
@@ -25,12 +40,20 @@ class Credentials:
     def generate(cls) -> "Credentials":
         """Return new secrets."""
         return cls(
-            minio_user="fems-" + secrets.token_hex(6),
-            minio_password=secrets.token_urlsafe(24),
-            airflow_password=secrets.token_urlsafe(12),
-            jwt_secret=secrets.token_urlsafe(48),
-            api_secret_key=secrets.token_urlsafe(32),
-            fernet_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            minio_user=generate.user(),
+            minio_password=generate.password(),
+            store_passwords={role: generate.password() for role in ROLES},
+            postgres_password=generate.address_password(),
+            airflow_database_password=generate.address_password(),
+            mlflow_database_password=generate.address_password(),
+            mlflow_admin_password=generate.typed_password(),
+            mlflow_platform_password=generate.password(),
+            mlflow_reader_password=generate.typed_password(),
+            mlflow_secret_key=generate.signing_key(),
+            airflow_password=generate.typed_password(),
+            jwt_secret=generate.signing_key(),
+            api_secret_key=generate.signing_key(),
+            fernet_key=generate.fernet_key(),
         )
 
 
@@ -40,26 +63,44 @@ def load(path: Path) -> Credentials:
     Raises:
         ConfigError: the file is missing or damaged.
     """
+    values = _read(path)
     try:
-        return Credentials(**json.loads(path.read_text()))
+        return Credentials(**values)
+    except TypeError as error:
+        raise _damaged(path, error) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text()))
     except (OSError, ValueError, TypeError) as error:
-        raise ConfigError(
-            f"{path} cannot be read ({error}); the data in {path.parent} belongs to its keys: restore it, "
-            f"or delete the folder and start again"
-        ) from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"{path} cannot be read ({error}); the data in {path.parent} belongs to its keys: restore it, "
+        f"or delete the folder and start again"
+    )
 
 
 def load_or_create(path: Path) -> Credentials:
-    """Read the secrets; make them at the first start.
+    """Read the secrets; make them at the first start, and those that a new version needs when they are missing.
 
     Raises:
         ConfigError: the file is damaged.
     """
+    new = asdict(Credentials.generate())
     if path.exists():
-        return load(path)
-    made = Credentials.generate()
-    write_private(path, json.dumps(asdict(made), indent=2) + "\n")
-    return made
+        kept = _read(path)
+        if missing := _FIRST - set(kept):
+            raise _damaged(path, ValueError(f"{', '.join(sorted(missing))} missing"))
+        roles = new.pop("store_passwords") | (kept.get("store_passwords") or {})
+        new |= kept | {"store_passwords": roles}
+        if new == kept:
+            return load(path)
+    write_private(path, json.dumps(new, indent=2) + "\n")
+    return load(path)
 
 
 def write_private(path: Path, text: str) -> None:

@@ -221,15 +221,15 @@ class Demo:
         return last
 
     def _summary(self, platform: "Platform", factories: Sequence[str], start: float) -> dict[str, Any]:
-        from fems.views.status import factory_summary
+        from fems.views.status import factory_status
 
-        told = {key: factory_summary(key, platform) for key in factories}
+        statuses = {key: factory_status(key, platform) for key in factories}
         seconds = time.monotonic() - start
         now = datetime.now(UTC)
         summary = {
             "seconds": round(seconds, 1),
             "steps": self.progress.seconds,
-            "factories": told,
+            "factories": {key: status.model_dump(mode="json") for key, status in statuses.items()},
             "dag_runs": [
                 {
                     "dag_id": run["dag_id"],
@@ -248,9 +248,11 @@ class Demo:
 
     def _show(self, summary: dict[str, Any]) -> None:
         from fems.cli.tables import forecast_table, rows_table
+        from fems.contracts.status import FactoryStatus
 
-        self.console.print(rows_table(summary["factories"]))
-        self.console.print(forecast_table(summary["factories"]))
+        statuses = {key: FactoryStatus.model_validate(each) for key, each in summary["factories"].items()}
+        self.console.print(rows_table(statuses))
+        self.console.print(forecast_table(statuses))
         cost = summary["airflow_overhead"]
         self.console.print(
             f"{summary['seconds']:.0f} s in all; Airflow's own share: {cost['seconds']:.0f} s "

@@ -5,11 +5,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from embedded.accounts import LAKE, MODELS, access_key
 from embedded.config import Config
 from embedded.credentials import Credentials
 
 # What a person's shell may hold and what would quietly point a service at something else.
-_FOREIGN = ("AIRFLOW", "MLFLOW_", "_MLFLOW", "AWS_", "PG", "MINIO_", "FEMS_S3_", "FEMS_MLFLOW_URI")
+_FOREIGN = ("AIRFLOW", "MLFLOW_", "_MLFLOW", "AWS_", "PG", "MINIO_", "FEMS_S3_", "FEMS_MLFLOW_")
 
 
 def clean(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -23,14 +24,13 @@ def clean(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     return kept
 
 
-def clients(config: Config, secret: Credentials) -> dict[str, str]:
-    """Return what `fems` needs to reach MinIO and MLflow."""
+def clients(config: Config) -> dict[str, str]:
+    """Return where MinIO and MLflow are; a key for neither."""
     return {
         "FEMS_STATE_DIR": str(config.state),
         "FEMS_S3_ENDPOINT": config.minio_url,
-        "FEMS_S3_ACCESS_KEY": secret.minio_user,
-        "FEMS_S3_SECRET_KEY": secret.minio_password,
-        "FEMS_S3_BUCKET": "fems",
+        "FEMS_S3_BUCKET": LAKE,
+        "FEMS_S3_DISK": str(config.state),
         "FEMS_MLFLOW_URI": config.mlflow_url,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
@@ -44,22 +44,63 @@ def minio(secret: Credentials) -> dict[str, str]:
 
 def mlflow(config: Config, secret: Credentials) -> dict[str, str]:
     """Return what the MLflow server needs."""
+
+    def database(name: str) -> str:
+        return config.database_url(name, "mlflow", secret.mlflow_database_password)
+
     return {
         "MLFLOW_S3_ENDPOINT_URL": config.minio_url,
-        "MLFLOW_BACKEND_STORE_URI": config.database_url("mlflow"),
+        "MLFLOW_BACKEND_STORE_URI": database("mlflow"),
+        "MLFLOW_ARTIFACTS_DESTINATION": f"s3://{MODELS}",
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": secret.mlflow_secret_key,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
+        # Its own default lets every private address in.
+        "MLFLOW_SERVER_ALLOWED_HOSTS": f"127.0.0.1:{config.mlflow_port},localhost:{config.mlflow_port}",
         # Its job runner serves evaluation of language models and would add processes of its own.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "AWS_ACCESS_KEY_ID": secret.minio_user,
-        "AWS_SECRET_ACCESS_KEY": secret.minio_password,
+        "FEMS_MLFLOW_AUTH_DATABASE_URI": database("mlflow_auth"),
+        "FEMS_MLFLOW_ADMIN_PASSWORD": secret.mlflow_admin_password,
+        "FEMS_MLFLOW_PLATFORM_PASSWORD": secret.mlflow_platform_password,
+        "FEMS_MLFLOW_READER_PASSWORD": secret.mlflow_reader_password,
+        "AWS_ACCESS_KEY_ID": access_key("mlflow"),
+        "AWS_SECRET_ACCESS_KEY": secret.store_passwords["mlflow"],
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
 
 
+def platform_account(secret: Credentials) -> dict[str, str]:
+    """Return the account with which training and forecasts come to MLflow."""
+    return {
+        "MLFLOW_TRACKING_USERNAME": "platform",
+        "MLFLOW_TRACKING_PASSWORD": secret.mlflow_platform_password,
+    }
+
+
+def tasks(config: Config, secret: Credentials) -> dict[str, str]:
+    """Return what Airflow's scheduler needs, whose children the tasks are: the keys of their roles."""
+    keys_file = {"FEMS_S3_KEYS_FILE": str(config.keys / "tasks.json")}
+    return airflow(config, secret) | platform_account(secret) | keys_file
+
+
+def pages(config: Config, secret: Credentials) -> dict[str, str]:
+    """Return what Airflow's API server needs: a key that only reads, for its pages."""
+    return airflow(config, secret) | {"FEMS_S3_KEYS_FILE": str(config.keys / "pages.json")}
+
+
+def shell(config: Config, secret: Credentials) -> dict[str, str]:
+    """Return what `fems` and `airflow` need at a person's shell."""
+    return {
+        **airflow(config, secret),
+        **platform_account(secret),
+        "FEMS_S3_ACCESS_KEY": access_key("operator"),
+        "FEMS_S3_SECRET_KEY": secret.store_passwords["operator"],
+    }
+
+
 def airflow(config: Config, secret: Credentials) -> dict[str, str]:
-    """Return what every part of Airflow needs, and the clients of its tasks."""
+    """Return what every part of Airflow needs; no key of the object store and no account of MLflow."""
     options = {
         "CORE__EXECUTOR": "LocalExecutor",
         "CORE__PARALLELISM": config.parallelism,
@@ -70,7 +111,9 @@ def airflow(config: Config, secret: Credentials) -> dict[str, str]:
         "CORE__EXECUTION_API_SERVER_URL": f"{config.airflow_url}/execution/",
         "CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": config.airflow_home / "passwords.json",
-        "DATABASE__SQL_ALCHEMY_CONN": config.database_url("airflow"),
+        "DATABASE__SQL_ALCHEMY_CONN": config.database_url(
+            "airflow", "airflow", secret.airflow_database_password
+        ),
         "API__HOST": "127.0.0.1",
         "API__PORT": config.airflow_port,
         "API__BASE_URL": config.airflow_url,
@@ -99,5 +142,5 @@ def airflow(config: Config, secret: Credentials) -> dict[str, str]:
     return {
         "AIRFLOW_HOME": str(config.airflow_home),
         **{f"AIRFLOW__{key}": str(value) for key, value in options.items()},
-        **clients(config, secret),
+        **clients(config),
     }

@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from embedded import credentials, environment, postgres
+from embedded import credentials, environment, postgres, room, users, volume
 from embedded.config import Config
 from embedded.processes import end_orphans_of_killed_siblings, end_with_parent
 from embedded.services import BY_NAME
@@ -17,14 +17,31 @@ def main(state: str, name: str) -> None:
     config = Config.load(Path(state))
     service = BY_NAME[name]
     end_orphans_of_killed_siblings()
+    room.wait(config.state)
+    secret = credentials.load(config.credentials_file)
     if name == "postgres":
-        postgres.run(config)
-    secret = credentials.load(config.state / "credentials.json")
-    command = service.command(config)
+        postgres.run(config, secret)
+    command, variables = service.command(config), environment.clean() | service.env(config, secret)
     os.chdir(config.state)
+    if service.user:
+        variables |= _settle(config.state / name, service.user)
     # If supervisord itself is killed, its services go too: nothing is left that nobody looks after.
     end_with_parent(signal.SIGTERM)
-    os.execve(command[0], command, environment.clean() | service.env(config, secret))  # noqa: S606 - no shell is wanted
+    os.execve(command[0], command, variables)  # noqa: S606 - no shell is wanted
+
+
+def _settle(folder: Path, name: str) -> dict[str, str]:
+    """Move into a service's own folder, as its own user where we are root. Returns what that changes for it."""
+    account = users.own_account(name, folder)
+    users.make_private(folder, account)
+    os.chdir(folder)
+    if account and users.can_run(account, folder, "guards.mlflow_door, uvicorn"):
+        if name == "fems-minio":
+            volume.hand_over(folder, account)
+        users.become(account)
+    elif account:
+        print(f"warning: {account.pw_name} can't read {sys.prefix}; the service runs as root", flush=True)
+    return {"HOME": str(folder)}
 
 
 if __name__ == "__main__":

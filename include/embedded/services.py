@@ -6,15 +6,17 @@ import urllib.request
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, Literal
 
-from embedded import environment
+from embedded import credentials, environment, postgres, volume
 from embedded.config import Config
 from embedded.credentials import Credentials
 from fems.errors import ConfigError
 
 Group = Literal["storage", "tracking", "airflow"]
+Env = Callable[[Config, Credentials], dict[str, str]]
 
 
 class NotYet(Exception):
@@ -30,11 +32,13 @@ class Service:
     group: Group
     needs: tuple[str, ...]
     command: Callable[[Config], list[str]]
-    env: Callable[[Config, Credentials], dict[str, str]]
+    env: Env
     check: Callable[[Config, float], None]
     """Given the configuration and when the program was started (epoch seconds); raises NotYet."""
     port: Callable[[Config], int] | None = None
     variable: str = ""
+    user: str = ""
+    """Whom it runs as, in a folder of its own name, where root starts it."""
     stop_signal: Literal["TERM", "INT"] = "TERM"
 
 
@@ -49,22 +53,19 @@ def closure(names: Iterable[str]) -> list[Service]:
     Raises:
         ConfigError: there is no such service or group.
     """
-    chosen: set[str] = set()
-
-    def take(name: str) -> None:
-        if name not in chosen:
-            chosen.add(name)
-            for need in BY_NAME[name].needs:
-                take(need)
-
+    graph: dict[str, tuple[str, ...]] = {}
+    todo: list[str] = []
     for name in names:
         members = [s.name for s in SERVICES if name in (s.name, s.group)]
         if not members:
             known = ", ".join([*dict.fromkeys(s.group for s in SERVICES), *BY_NAME])
             raise ConfigError(f"there is no service or group {name!r}: choose from {known}")
-        for member in members:
-            take(member)
-    return [service for service in SERVICES if service.name in chosen]
+        todo += members
+    while todo:
+        name = todo.pop()
+        graph[name] = BY_NAME[name].needs
+        todo += [need for need in graph[name] if need not in graph]
+    return [BY_NAME[name] for name in TopologicalSorter(graph).static_order()]
 
 
 # Proxies of the environment are not for loopback.
@@ -87,9 +88,7 @@ def _postgres_answers(config: Config, started: float) -> None:
     import psycopg2  # type: ignore[import-untyped]
 
     try:
-        connection = psycopg2.connect(
-            host=str(config.postgres_socket), user="postgres", dbname="postgres", connect_timeout=5
-        )
+        connection = postgres.connect(config, credentials.load(config.credentials_file))
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
@@ -126,23 +125,17 @@ def _gateway(config: Config) -> list[str]:
         "--no-banner", "--no-usage-report", "--backup-meta", "0",
         # The local object store is itself a folder on this disk: a cache would hold everything twice.
         "--cache-size", "0", "--cache-dir", str(config.state / "minio" / "cache"),
-        "--log", str(config.logs / "juicefs.log"),
+        "--log", str(config.state / "minio" / "juicefs.log"),
         # It always opens a port for metrics, unless that port can't be had: an address kept for documentation
         # (RFC 5737) is nobody's, so it logs one line and goes on without.
         "--metrics", "192.0.2.1:9567",
-        minio_meta(config), f"127.0.0.1:{config.minio_port}",
+        f"sqlite3://{volume.meta_file(config.state / 'minio')}", f"127.0.0.1:{config.minio_port}",
     ]  # fmt: skip
-
-
-def minio_meta(config: Config) -> str:
-    """Return the address of the gateway's metadata."""
-    return f"sqlite3://{config.state / 'minio' / 'meta' / 'meta.db'}"
 
 
 def _mlflow_server(config: Config) -> list[str]:
     return [
-        program("mlflow"), "server", "--host", "127.0.0.1", "--port", str(config.mlflow_port),
-        "--workers", "1",        "--serve-artifacts", "--artifacts-destination", "s3://mlflow",
+        sys.executable, "-m", "guards.mlflow_server", "--host", "127.0.0.1", "--port", str(config.mlflow_port),
     ]  # fmt: skip
 
 
@@ -150,11 +143,9 @@ def _airflow(*words: str) -> Callable[[Config], list[str]]:
     return lambda config: [program("airflow"), *words]
 
 
-def _airflow_daemon(name: str, title: str, *options: str) -> Service:
+def _airflow_daemon(name: str, title: str, *options: str, env: Env = environment.airflow) -> Service:
     health = _airflow_healthy(name.replace("-", "_"))
-    return Service(
-        name, title, "airflow", ("api-server",), _airflow(name, *options), environment.airflow, health
-    )
+    return Service(name, title, "airflow", ("api-server",), _airflow(name, *options), env, health)
 
 
 SERVICES = (
@@ -166,6 +157,7 @@ SERVICES = (
         command=_gateway,
         env=lambda config, secret: environment.minio(secret),
         check=_minio_alive,
+        user="fems-minio",
         port=lambda config: config.minio_port,
         variable="FEMS_MINIO_PORT",
     ),
@@ -187,6 +179,7 @@ SERVICES = (
         command=_mlflow_server,
         env=environment.mlflow,
         check=_mlflow_healthy,
+        user="fems-mlflow",
         port=lambda config: config.mlflow_port,
         variable="FEMS_MLFLOW_PORT",
     ),
@@ -196,13 +189,13 @@ SERVICES = (
         group="airflow",
         needs=("postgres",),
         command=_airflow("api-server"),
-        env=environment.airflow,
+        env=environment.pages,
         check=_airflow_healthy("metadatabase"),
         port=lambda config: config.airflow_port,
         variable="FEMS_AIRFLOW_PORT",
     ),
     # Tasks talk to the API server from their first second on.
-    _airflow_daemon("scheduler", "Airflow scheduler", "--skip-serve-logs"),
+    _airflow_daemon("scheduler", "Airflow scheduler", "--skip-serve-logs", env=environment.tasks),
     _airflow_daemon("dag-processor", "Airflow Dag processor"),
     _airflow_daemon("triggerer", "Airflow triggerer", "--skip-serve-logs"),
 )

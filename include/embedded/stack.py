@@ -2,7 +2,7 @@
 
 import fcntl
 import json
-import shutil
+import os
 import subprocess
 import threading
 import time
@@ -12,10 +12,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from graphlib import TopologicalSorter
 from importlib.metadata import version
 from pathlib import Path
 
-from embedded import credentials, environment, postgres
+from embedded import accounts, credentials, environment, postgres, room, volume
 from embedded.airflow_api import AirflowApi
 from embedded.config import Config
 from embedded.credentials import Credentials
@@ -25,7 +26,6 @@ from embedded.supervision import Supervisor, log_file
 from fems.errors import ConfigError, ServiceUnavailable
 
 GROUPS = ("storage", "tracking", "airflow")
-BUCKETS = ("fems", "mlflow")
 # Seconds. A cold disk reads a gigabyte of Python before Airflow says anything.
 PATIENCE = 240.0
 
@@ -66,7 +66,7 @@ class Stack:
         Raises:
             ConfigError: it was never started.
         """
-        return credentials.load(self.config.state / "credentials.json")
+        return credentials.load(self.config.credentials_file)
 
     def running(self) -> bool:
         """Tell whether the stack's supervisord runs."""
@@ -77,11 +77,13 @@ class Stack:
 
         Raises:
             ConfigError: a port is taken, or the stack runs with other settings. Nothing was started.
-            ServiceUnavailable: a service did not come up. What this call started is stopped again.
+            ServiceUnavailable: the disk is full, or a service did not come up. What this call started is stopped again.
         """
         services = closure(only)
         self.config.prepare()
-        with _lock(self.config.state / "stack.lock"):
+        if missing := room.shortage(self.config.state):
+            raise ServiceUnavailable(missing)
+        with _private_files(), _lock(self.config.state / "stack.lock"):
             fresh = not self.running()
             if fresh:
                 require_free(_wanted(self.config, services))
@@ -107,7 +109,7 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """Return the variables with which `fems` and `airflow` at a shell work on this stack."""
-        return environment.airflow(self.config, self.credentials)
+        return environment.shell(self.config, self.credentials)
 
     def airflow(self) -> AirflowApi:
         """Return a client of Airflow's REST API, logged in as admin."""
@@ -117,12 +119,14 @@ class Stack:
         """Return each service with its state in a word and a detail: its pid, or what is wrong."""
         if not self.running():
             return [(service, "stopped", "") for service in SERVICES]
-        states = self.supervisor.states()
+        states, missing = self.supervisor.states(), room.shortage(self.config.state)
         rows = []
         for service in SERVICES:
             info = states[service.name]
             word, detail = info["statename"].lower(), info["spawnerr"]
-            if info["statename"] == "RUNNING":
+            if info["statename"] == "RUNNING" and missing:
+                word, detail = "unhealthy", missing
+            elif info["statename"] == "RUNNING":
                 try:
                     service.check(self.config, info["start"])
                     word, detail = "healthy", f"pid {info['pid']}"
@@ -144,17 +148,21 @@ class Stack:
         require_free(_wanted(self.config, [s for s in services if states[s.name]["pid"] == 0]))
 
     def _write_secrets(self) -> None:
-        secret = credentials.load_or_create(self.config.state / "credentials.json")
-        credentials.write_private(
-            self.config.airflow_home / "passwords.json", json.dumps({"admin": secret.airflow_password}) + "\n"
-        )
+        secret = credentials.load_or_create(self.config.credentials_file)
+        files = {
+            self.config.airflow_home / "passwords.json": {"admin": secret.airflow_password},
+            self.config.keys / "tasks.json": accounts.keys(secret.store_passwords, accounts.TASKS),
+            self.config.keys / "pages.json": accounts.keys(secret.store_passwords, ["pages"]),
+        }
+        for path, content in files.items():
+            credentials.write_private(path, json.dumps(content) + "\n")
 
     def _steps(self, services: Sequence[Service]) -> dict[str, Step]:
         """Return the steps to take, by name."""
         # What a service needs beyond its process before others may use it.
         setups: dict[str, tuple[str, Callable[[], None]]] = {
-            "minio": ("buckets", self._create_buckets),
-            "postgres": ("databases", lambda: postgres.create_databases(self.config)),
+            "minio": ("buckets and accounts", self._create_accounts),
+            "postgres": ("databases", lambda: postgres.create_databases(self.config, self.credentials)),
             "api-server": ("Airflow pool", self._create_pool),
         }
         steps: dict[str, Step] = {}
@@ -171,26 +179,27 @@ class Stack:
 
     def _take(self, steps: dict[str, Step], report: Report) -> None:
         """Take steps side by side, each when those it waits for are done. Raises the first failure."""
-        todo, done = dict(steps), set[str]()
+        order = TopologicalSorter({name: step.after for name, step in steps.items()})
+        order.prepare()
         running: dict[Future[float], str] = {}
         self._given_up.clear()
         with ThreadPoolExecutor(max_workers=len(steps)) as threads:
             try:
-                while todo or running:
-                    for name in [name for name, step in todo.items() if step.after <= done]:
-                        running[threads.submit(_timed, todo.pop(name).action)] = name
+                while order.is_active():
+                    for name in order.get_ready():
+                        running[threads.submit(_timed, steps[name].action)] = name
                     finished, _ = wait(running, return_when=FIRST_COMPLETED)
                     for future in finished:
                         name = running.pop(future)
                         report(steps[name].title, future.result())
-                        done.add(name)
+                        order.done(name)
             except BaseException:
                 self._given_up.set()  # the other steps stop waiting, and so does this block's end
                 raise
 
     def _start(self, service: Service) -> None:
         if service.name == "minio":
-            self._format_minio()
+            volume.create(self.config.state / "minio", program("juicefs"))
         self.supervisor.start_program(service.name)
         deadline = time.monotonic() + PATIENCE
         trouble = "it is still starting"
@@ -210,47 +219,21 @@ class Stack:
             f"{service.title} did not come up ({trouble}). See {path}; its last lines:\n{tail(path, 12)}"
         )
 
-    def _format_minio(self) -> None:
-        folder = self.config.state / "minio"
-        blocks, meta, aside = folder / "blocks", folder / "meta", folder / "meta.new"
-        if meta.exists():
+    def _create_accounts(self) -> None:
+        """Make MinIO's buckets and accounts; what they were last made from is kept, for it costs a second."""
+        secret, mark = self.credentials, self.config.state / "minio" / "accounts"
+        wanted = accounts.digest(secret.store_passwords)
+        if mark.exists() and mark.read_text() == wanted:
             return
-        # Formatted aside and renamed, so that a format cut short leaves nothing that looks whole.
-        shutil.rmtree(aside, ignore_errors=True)
-        for made in (blocks, aside):
-            made.mkdir(parents=True, exist_ok=True)
-        command = [
-            program("juicefs"), "format", "--storage", "file", "--bucket", f"{blocks}/", "--trash-days", "0",
-            f"sqlite3://{aside / 'meta.db'}", "minio",
-        ]  # fmt: skip
-        outcome = subprocess.run(command, capture_output=True, text=True, check=False, cwd=self.config.state)
-        if outcome.returncode:
-            last = (outcome.stderr.strip().splitlines() or ["no message"])[-1]
-            raise ServiceUnavailable(f"MinIO's disk could not be formatted in {folder}: {last}")
-        aside.rename(meta)
-
-    def _create_buckets(self) -> None:
-        from minio import Minio
-        from minio.error import MinioException
-
-        secret = self.credentials
-        client = Minio(
-            f"127.0.0.1:{self.config.minio_port}",
-            access_key=secret.minio_user,
-            secret_key=secret.minio_password,
-            secure=False,
+        accounts.apply(
+            self.config.minio_url, secret.minio_user, secret.minio_password, secret.store_passwords
         )
-        try:
-            for bucket in BUCKETS:
-                if not client.bucket_exists(bucket):
-                    client.make_bucket(bucket)
-        except MinioException as error:
-            raise ServiceUnavailable(f"MinIO did not make its buckets: {error}") from error
+        credentials.write_private(mark, wanted)
 
     def _migrate(self) -> None:
         """Bring Airflow's tables to this version; the database itself says which version it is at."""
         wanted = f"airflow {version('apache-airflow')}"
-        if postgres.note(self.config, "airflow") == wanted:
+        if postgres.note(self.config, self.credentials, "airflow") == wanted:
             return
         path = log_file(self.config, "migrate")
         with path.open("wb") as out:
@@ -267,7 +250,7 @@ class Stack:
             raise ServiceUnavailable(
                 f"`airflow db migrate` failed. See {path}; its last lines:\n{tail(path, 12)}"
             )
-        postgres.note(self.config, "airflow", wanted)
+        postgres.note(self.config, self.credentials, "airflow", wanted)
 
     def _create_pool(self) -> None:
         self.airflow().ensure_pool("training", 2, "Training runs at a time: each takes a core or more")
@@ -284,6 +267,16 @@ def tail(path: Path, lines: int) -> str:
 
 def _wanted(config: Config, services: Iterable[Service]) -> list[Wanted]:
     return [Wanted(s.port(config), s.title, s.variable) for s in services if s.port]
+
+
+@contextmanager
+def _private_files() -> Iterator[None]:
+    """Let every file that is made be its owner's alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @contextmanager

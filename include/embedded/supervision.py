@@ -138,6 +138,7 @@ def _configuration(config: Config) -> str:
 logfile={config.logs / "supervisord.log"}
 pidfile={config.state / "supervisord.pid"}
 childlogdir={config.logs}
+umask=077
 {root}
 
 [unix_http_server]

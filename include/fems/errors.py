@@ -5,6 +5,21 @@ same answer. `ServiceUnavailable` is worth another try.
 """
 
 
+def is_missing_library(error: BaseException) -> bool:
+    """Tell whether a package or a library of the system is not there: the next try would not find it either.
+
+    An error that another was raised from, or in whose handling it was raised, counts as well.
+    """
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        if isinstance(cause, ImportError) or "cannot open shared object file" in str(cause):
+            return True
+        seen.add(id(cause))
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
 class FemsError(Exception):
     """Any failure that this package explains in one line."""
 
@@ -15,6 +30,10 @@ class ConfigError(FemsError):
 
 class DataError(FemsError):
     """The data cannot be used as it is. Retrying does not help."""
+
+
+class UnknownFormat(DataError):
+    """A stored record is of a format that this version does not read. Says what makes it anew."""
 
 
 class UndecodableObject(DataError):

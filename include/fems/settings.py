@@ -1,5 +1,6 @@
 """One settings object, read from the environment (prefix FEMS_) when asked for, never at import."""
 
+import json
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,10 +23,36 @@ class Settings(BaseSettings):
     s3_endpoint: str = Field("http://127.0.0.1:9000", description="MinIO, or any store that speaks plain S3")
     s3_access_key: SecretStr = SecretStr("")
     s3_secret_key: SecretStr = SecretStr("")
+    s3_keys_file: Path | None = Field(
+        None,
+        description="JSON, role -> access_key and secret_key; a process gets the roles it needs, in a file of its own",
+    )
+    s3_disk: Path | None = Field(
+        None,
+        description="The folder under an object store of this machine: nothing is put while its disk is full",
+    )
     s3_bucket: str = "fems"
     mlflow_uri: str = "http://127.0.0.1:5000"
     config_dir: Path = Path(__file__).resolve().parents[1] / "config"
     expectations_dir: Path = ROOT / "expectations"
+
+    def store_key(self, role: str | None) -> tuple[str, str]:
+        """Return the access key and the secret key with which a role works on the object store.
+
+        Without a role, and where there is no file of keys, it is the one of FEMS_S3_ACCESS_KEY.
+
+        Raises:
+            ConfigError: the file can't be read, or this process has no key for the role.
+        """
+        if role is None or self.s3_keys_file is None:
+            return self.s3_access_key.get_secret_value(), self.s3_secret_key.get_secret_value()
+        try:
+            key = json.loads(self.s3_keys_file.read_text())[role]
+            return str(key["access_key"]), str(key["secret_key"])
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise ConfigError(
+                f"FEMS_S3_KEYS_FILE={self.s3_keys_file} holds no key for the role {role} ({type(error).__name__})"
+            ) from error
 
     @property
     def factories_file(self) -> Path:

@@ -4,10 +4,28 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk.definitions.retry_policy import RetryDecision
 
+from fems.errors import is_missing_library
 from fems_airflow.notify import keep_failure
 
-RETRY_POLICY = ExceptionRetryPolicy(
+
+class RetryPolicy(ExceptionRetryPolicy):
+    """By the error's type; a library that cannot be loaded says so in words, under many types."""
+
+    def evaluate(
+        self, exception: BaseException, try_number: int, max_tries: int, context: Any = None
+    ) -> RetryDecision:
+        """Decide whether a task is tried again."""
+        if is_missing_library(exception):
+            return RetryDecision.fail(
+                "a package or a library of the system is missing: run `make setup`, "
+                "then `.venv/bin/python -m embedded.natives` says what this system lacks"
+            )
+        return super().evaluate(exception, try_number, max_tries, context)
+
+
+RETRY_POLICY = RetryPolicy(
     rules=[
         RetryRule(
             exception=["fems.errors.DataError", "fems.errors.ConfigError", "fems.errors.AccessDenied"],

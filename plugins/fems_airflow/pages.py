@@ -1,19 +1,25 @@
-"""The pages that Airflow's UI links to: quality evaluations and forecast reports, behind Airflow's own login.
+"""The pages in Airflow's menu and links: plant, factory, quality, report, workbook, and the REST interface.
 
 Airflow mounts a plugin's app as it is; that only who is logged in may read is asked for here, with the same dependency
 that Airflow's own pages use.
 """
 
-from html import escape
-from typing import Annotated, Literal
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import quote, urlsplit
 
 from airflow.sdk.configuration import conf
-from fastapi import Depends, FastAPI, HTTPException, Path, Request, Response
+from fastapi import Depends, FastAPI, HTTPException, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from fems.errors import FemsError
 from fems.registry.plant import Feed
+from fems_airflow.api import router
+
+if TYPE_CHECKING:
+    from fems.flows.platform import Platform
 
 PREFIX = "/fems"
 QUALITY = f"{PREFIX}/quality"
@@ -29,6 +35,7 @@ Month = Annotated[str, Path(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
 # Not from the domain's rooms: every process of Airflow imports this, and they bring pandas and pyarrow.
 Grain = Literal["native", "hour", "day"]
 Language = Literal["ko", "en"]
+_COOKIE = "fems_language"
 
 
 def base_path() -> str:
@@ -36,8 +43,43 @@ def base_path() -> str:
     return urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
 
 
-def _html(text: str) -> HTMLResponse:
-    return HTMLResponse(text, headers=_HEADERS)
+def _platform() -> "Platform":
+    """Return the platform, opened with the key that only reads."""
+    from fems.flows.platform import Platform
+
+    return Platform.from_environment(role="pages")
+
+
+def _html(text: str, status: int = 200) -> HTMLResponse:
+    return HTMLResponse(text, status, headers=_HEADERS)
+
+
+def language_of(request: Request) -> Language:
+    """Return the language of a page: what the address says, what was chosen before, or the browser's."""
+    from fems.views.pages import language_of
+
+    chosen = request.query_params.get("lang") or request.cookies.get(_COOKIE)
+    return language_of(request.headers.get("accept-language", ""), chosen)
+
+
+def _root() -> str:
+    return f"{base_path()}{PREFIX}"
+
+
+def _message(request: Request, text: str, status: int) -> HTMLResponse:
+    """A page that says what is wrong with an address, and where else to look."""
+    from fems.registry.plant import load_plant
+    from fems.settings import settings
+    from fems.views.pages import message_page
+    from fems.views.words import TEXT
+
+    language = language_of(request)
+    factories = [
+        {"id": factory_id, "name": factory.name, "name_ko": factory.name_ko}
+        for factory_id, factory in load_plant(settings().factories_file).factories.items()
+    ]
+    heading = TEXT[language]["not_found"]
+    return _html(message_page(heading, text, language, _root(), factories), status)
 
 
 async def logged_in(request: Request) -> None:
@@ -56,85 +98,157 @@ async def logged_in(request: Request) -> None:
 
 app = FastAPI(
     title="FEMS Forecast",
+    description="Read-only tables of factories, forecasts, peaks, quality and track record; .csv for CSV.",
     dependencies=[Depends(logged_in)],
     docs_url=None,
     redoc_url=None,
-    openapi_url=None,
+    openapi_url="/api/openapi.json",
 )
+app.include_router(router)
+
+
+def _wants_page(request: Request) -> bool:
+    return "/api/" not in request.url.path and "text/html" in request.headers.get("accept", "")
 
 
 @app.exception_handler(FemsError)
 def explained(request: Request, error: Exception) -> Response:
     """Answer in one line what the package can explain."""
-    return HTMLResponse(f"<p>{type(error).__name__}: {escape(str(error))}</p>", 404, headers=_HEADERS)
+    text = f"{type(error).__name__}: {error}"
+    return _message(request, text, 404) if _wants_page(request) else JSONResponse({"detail": text}, 404)
+
+
+@app.exception_handler(RequestValidationError)
+def malformed(request: Request, error: Exception) -> Response:
+    """Say which part of an address is wrong."""
+    first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": (), "msg": str(error)}
+    text = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return _message(request, text, 422) if _wants_page(request) else JSONResponse({"detail": text}, 422)
 
 
 @app.exception_handler(HTTPException)
-def to_login(request: Request, error: HTTPException) -> Response:
-    """Send a person who is not logged in to the login, and back here."""
-    if error.status_code == 401 and "text/html" in request.headers.get("accept", ""):
+def refused(request: Request, error: HTTPException) -> Response:
+    """Send a person who is not logged in to the login, and back here; say the rest on a page."""
+    if error.status_code == 401 and _wants_page(request):
         here = quote(str(request.url), safe="")
         return RedirectResponse(f"{base_path()}/api/v2/auth/login?next={here}")
+    if error.status_code == 404 and _wants_page(request):
+        return _message(request, str(error.detail), 404)
     return JSONResponse({"detail": error.detail}, error.status_code)
 
 
-@app.get("/quality")
+@app.middleware("http")
+async def remember_language(request: Request, call_next):  # type: ignore[no-untyped-def]
+    """Keep the language that a reader chose."""
+    response = await call_next(request)
+    if request.query_params.get("lang") in ("ko", "en"):
+        response.set_cookie(_COOKIE, request.query_params["lang"], samesite="lax", httponly=True)
+    return response
+
+
+@app.get("/", include_in_schema=False)
+@app.get("", include_in_schema=False)
+def plant(
+    request: Request,
+    q: str = "",
+    sort: Literal["needs", "name", "kwh", "change", "demand"] = "needs",
+    needs: bool = False,
+) -> HTMLResponse:
+    """All factories, what needs a look first."""
+    from fems.views.pages import Asked, plant_page
+    from fems.views.plant import plant_rows
+
+    rows = plant_rows(_platform(), datetime.now(UTC))
+    return _html(plant_page(rows, Asked(q, sort, needs), language_of(request), _root()))
+
+
+@app.get("/factory/{factory}", include_in_schema=False)
+def factory_overview(request: Request, factory: str) -> HTMLResponse:
+    """One factory: its forecasts, how they did, its data and its runs."""
+    from fems.views.factory import factory_page
+    from fems.views.pages import factory_html
+
+    page = factory_page(_platform(), factory, datetime.now(UTC))
+    mlflow = os.environ.get("FEMS_MLFLOW_PAGES")
+    return _html(factory_html(page, language_of(request), _root(), base_path(), mlflow))
+
+
+@app.get("/quality", include_in_schema=False)
 def quality_overview() -> HTMLResponse:
     """All months that were evaluated."""
-    from fems.flows.platform import Platform
-    from fems.quality.pages import overview as page
-    from fems.views.quality import overview
+    from fems.quality.pages import overview
+    from fems.views.quality import quality_overview
 
-    return _html(page(overview(Platform.from_environment()), f"{base_path()}{QUALITY}"))
+    return _html(overview(quality_overview(_platform()), f"{base_path()}{QUALITY}"))
 
 
-@app.get("/quality/{factory}")
+@app.get("/quality/{factory}", include_in_schema=False)
 def quality_of_factory(factory: str) -> HTMLResponse:
     """The months of one factory."""
-    from fems.flows.platform import Platform
-    from fems.quality.pages import overview as page
-    from fems.views.quality import overview
+    from fems.quality.pages import overview
+    from fems.views.quality import quality_overview
 
-    return _html(page(overview(Platform.from_environment(), [factory]), f"{base_path()}{QUALITY}"))
+    return _html(overview(quality_overview(_platform(), [factory]), f"{base_path()}{QUALITY}"))
 
 
-@app.get("/quality/{feed}/{factory}/{month}")
+@app.get("/quality/{feed}/{factory}/{month}", include_in_schema=False)
 def quality_month(feed: Feed, factory: str, month: Month) -> HTMLResponse:
     """One month of a factory."""
-    from fems.flows.platform import Platform
     from fems.views.quality import month_page
 
-    root = f"{base_path()}{QUALITY}"
-    return _html(month_page(Platform.from_environment(), factory, feed, month, root))
+    return _html(month_page(_platform(), factory, feed, month, f"{base_path()}{QUALITY}"))
 
 
-@app.get("/quality/{feed}/{factory}/{month}/{grain}")
+@app.get("/quality/{feed}/{factory}/{month}/{grain}", include_in_schema=False)
 def quality_docs(feed: Feed, factory: str, month: Month, grain: Grain) -> HTMLResponse:
     """The Data Docs page of a table's last evaluation."""
-    from fems.flows.evaluate import docs_key
-    from fems.flows.platform import Platform
-
-    platform = Platform.from_environment()
+    platform = _platform()
     platform.plant.factory(factory)
-    data = platform.lake.get(docs_key(feed, factory, month, grain))
-    if data is None:
+    page = platform.lake.evaluations.docs(feed, factory, month, grain)
+    if page is None:
         raise HTTPException(404, f"no Data Docs of {feed} {grain}, {month} are kept")
-    return _html(data.decode())
+    return _html(page)
 
 
-@app.get("/report/{factory}")
-def report_newest(factory: str, lang: Language = "ko") -> HTMLResponse:
+@app.get("/report/{factory}", include_in_schema=False)
+def report_newest(request: Request, factory: str) -> HTMLResponse:
     """The report of a factory's newest forecast."""
-    from fems.flows.platform import Platform
-    from fems.flows.report import report_html
+    from fems.views.report import report_page
 
-    return _html(report_html(Platform.from_environment(), factory, None, lang))
+    return _html(report_page(_platform(), factory, language=language_of(request)))
 
 
-@app.get("/report/{factory}/{month}")
-def report_of_month(factory: str, month: Month, lang: Language = "ko") -> HTMLResponse:
-    """The report of a factory's month."""
-    from fems.flows.platform import Platform
-    from fems.flows.report import report_html
+@app.get("/report/{factory}/{month}", include_in_schema=False)
+def report_of_month(
+    request: Request,
+    factory: str,
+    month: Month,
+    origin: Annotated[str | None, Query(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$")] = None,
+    model: str | None = None,
+) -> HTMLResponse:
+    """The report of a factory's month; of several forecasts the newest, or the one of an origin and model."""
+    from fems.views.report import report_page
 
-    return _html(report_html(Platform.from_environment(), factory, month, lang))
+    return _html(report_page(_platform(), factory, month, language_of(request), origin, model))
+
+
+@app.get("/workbook/{factory}", include_in_schema=False)
+def workbook(request: Request, factory: str) -> Response:
+    """The Excel workbook of a factory's newest forecast."""
+    from fems.views.report import workbook_file
+
+    name, data = workbook_file(_platform(), factory, language_of(request))
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
+        "Cache-Control": "no-store",
+    }
+    return Response(data, media_type=kind, headers=headers)
+
+
+@app.get("/{path:path}", include_in_schema=False)
+def no_such_page(request: Request, path: str) -> Response:
+    """Say that there is no such page, and where else to look."""
+    from fems.views.words import TEXT
+
+    return _message(request, TEXT[language_of(request)]["not_found_lead"], 404)

@@ -1,7 +1,11 @@
 """The form that a person sees when starting a Dag by hand."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from airflow.sdk import Param
 
+from fems.errors import ConfigError
 from fems.registry.plant import load_plant
 from fems.settings import settings
 
@@ -13,8 +17,8 @@ def factories_param() -> Param:
     """
     known = list(load_plant(settings().factories_file).factories)
     return Param(
-        [],
-        type="array",
+        None,
+        type=["null", "array"],  # without "null" the form marks it as required
         items={"type": "string", "enum": known},
         examples=known,
         title="Factories",
@@ -31,3 +35,21 @@ def month_param() -> Param:
         title="Month",
         description="YYYY-MM. Empty means the month after each factory's published data.",
     )
+
+
+def known_params(params: Mapping[str, Any] | None, dag: Any) -> dict[str, Any]:
+    """Return a run's params, once it is sure that it was started with none that its Dag does not have.
+
+    Airflow puts every key of a run's conf among the params, and says nothing of a misspelt one.
+
+    Raises:
+        ConfigError: there is such a key; names those that the Dag has.
+    """
+    given = dict(params or {})
+    unknown = sorted(set(given) - set(dag.params))
+    if unknown:
+        raise ConfigError(
+            f"this run was started with {', '.join(map(repr, unknown))}, which the Dag {dag.dag_id} does not have; "
+            f"it has {', '.join(sorted(dag.params))}"
+        )
+    return given

@@ -1,4 +1,4 @@
-"""A note on each run of ingest that says where its quality evaluation is; Airflow's scheduler calls this."""
+"""A note on each run of ingest that says where the quality evaluation is; Airflow's scheduler calls this."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from fems_airflow.links import QUALITY_PATH, address
 
 def _note(dag_run: Any) -> None:
     if dag_run.dag_id == "ingest" and not dag_run.note:
-        dag_run.note = f"[Quality evaluation]({address(QUALITY_PATH)}) of what this run ingested"
+        dag_run.note = f"[Quality evaluation]({address(QUALITY_PATH)})"
 
 
 @hookimpl

@@ -129,3 +129,44 @@ def test_a_late_run_is_told_of_long_before_it_is_stopped(bag, dag_id: str) -> No
     (alert,) = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline]
     assert alert.callback.path == "fems_airflow.notify.DeadlineNotifier"
     assert alert.interval < dag.dagrun_timeout
+
+
+@pytest.mark.parametrize("dag_id", ["forecast", "ingest", "monitor", "train"])
+def test_the_form_opens_ready_to_start(bag, dag_id: str) -> None:
+    """A field with a value that its own type refuses, or a required one that is empty, keeps *Trigger* disabled."""
+    dag = bag.dags[dag_id]
+    dag.params.validate()
+    for name in dag.params:
+        param = dag.params.get_param(name)
+        kinds = param.schema["type"] if isinstance(param.schema["type"], list) else [param.schema["type"]]
+        assert param.value not in ("", [], {}), f"{name} is empty; an optional field is None and says null"
+        assert param.value is not None or "null" in kinds
+
+
+def test_a_misspelt_param_is_named(bag) -> None:
+    from fems.errors import ConfigError
+    from fems_airflow.params import known_params
+
+    dag = bag.dags["train"]
+    assert known_params({"factories": None, "epochs": 5}, dag) == {"factories": None, "epochs": 5}
+    with pytest.raises(
+        ConfigError, match=r"'factory', which the Dag train does not have; it has epochs, factories"
+    ):
+        known_params({"factories": None, "factory": ["1100"]}, dag)
+
+
+def test_a_missing_library_fails_at_once_and_a_lost_service_is_tried_again(bag) -> None:
+    from airflow.sdk import RetryAction
+
+    from fems.errors import DataError, ServiceUnavailable
+    from fems_airflow.defaults import RETRY_POLICY
+
+    text = "libgomp.so.1: cannot open shared object file: No such file or directory"
+    wrapped = ValueError("XGBoost Library could not be loaded")
+    wrapped.__cause__ = OSError(text)
+    for error in (ImportError("x"), ModuleNotFoundError("x"), OSError(text), ValueError(text), wrapped):
+        decision = RETRY_POLICY.evaluate(error, 1, 4)
+        assert decision.action is RetryAction.FAIL and "embedded.natives" in str(decision.reason)
+    assert RETRY_POLICY.evaluate(DataError("x"), 1, 4).action is RetryAction.FAIL
+    assert RETRY_POLICY.evaluate(ServiceUnavailable("x"), 1, 4).action is RetryAction.RETRY
+    assert RETRY_POLICY.evaluate(OSError("connection reset"), 1, 4).action is RetryAction.DEFAULT

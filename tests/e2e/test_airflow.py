@@ -20,7 +20,8 @@ from fems.flows.platform import Platform
 from fems.lake import keys
 from fems.lake.store import FolderStore
 from fems.simulate import simulate
-from fems.views.status import factory_summary, quarantined
+from fems.views.published import quarantined
+from fems.views.status import factory_status
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
@@ -67,10 +68,10 @@ def test_raw_files_become_a_forecast(airflow_stack: Stack, platform: Platform, t
     run = ended(airflow_stack, "ingest", start(airflow_stack, "ingest", {"factories": factories}))
     assert run["state"] == "success"
     for factory in factories:
-        rows = factory_summary(factory, platform)["rows"]
-        assert rows["read"] == rows["published"] + rows["quarantined"] + rows["duplicate"] > 0
-    assert factory_summary("steel", platform)["rows"]["read"] == 96 * 80
-    reasons = {r["object"].rsplit("/", 1)[1]: r["reason"] for r in quarantined(platform, "2160", "meter")}
+        rows = factory_status(factory, platform).rows
+        assert rows.read == rows.published + rows.quarantined + rows.duplicate > 0
+    assert factory_status("steel", platform).rows.read == 96 * 80
+    reasons = {r.object.rsplit("/", 1)[1]: r.reason for r in quarantined(platform, "2160", "meter")}
     assert set(bad) <= set(reasons)
     assert "PNG" in reasons["picture.csv"] and "1120" in reasons["other.csv"]
 
@@ -90,11 +91,11 @@ def test_raw_files_become_a_forecast(airflow_stack: Stack, platform: Platform, t
     assert time.time() > since
 
     for factory, rows in {"1120": 2820, "2160": 2820, "steel": 2820}.items():
-        found = factory_summary(factory, platform)
-        assert found["forecast"]["rows"] == rows
-        assert found["forecast"]["kwh"] > 0 and len(found["forecast"]["peak_days"]) == 3
-        assert found["model_version"] == "1"
-        assert all(found["accuracy"].values())
+        status = factory_status(factory, platform)
+        assert status.forecast.rows == rows
+        assert (status.forecast.kwh or 0) > 0 and len(status.forecast.peak_days) == 3
+        assert status.model_version == "1"
+        assert all(dict(status.accuracy).values())
 
     (by_model,) = [r for r in api.runs("forecast") if r["partition_key"] == "1120|2025-04"]
     links = api.call(

@@ -13,14 +13,13 @@ import pytest
 
 from embedded.stack import Stack
 from fems import tracking
+from fems.contracts.track_record import COLUMNS
 from fems.flows.forecast import forecast_factory
 from fems.flows.ingest import ingest_factory
 from fems.flows.land import land_tree
-from fems.flows.monitor import requests_key
 from fems.flows.platform import Platform
 from fems.flows.train import train_factory
-from fems.lake.keys import track_record_key
-from fems.monitor.record import COLUMNS
+from fems.settings import settings
 from fems.simulate import simulate
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -55,7 +54,7 @@ def drifted(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> str
         path.unlink()
     land_tree(platform.lake, known)
     ingest_factory(platform, FACTORY)
-    version = str(train_factory(platform, FACTORY, epochs=1)["version"])
+    version = train_factory(platform, FACTORY, epochs=1).version
     forecast_factory(platform, FACTORY)
     land_tree(platform.lake, since)
     ingest_factory(platform, FACTORY)
@@ -135,7 +134,7 @@ def test_drift_starts_one_training_with_its_reason_and_no_second(
     assert run["dag_run_id"] == found["request"]["id"]
     assert run["conf"] == {"factories": [FACTORY], "reason": reason} and run["note"] == reason
 
-    mlflow = tracking.server.connect()
+    mlflow = tracking.Server(settings().mlflow_uri).connect()
     tag = f"tags.dag_run = '{run['dag_run_id']}'"
     (logged,) = wait("its run in MLflow", lambda: _runs(mlflow, tag), patience=240)
     assert logged.data.tags["reason"] == reason and logged.data.tags["factory"] == FACTORY
@@ -145,15 +144,16 @@ def test_drift_starts_one_training_with_its_reason_and_no_second(
     (told,) = wait("the notice", lambda: of(webhook, "drift"))
     assert FACTORY in told["subject"] and reason in told["text"] and "/dags/monitor/runs/" in told["link"]
 
-    key = requests_key(FACTORY)
-    wait("the mark", lambda: platform.lake.read_json(key)["requests"][0]["started"])  # type: ignore[index]
+    wait("the mark", lambda: platform.lake.monitoring.requests(FACTORY).requests[0].started)
     again = watched(airflow_stack)
     assert again["reason"] and again["request"] is None
     time.sleep(5)  # an event would start `retrain` within a scheduler's loop, a second or two
     assert len(asked()) == 1 and len(api.runs("retrain")) == retrained + 1
     assert len(of(webhook, "drift")) == 1
 
-    table = platform.lake.read_table(track_record_key(FACTORY)).to_pandas()
+    track = platform.lake.forecasts.track_record(FACTORY)
+    assert track is not None
+    table = track.to_pandas()
     assert tuple(table.columns) == COLUMNS
     whole = table[(table["sensor_id"] == "") & (table["model_version"] == drifted)]
     assert whole["hours"].tolist() == [24 * NEW_DAYS] and whole["bias_pct"].iloc[0] > 50

@@ -34,7 +34,7 @@ def damaged_run(airflow_stack: Stack, platform: Platform) -> tuple[str, dict[str
     """A run after which one factory's month would be nearly empty; its ID, and what was published before."""
     first = ended(airflow_stack, "ingest", start(airflow_stack, "ingest", {"factories": FACTORIES}))
     assert first["state"] == "success"
-    before = {f: platform.lake.manifests("meter", f)[MONTH]["fingerprint"] for f in FACTORIES}
+    before = {f: platform.lake.manifests("meter", f)[MONTH].fingerprint for f in FACTORIES}
     for factory in FACTORIES:
         for raw in platform.lake.raw_objects("meter", factory):
             if f"{raw.day:%Y-%m}" != MONTH:
@@ -65,7 +65,7 @@ def test_two_are_published_and_the_damaged_one_is_not(
     }
     assert all(t["try_number"] == 1 for t in tasks), "bad data is not worth a retry"
     for factory, fingerprint in before.items():
-        now = platform.lake.manifests("meter", factory)[MONTH]["fingerprint"]
+        now = platform.lake.manifests("meter", factory)[MONTH].fingerprint
         assert (now == fingerprint) == (factory == DAMAGED)
     served = platform.lake.published("meter", "hour", DAMAGED, [MONTH]).to_pandas()
     assert served["used_kwh"].notna().mean() > 0.95, "the last good partition is served"
@@ -84,7 +84,7 @@ def test_the_message_names_the_expectation_the_rows_and_examples(
     )
     text = str(log)
     assert f"factory {DAMAGED}, meter native, {MONTH}: not published" in text
-    assert "expect_values_to_be_there(used_kwh)" in text and f"such as {DAMAGED}-M01 {MONTH}-01" in text
+    assert "expect_values_to_be_present(used_kwh)" in text and f"such as {DAMAGED}-M01 {MONTH}-01" in text
 
 
 def test_the_task_and_the_run_lead_to_the_page(
@@ -112,7 +112,7 @@ def test_the_task_and_the_run_lead_to_the_page(
         assert page.status_code == 200 and MONTH in page.text
         month = anyone.get(address.replace(DAMAGED, f"meter/{DAMAGED}/{MONTH}"), headers=known)
         assert "Not published: the last good tables still stand." in month.text
-        assert "expect_values_to_be_there" in month.text
+        assert "expect_values_to_be_present" in month.text
         docs = anyone.get(f"{address.replace(DAMAGED, f'meter/{DAMAGED}/{MONTH}')}/native", headers=known)
         assert docs.status_code == 200 and "Unsuccessful Expectations" in docs.text
         missing = anyone.get(address.replace(DAMAGED, f"meter/{DAMAGED}/1999-01"), headers=known)

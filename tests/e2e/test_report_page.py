@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from browser import CHROMIUM, Browser
-from plantlet import TRACK, content_of, expected
+from builders import TRACK, content_of, expected
 
 from fems.report.page import render
 

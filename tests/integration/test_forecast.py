@@ -18,13 +18,14 @@ from fems.flows.forecast import forecast_factory
 from fems.flows.history import published_months
 from fems.flows.offline import process_folder
 from fems.flows.platform import Platform
-from fems.flows.report import REPORT, WORKBOOK, renew_report, report_html
+from fems.flows.report import renew_report
 from fems.flows.train import train_factory
 from fems.lake import keys
 from fems.lake.serialize import to_parquet
 from fems.lake.store import FolderStore
 from fems.settings import settings
 from fems.simulate import simulate
+from fems.views.report import report_page
 
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("fems_environment")]
 
@@ -81,30 +82,32 @@ def rewritten(platform: Platform, change: object) -> None:
     """Change the published values in place, as no rule of ours does."""
     for grain in ("native", "hour", "day"):
         for month in published_months(platform.lake, FACTORY):
-            manifest = platform.lake.read_json(keys.manifest_key("meter", FACTORY, month))
+            manifest = platform.lake.manifest("meter", FACTORY, month)
             assert manifest is not None
-            key = keys.processed_key("meter", grain, FACTORY, month, manifest["fingerprint"])
+            key = keys.processed_key("meter", grain, FACTORY, month, manifest.fingerprint)
             table = platform.lake.read_table(key).to_pandas()
             table["used_kwh"] = change(table["timestamp"], table["used_kwh"])  # type: ignore[operator]
             platform.lake.store.put(key, to_parquet(pa.Table.from_pandas(table, preserve_index=False)))
 
 
 def test_without_a_champion_a_baseline_forecasts_and_every_output_says_so(platform: Platform) -> None:
-    said = forecast_factory(platform, FACTORY)
-    assert said["month"] == NEXT and said["model"]["name"] in ("weekly_naive", "profile")
-    assert said["model"]["fallback"].startswith(f"factory {FACTORY} has no champion")
-    latest = platform.lake.read_json(keys.latest_key(FACTORY))
-    assert latest is not None and latest["prefix"] == said["prefix"] and latest["model"] == said["model"]
-    assert f"/model={said['model']['name']}/" in said["prefix"]
+    made = forecast_factory(platform, FACTORY)
+    model = made.summary.model
+    assert made.summary.month == NEXT and model.name in ("weekly_naive", "profile")
+    assert model.fallback is not None and model.fallback.startswith(f"factory {FACTORY} has no champion")
+    latest = platform.lake.forecasts.latest(FACTORY)
+    assert latest is not None and latest.prefix == made.prefix and latest.month == NEXT
+    assert platform.lake.forecasts.summary(latest.prefix) == made.summary
+    assert f"/model={model.name}/" in made.prefix
     for level in ("equipment", "factory"):
         for grain in ("native", "hour", "day"):
-            table = platform.lake.read_table(f"{said['prefix']}{level}_{grain}.parquet")
+            table = platform.lake.forecasts.table(made.prefix, level, grain)
             assert json.loads(table.schema.metadata[b"fems"])["model"]["fallback"]
             assert {"used_kwh", "used_kwh_p10", "used_kwh_p50", "used_kwh_p90"} <= set(table.column_names)
-            assert sum(table["used_kwh"].to_pylist()) == said["kwh"], "exactly, at every grain"
-    page = report_html(platform, FACTORY, NEXT, "en")
+            assert sum(table["used_kwh"].to_pylist()) == made.summary.kwh, "exactly, at every grain"
+    page = report_page(platform, FACTORY, NEXT, "en")
     assert "Baseline forecast" in page and "기준 예측" in page and '<html lang="en">' in page
-    assert platform.lake.get(said["prefix"] + WORKBOOK)
+    assert platform.lake.get(keys.workbook_key(made.prefix))
 
 
 def test_the_champion_forecasts_what_it_has_not_seen_and_nothing_is_overwritten(platform: Platform) -> None:
@@ -112,15 +115,15 @@ def test_the_champion_forecasts_what_it_has_not_seen_and_nothing_is_overwritten(
     before = stored(platform)
     train_factory(platform, FACTORY, epochs=1)
     champion = forecast_factory(platform, FACTORY, month=NEXT)
-    assert champion["model"]["version"] == "1" and champion["model"]["fallback"] is None
-    assert champion["prefix"].endswith("/model=v1/") and champion["prefix"] != fallback["prefix"]
+    assert champion.summary.model.version == "1" and champion.summary.model.fallback is None
+    assert champion.prefix.endswith("/model=v1/") and champion.prefix != fallback.prefix
     after = stored(platform)
     assert {key: after[key] for key in before if key != keys.latest_key(FACTORY)} == {
         key: etag for key, etag in before.items() if key != keys.latest_key(FACTORY)
     }
     again = forecast_factory(platform, FACTORY)
-    assert {**again, "seconds": 0} == {**champion, "seconds": 0} and stored(platform) == after
-    assert report_html(platform, FACTORY) == report_html(platform, FACTORY, NEXT)
+    assert (again.summary, again.prefix) == (champion.summary, champion.prefix) and stored(platform) == after
+    assert report_page(platform, FACTORY) == report_page(platform, FACTORY, NEXT)
 
     with pytest.raises(DataError, match="would have seen"):
         forecast_factory(platform, FACTORY, origin="2025-03-20T00:00")
@@ -128,23 +131,24 @@ def test_the_champion_forecasts_what_it_has_not_seen_and_nothing_is_overwritten(
     silent = end - pd.Timedelta(days=9)
     rewritten(platform, lambda t, v: v.where((t < silent) | (t >= end - pd.Timedelta(hours=2)), other=np.nan))
     poor = forecast_factory(platform, FACTORY, horizon_minutes=24 * 60)
-    assert "of the last 14 days were measured" in poor["model"]["fallback"]
-    assert tracking.has_champion(FACTORY)
+    assert "of the last 14 days were measured" in (poor.summary.model.fallback or "")
+    assert tracking.Tracking.connect(settings()).has_champion(FACTORY)
 
 
 def test_a_report_made_anew_shows_the_track_record(platform: Platform) -> None:
-    said = forecast_factory(platform, FACTORY)
-    assert "아직 실적과" in report_html(platform, FACTORY)
+    made = forecast_factory(platform, FACTORY)
+    assert "아직 실적과" in report_page(platform, FACTORY)
     row = {
         "factory_id": FACTORY, "month": "2025-03", "origin": "2025-03-01T00:00:00+09:00", "model_version": "1",
         "sensor_id": "", "until": "2025-03-30", "hours": 705, "actual_kwh": 77_777.0, "forecast_kwh": 76_543.0,
         "bias_pct": -1.6, "accuracy": 93.3, "weekly_naive_accuracy": 84.4, "coverage_80": 0.8,
     }  # fmt: skip
     track = pa.Table.from_pandas(pd.DataFrame([row]), preserve_index=False)
-    platform.lake.store.put(keys.track_record_key(FACTORY), to_parquet(track))
-    page = renew_report(platform, FACTORY, language="ko")
-    assert "77,777" in page and "84.4" in page and page == report_html(platform, FACTORY)
-    assert platform.lake.get(said["prefix"] + REPORT) == page.encode()
+    platform.lake.forecasts.write_track_record(FACTORY, track)
+    assert renew_report(platform, FACTORY) == made.prefix
+    page = report_page(platform, FACTORY)
+    assert "77,777" in page and "84.4" in page
+    assert platform.lake.forecasts.report(made.prefix) == page
 
 
 def test_a_planted_future_value_moves_nothing(platform: Platform) -> None:
@@ -154,10 +158,8 @@ def test_a_planted_future_value_moves_nothing(platform: Platform) -> None:
     for future in (1.0, 1000.0):
         rewritten(platform, lambda t, v, by=future: v.where(t < origin, v * by))
         # The day that the origin is in is a sum of both; a forecast must not look at it either.
-        said = forecast_factory(platform, FACTORY, **asked)  # type: ignore[arg-type]
-        found = {
-            k: e for k, e in stored(platform).items() if k.startswith(said["prefix"]) and k.endswith("t")
-        }
+        made = forecast_factory(platform, FACTORY, **asked)  # type: ignore[arg-type]
+        found = {k: e for k, e in stored(platform).items() if k.startswith(made.prefix) and k.endswith("t")}
         assert len(found) == 6
         platform_bytes.append(found)
         for key in stored(platform):
@@ -193,7 +195,7 @@ def test_an_unknown_factory_a_report_of_none_and_a_silent_service_are_said(
     with pytest.raises(ConfigError, match="factory '9999' is not in"):
         forecast_factory(platform, "9999")
     with pytest.raises(DataError, match="has no forecast of 2025-04"):
-        report_html(platform, FACTORY, NEXT)
+        report_page(platform, FACTORY, NEXT)
     monkeypatch.setenv("FEMS_MLFLOW_URI", "http://127.0.0.1:9")
     settings.cache_clear()
     with pytest.raises(ServiceUnavailable):  # a baseline is no answer to that: the task tries again
@@ -206,11 +208,11 @@ def test_an_unknown_factory_a_report_of_none_and_a_silent_service_are_said(
 def test_what_died_half_way_is_put_right_by_the_next_run(platform: Platform) -> None:
     whole = forecast_factory(platform, FACTORY)
     done = stored(platform)
-    platform.lake.store.delete(whole["prefix"] + "summary.json")
-    platform.lake.store.delete(whole["prefix"] + REPORT)
+    platform.lake.store.delete(keys.summary_key(whole.prefix))
+    platform.lake.store.delete(keys.report_key(whole.prefix))
     platform.lake.store.delete(keys.latest_key(FACTORY))
     with pytest.raises(DataError, match="run forecast first"):
-        report_html(platform, FACTORY)
+        report_page(platform, FACTORY)
     forecast_factory(platform, FACTORY)
     parquet = [key for key in done if key.endswith(".parquet")]
     assert stored(platform).keys() == done.keys()

@@ -2,28 +2,28 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pytest
+from builders import summary_of
 from support import ROOT
 
 from embedded.stack import Stack
 from fems import tracking
+from fems.contracts.forecast import DemandSummary, ForecastSummary
+from fems.contracts.horizon import HORIZON_MINUTES
+from fems.contracts.monitoring import ComingPeak
+from fems.contracts.track_record import COLUMNS
 from fems.flows.ingest import ingest_factory
 from fems.flows.land import land_tree
 from fems.flows.monitor import (
     look,
     monitor_factory,
-    requests_key,
-    told_key,
     training_started,
 )
 from fems.flows.platform import Platform
 from fems.lake import keys
-from fems.lake.serialize import to_json, to_parquet
-from fems.monitor.record import COLUMNS
 from fems.settings import settings
 from fems.simulate import FaultRates, simulate
 
@@ -80,8 +80,9 @@ def clear(platform: Platform, *rooms: str) -> None:
 @pytest.fixture
 def champion(platform: Platform) -> str:
     """A version in the registry, trained until February."""
-    tracking.server.connect()
-    client, name = tracking.server.client(), tracking.model_name(FACTORY)
+    server = tracking.Server(settings().mlflow_uri)
+    server.connect()
+    client, name = server.client(), tracking.model_name(FACTORY)
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
     run = client.create_run(client.create_experiment(f"monitor-{datetime.now(UTC).timestamp()}"))
@@ -95,10 +96,10 @@ def publish(
     platform: Platform,
     model: str,
     scale: float = 1.0,
-    horizon: int = 42_300,
+    horizon: int = HORIZON_MINUTES,
     *,
     band: bool = True,
-    **summary: Any,
+    demand: DemandSummary | None = None,
 ) -> str:
     """Write a forecast from 1 February, the truth times a scale, as the flow lays it out; its prefix."""
     origin = pd.Timestamp("2025-02-01", tz="Asia/Seoul")
@@ -112,23 +113,29 @@ def publish(
         factory = factory.assign(
             used_kwh_p10=factory["used_kwh"] * 0.9, used_kwh_p90=factory["used_kwh"] * 1.1
         )
-    prefix = (
-        f"forecasts/factory={FACTORY}/month=2025-02/origin=20250131T1500Z/horizon={horizon}/model={model}/"
-    )
+    folder = keys.forecast_folder(FACTORY, "2025-02", origin, horizon, model)
+    summary = _summary(model.removeprefix("v").partition("-")[0], origin, horizon, demand)
     for level, table in (("equipment", rows), ("factory", factory)):
         data = pa.Table.from_pandas(table, preserve_index=False)
-        platform.lake.store.put(f"{prefix}{level}_hour.parquet", to_parquet(data))
-    version = {"version": model.removeprefix("v").partition("-")[0]}
-    whole = {
+        platform.lake.forecasts.write_table(folder, level, "hour", data, summary)
+    platform.lake.forecasts.write_summary(folder, summary)
+    platform.lake.forecasts.point_to(folder, summary)
+    return folder
+
+
+def _summary(
+    version: str, origin: pd.Timestamp, horizon: int, demand: DemandSummary | None
+) -> ForecastSummary:
+    some = summary_of(None)
+    about = {
         "factory_id": FACTORY,
         "month": "2025-02",
-        "origin": origin.isoformat(),
-        "model": version,
-        **summary,
+        "origin": origin,
+        "horizon_minutes": horizon,
+        "model": some.model.model_copy(update={"version": version}),
+        "demand": demand,
     }
-    platform.lake.store.put(prefix + "summary.json", to_json(whole))
-    platform.lake.store.put(keys.latest_key(FACTORY), to_json({"prefix": prefix, **whole}))
-    return prefix
+    return some.model_copy(update=about)
 
 
 def test_the_table_holds_every_whole_forecast_once(platform: Platform, champion: str) -> None:
@@ -136,10 +143,12 @@ def test_the_table_holds_every_whole_forecast_once(platform: Platform, champion:
     publish(platform, f"v{champion}", horizon=1440)
     publish(platform, f"v{champion}-0a1b2c3d", 1.5)  # made later, of corrected data
     publish(platform, "weekly_naive", 1.2, band=False)
-    platform.lake.store.delete(publish(platform, "v98") + "summary.json")  # cut short
+    platform.lake.store.delete(keys.summary_key(publish(platform, "v98")))  # cut short
 
     found = look(platform, FACTORY)
-    kept = platform.lake.read_table(keys.track_record_key(FACTORY)).to_pandas()
+    kept = platform.lake.forecasts.track_record(FACTORY)
+    assert kept is not None
+    kept = kept.to_pandas()
     assert tuple(kept.columns) == COLUMNS and len(kept) == len(found.track_record) == 2 * 6
     factory = kept[kept["sensor_id"] == ""].set_index("model_version")
     assert set(factory.index) == {champion, "weekly_naive"}
@@ -157,7 +166,7 @@ def test_the_version_carries_its_track_record_once(platform: Platform, champion:
     publish(platform, f"v{champion}", 1.1)
     look(platform, FACTORY)
     look(platform, FACTORY)
-    client = tracking.server.client()
+    client = tracking.Server(settings().mlflow_uri).client()
     version = client.get_model_version(tracking.model_name(FACTORY), champion)
     assert float(version.tags["track_record.bias_pct"]) == pytest.approx(10, abs=0.01)
     assert (
@@ -176,51 +185,50 @@ def test_a_version_that_the_registry_no_longer_has_is_no_failure(platform: Platf
 def test_a_champion_that_fell_behind_is_asked_for_once(platform: Platform, champion: str) -> None:
     publish(platform, f"v{champion}", 1.9)
     first = monitor_factory(platform, FACTORY, NOW, "run-1")
-    assert first["standing"]["worse_days"] > 3 and "fell behind weekly naive" in first["reason"]
-    request = first["request"]
-    assert request["reason"] == first["reason"]
-    assert monitor_factory(platform, FACTORY, NOW, "run-1")["request"] == request, (
-        "a retry passes it on again"
-    )
-    training_started(platform, FACTORY, request["id"], NOW)
+    assert first.standing is not None and first.standing.worse_days > 3
+    assert first.reason is not None and "fell behind weekly naive" in first.reason
+    request = first.request
+    assert request is not None and request.reason == first.reason
+    assert monitor_factory(platform, FACTORY, NOW, "run-1").request == request, "a retry passes it on again"
+    training_started(platform, FACTORY, request.id, NOW)
     later = monitor_factory(platform, FACTORY, NOW + timedelta(days=13), "run-2")
-    assert later["reason"] and later["request"] is None
-    again = monitor_factory(platform, FACTORY, NOW + timedelta(days=14), "run-3")["request"]
-    assert again["id"] != request["id"]
-    kept = platform.lake.read_json(requests_key(FACTORY))
-    assert kept is not None and [bool(one["started"]) for one in kept["requests"]] == [True, False]
+    assert later.reason and later.request is None
+    again = monitor_factory(platform, FACTORY, NOW + timedelta(days=14), "run-3").request
+    assert again is not None and again.id != request.id
+    kept = platform.lake.monitoring.requests(FACTORY).requests
+    assert [bool(one.started) for one in kept] == [True, False]
 
 
 def test_a_good_champion_is_left_alone(platform: Platform, champion: str) -> None:
     publish(platform, f"v{champion}", 1.02)
     found = monitor_factory(platform, FACTORY, NOW, "run")
-    assert found["reason"] is None and found["request"] is None and found["champion"] == champion
-    assert platform.lake.read_json(requests_key(FACTORY)) is None
+    assert found.reason is None and found.request is None and found.champion == champion
+    assert platform.lake.monitoring.requests(FACTORY).requests == ()
 
 
 def test_without_forecast_or_champion_there_is_nothing_to_judge(platform: Platform) -> None:
-    tracking.server.connect()
-    client, name = tracking.server.client(), tracking.model_name(FACTORY)
+    server = tracking.Server(settings().mlflow_uri)
+    server.connect()
+    client, name = server.client(), tracking.model_name(FACTORY)
     if client.search_registered_models(f"name = '{name}'"):
         client.delete_registered_model_alias(name, tracking.CHAMPION)
     found = monitor_factory(platform, FACTORY, NOW, "run")
-    assert (found["forecasts"], found["champion"], found["request"], found["peak"]) == (0, None, None, None)
+    assert (found.forecasts, found.champion, found.request, found.peak) == (0, None, None, None)
     assert platform.lake.get(keys.track_record_key(FACTORY)) is None
 
 
 def test_a_coming_peak_is_told_once_a_forecast(platform: Platform, champion: str) -> None:
-    demand = {
-        "kw": 900.0,
-        "at": "2025-03-05T14:00:00+09:00",
-        "contract_kw": 800.0,
-        "chance_over_contract": 0.7,
-    }
+    at = datetime.fromisoformat("2025-03-05T14:00:00+09:00")
+    demand = DemandSummary(
+        kw=900.0, kw_p10=850.0, kw_p90=950.0, at=at, day_chance=0.2, minutes=60, contract_kw=800.0,
+        chance_over_contract=0.7,
+    )  # fmt: skip
     publish(platform, f"v{champion}", demand=demand)
-    first = monitor_factory(platform, FACTORY, NOW, "run-1")["peak"]
-    assert first == {"kw": 900.0, "at": demand["at"], "contract_kw": 800.0, "chance_pct": 70.0}
-    assert monitor_factory(platform, FACTORY, NOW, "run-1")["peak"] == first, "a retry tells it again"
-    assert monitor_factory(platform, FACTORY, NOW, "run-2")["peak"] is None
+    first = monitor_factory(platform, FACTORY, NOW, "run-1").peak
+    assert first == ComingPeak(kw=900.0, at=at, contract_kw=800.0, chance_pct=70.0)
+    assert monitor_factory(platform, FACTORY, NOW, "run-1").peak == first, "a retry tells it again"
+    assert monitor_factory(platform, FACTORY, NOW, "run-2").peak is None
     publish(platform, "v77", demand=demand)
-    assert monitor_factory(platform, FACTORY, NOW, "run-3")["peak"] == first
-    told = platform.lake.read_json(told_key(FACTORY))
-    assert told is not None and told["peak_of"].endswith("model=v77/")
+    assert monitor_factory(platform, FACTORY, NOW, "run-3").peak == first
+    notified = platform.lake.monitoring.peak_notice(FACTORY)
+    assert notified is not None and notified.peak_of.endswith("model=v77/")

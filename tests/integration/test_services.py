@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 
 import psutil
-import psycopg2
 import pytest
 from minio import Minio
 
+from embedded import postgres
 from embedded.config import Config
 from embedded.ports import free_ports
 from embedded.processes import descendants
@@ -73,8 +73,9 @@ def listening(stack: Stack) -> set[tuple[str, int]]:
 
 def test_first_start_makes_buckets_databases_and_private_secrets(services: Stack) -> None:
     assert {bucket.name for bucket in client(services).list_buckets()} >= {"fems", "mlflow"}
-    with psycopg2.connect(host=str(services.config.postgres_socket), user="postgres", dbname="airflow") as db:
-        assert db.server_version >= 180000
+    connection = postgres.connect(services.config, services.credentials, "airflow")
+    assert connection.server_version >= 180000
+    connection.close()
     assert (services.config.state / "credentials.json").stat().st_mode & 0o777 == 0o600
 
 
@@ -108,9 +109,7 @@ def test_an_object_outlives_a_killed_minio(services: Stack) -> None:
 
 def test_a_killed_postgres_comes_back_with_its_rows(services: Stack) -> None:
     def query(text: str) -> list[tuple[int]]:
-        connection = psycopg2.connect(
-            host=str(services.config.postgres_socket), user="postgres", dbname="postgres"
-        )
+        connection = postgres.connect(services.config, services.credentials)
         try:
             with connection, connection.cursor() as cursor:
                 cursor.execute(text)

@@ -23,6 +23,8 @@ from embedded.ports import free_ports
 from embedded.stack import Stack
 from fems import tracking
 from fems.errors import DataError, NoModel, ServiceUnavailable
+from fems.lake import keys
+from fems.lake.lake import Lake
 from fems.model import promotion
 from fems.model.history import History
 from fems.model.train import TrainedFactory, train_factory
@@ -31,8 +33,8 @@ from fems.settings import settings
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("fems_environment")]
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-PROMOTED = promotion.Verdict(True, "the first model of this factory")
-REFUSED = promotion.Verdict(False, "less than 0.1 ahead; v2 stays")
+PROMOTED = promotion.Decision(True, "the first model of this factory")
+REFUSED = promotion.Decision(False, "less than 0.1 ahead; v2 stays")
 
 
 def hour_table(factory_id: str, days: int = 60) -> pd.DataFrame:
@@ -56,7 +58,11 @@ def hour_table(factory_id: str, days: int = 60) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def trained() -> TrainedFactory:
-    return train_factory(History.from_hour_table(hour_table("T")), epochs=1, month_ahead_epochs=1)
+    return train_factory(History.from_hour_table(hour_table("T")), epochs=1)
+
+
+def mlflow_server() -> tracking.Tracking:
+    return tracking.Tracking.connect(settings())
 
 
 def scored(trained: TrainedFactory, ours: float) -> TrainedFactory:
@@ -64,15 +70,17 @@ def scored(trained: TrainedFactory, ours: float) -> TrainedFactory:
 
 
 def train(
-    trained: TrainedFactory, factory_id: str, verdict: promotion.Verdict = PROMOTED, month: str = "2026-03"
+    trained: TrainedFactory, factory_id: str, decision: promotion.Decision = PROMOTED, month: str = "2026-03"
 ) -> tracking.Registered:
-    with tracking.training_run(
+    with mlflow_server().training_run(
         factory_id, month, tags={"dag_run": "manual__1"}, params={"epochs": 1, "seed": 0}
     ) as run:
-        run.log_data({"2026-02": {"fingerprint": "abc", "book_version": "def"}})
+        run.log_data(
+            hour_table(factory_id), {"2026-02": {"fingerprint": "abc", "book_version": "def"}}, "abcdef"
+        )
         for epoch, figures in enumerate(trained.curves["one_step"], start=1):
             run.log_epoch("one_step", epoch, figures)
-        return run.register(trained, hour_table(factory_id), verdict, NOW)
+        return run.register(trained, hour_table(factory_id), decision, NOW)
 
 
 def test_what_is_registered_comes_back_and_forecasts_the_same(
@@ -83,7 +91,7 @@ def test_what_is_registered_comes_back_and_forecasts_the_same(
 
     made = train(scored(trained, 90.0), "T")
     assert (made.version, made.alias) == ("1", tracking.CHAMPION)
-    champion = tracking.load_champion("T")
+    champion = mlflow_server().load_champion("T")
     assert champion.version == "1" and champion.tags["month"] == "2026-03" and champion.run_id == made.run_id
     history = champion.bundle.history(hour_table("T"))
     pd.testing.assert_frame_equal(
@@ -91,8 +99,8 @@ def test_what_is_registered_comes_back_and_forecasts_the_same(
         trained.month_ahead.predict(history, history.end, 705),
         check_exact=True,
     )
-    assert tracking.has_champion("T")
-    version, metrics = tracking.champion_metrics("T")
+    assert mlflow_server().has_champion("T")
+    version, metrics = mlflow_server().champion_metrics("T")
     assert version == "1" and metrics["month_ahead.accuracy"] == 90.0
 
     client = MlflowClient(settings().mlflow_uri)
@@ -111,8 +119,11 @@ def test_what_is_registered_comes_back_and_forecasts_the_same(
     assert (parent.data.tags["level"], parent.info.run_name) == ("month", "2026-03")
     files = {file.path for file in client.list_artifacts(made.run_id)}
     assert {"backtest.json", "holdout.csv", "data", "figures"} <= files
+    mlflow.set_experiment(tracking.EXPERIMENT)
     table = mlflow.load_table("backtest.json", run_ids=[made.run_id])
-    assert set(table["method"]) == {"lstm", "weekly_naive", "profile"} and table["accuracy"].notna().all()
+    assert (
+        set(table["method"]) == {"month_ahead", "weekly_naive", "profile"} and table["accuracy"].notna().all()
+    )
     requirements = Path(
         mlflow.artifacts.download_artifacts(
             f"models:/{made.model}/1/requirements.txt", dst_path=str(tmp_path)
@@ -121,8 +132,10 @@ def test_what_is_registered_comes_back_and_forecasts_the_same(
     assert all("==" in line for line in requirements.split())
     assert "tensorflow" not in requirements  # the month ahead does without
     described = run.data.tags["mlflow.note.content"]
-    assert described.startswith("**Version 1: champion.** the first model of this factory.")
-    assert all(method in described for method in ("| lstm ", "| weekly_naive ", "| profile ", "persistence"))
+    assert described.startswith("Version 1 of fems-T. **champion.** the first model of this factory.")
+    assert all(
+        method in described for method in ("| month_ahead ", "| weekly_naive ", "| profile ", "persistence")
+    )
     assert [m.step for m in client.get_metric_history(made.run_id, "one_step.loss")] == [1]
     figures = {file.path for file in client.list_artifacts(made.run_id, "figures")}
     assert figures == {"figures/learning_curves.png", "figures/month_ahead_holdout.png"}
@@ -141,8 +154,8 @@ def test_each_promotion_and_refusal_is_kept_with_its_reason(trained: TrainedFact
     def aliases() -> dict[str, str]:
         return {k: str(v) for k, v in client.get_registered_model("fems-W").aliases.items()}
 
-    for verdict in (PROMOTED, promotion.Verdict(True, "90.20 against 90.00 of v1"), REFUSED):
-        train(trained, "W", verdict)
+    for decision in (PROMOTED, promotion.Decision(True, "90.20 against 90.00 of v1"), REFUSED):
+        train(trained, "W", decision)
     assert aliases() == {"champion": "2", "challenger": "3"}
     assert (
         tags("1")["champion_until"] == NOW.isoformat() and tags("1")["promotion"] == "retired: v2 took over"
@@ -153,54 +166,167 @@ def test_each_promotion_and_refusal_is_kept_with_its_reason(trained: TrainedFact
     )
     assert tags("3")["promotion"] == f"challenger: {REFUSED.reason}"
 
-    assert tracking.promote("W").version == "3"  # the challenger
+    assert mlflow_server().promote("W").version == "3"  # the challenger
     assert aliases() == {"champion": "3"} and tags("3")["promotion"] == "champion: promoted by hand"
     assert (
         tags("3")["event.20260301T000000Z"] == f"challenger: {REFUSED.reason}"
     )  # the refusal is not forgotten
     with pytest.raises(DataError, match="champion already"):
-        tracking.promote("W", "3")
+        mlflow_server().promote("W", "3")
     with pytest.raises(NoModel, match="version 9"):
-        tracking.promote("W", "9")
+        mlflow_server().promote("W", "9")
     with pytest.raises(NoModel, match="no challenger"):
-        tracking.promote("W")
-    assert tracking.rollback("W").version == "2"
-    assert tracking.load_champion("W").version == "2"
+        mlflow_server().promote("W")
+    assert mlflow_server().rollback("W").version == "2"
+    assert mlflow_server().load_champion("W").version == "2"
     assert tags("2")["promotion"] == "champion: rolled back from v3"
     assert tags("3")["promotion"] == "retired: rolled back to v2"
-    assert tracking.rollback("W").version == "1"
+    assert mlflow_server().rollback("W").version == "1"
     with pytest.raises(NoModel, match="no champion before version 1"):
-        tracking.rollback("W")
+        mlflow_server().rollback("W")
+
+
+def test_a_champion_that_was_changed_gives_way_to_the_one_before(
+    trained: TrainedFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever can write to MLflow can change a model there, but not its manifest in the lake."""
+    lake = Lake.connect(settings())
+    first, second = (train(trained, "C") for _ in range(2))
+    assert mlflow_server().load_champion("C").version == second.version
+    assert mlflow_server().load_champion("C").notice is None
+    manifest = lake.model_manifest("C", second.run_id)
+    assert manifest is not None and {"scalers.json", "bundle.json"} <= set(manifest.files)
+    # What is in MLflow is another than was trained, which is the same as another manifest for what is there.
+    other = dict(manifest.files)
+    other["scalers.json"] = replace(other["scalers.json"], sha256="0" * 64)
+    lake.write_model_manifest("C", second.run_id, replace(manifest, files=other))
+    champion = mlflow_server().load_champion("C")
+    assert champion.version == first.version
+    assert champion.notice is not None
+    assert champion.notice.startswith(
+        "v2 cannot be used (model bundle: scalers.json was changed after training"
+    )
+    assert champion.notice.endswith("v1, the last good champion, forecasts")
+    assert "v2 cannot be used" in caplog.text
+    assert mlflow_server().rollback("C").version == "1"
+    with pytest.raises(DataError, match=r"scalers.json was changed"):
+        mlflow_server().promote("C", "2")
+    for made in (first, second):
+        lake.store.delete(keys.model_manifest_key("C", made.run_id))
+    with pytest.raises(NoModel, match=r"v1 cannot be used .*no manifest in the lake.*train it again"):
+        mlflow_server().load_champion("C")
+
+
+def test_the_month_shows_the_mean_of_its_factories(trained: TrainedFactory) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(settings().mlflow_uri)
+    for factory_id, ours in (("P1", 90.0), ("P2", 80.0), ("P1", 92.0)):  # the newest of a factory counts
+        run = client.get_run(train(scored(trained, ours), factory_id, month="2032-01").run_id)
+        assert run.data.metrics["accuracy"] == ours
+        assert (
+            run.data.params["gate.dropout"] == "0.2"
+            and "LSTM(50)" in run.data.params["one_step.architecture"]
+        )
+        assert run.data.params["one_step.epochs"] == "1"
+        (dataset,) = (given.dataset for given in run.inputs.dataset_inputs)
+        assert (dataset.name, dataset.digest) == (f"{factory_id} hours", "abcdef")
+        version = client.get_model_version(f"fems-{factory_id}", run.data.tags["model_version"])
+        assert version.description and version.description.startswith("**champion.**")
+    parent = client.get_run(mlflow_server().month_run("2032-01"))
+    assert parent.data.metrics["accuracy"] == 86.0 and parent.data.metrics["factories"] == 2
+    assert parent.data.metrics["accuracy.one_step"] == run.data.metrics["one_step.accuracy"]
+
+
+def test_trainings_that_start_at_once_all_succeed(trained: TrainedFactory) -> None:
+    """Twenty, of an experiment and a month that are not there yet."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(settings().mlflow_uri)
+    experiment = client.get_experiment_by_name(tracking.EXPERIMENT)
+    if experiment is not None:
+        client.rename_experiment(experiment.experiment_id, f"before-{time.time_ns()}")
+
+    def start(i: int) -> str:
+        with mlflow_server().training_run(f"R{i}", "2033-01", params={"epochs": 1}) as run:
+            run.log_epoch("one_step", 1, {"loss": 1.0})
+        return run.run_id
+
+    with ThreadPoolExecutor(20) as pool:
+        runs = list(pool.map(start, range(20)))
+    assert {client.get_run(run).info.status for run in runs} == {"FINISHED"}
+    assert len({client.get_run(run).data.tags["mlflow.parentRunId"] for run in runs}) == 1
+    made = client.get_experiment_by_name(tracking.EXPERIMENT)
+    assert made is not None and "accuracy.weekly_naive" in made.tags["mlflow.note.content"]
+
+
+def _open_and_close(factory_id: str) -> None:
+    with mlflow_server().training_run(factory_id, "2026-03"):
+        pass
+
+
+def test_the_next_training_closes_a_run_whose_process_is_gone() -> None:
+    from mlflow import MlflowClient
+
+    script = (
+        "from fems.tracking import Tracking; from fems.settings import settings; import os\n"
+        "run = Tracking.connect(settings()).training_run('G', '2026-03')\n"
+        "print(run.__enter__().run_id, flush=True); os._exit(9)"
+    )
+    dead = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True).stdout.strip()
+    client = MlflowClient(settings().mlflow_uri)
+    assert client.get_run(dead).info.status == "RUNNING"
+    with mlflow_server().training_run("G", "2026-03") as alive, ThreadPoolExecutor(1) as pool:
+        pool.submit(_open_and_close, "G").result()
+        assert client.get_run(alive.run_id).info.status == "RUNNING"  # its process is there
+    gone = client.get_run(dead)
+    assert gone.info.status == "FAILED" and gone.data.tags["abandoned"]
 
 
 def test_factories_that_start_at_once_share_one_run_of_the_month() -> None:
     from mlflow import MlflowClient
 
     with ThreadPoolExecutor(4) as pool:
-        found = set(pool.map(lambda _: tracking.month_run("2031-01"), range(4)))
+        found = set(pool.map(lambda _: mlflow_server().month_run("2031-01"), range(4)))
     assert len(found) == 1
     client = MlflowClient(settings().mlflow_uri)
     experiment = client.get_experiment_by_name(tracking.EXPERIMENT)
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id], "tags.level = 'month' and tags.month = '2031-01'")
     assert [run.info.run_id for run in runs] == list(found)
-    assert {tracking.month_run("2031-01")} == found
-    assert tracking.month_run("2031-02") not in found
+    assert {mlflow_server().month_run("2031-01")} == found
+    assert mlflow_server().month_run("2031-02") not in found
 
 
 def test_a_failed_training_registers_nothing(trained: TrainedFactory) -> None:
     from mlflow import MlflowClient
 
-    with pytest.raises(ZeroDivisionError), tracking.training_run("F", "2026-03") as run:
+    with pytest.raises(ZeroDivisionError), mlflow_server().training_run("F", "2026-03") as run:
         raise ZeroDivisionError
     client = MlflowClient(settings().mlflow_uri)
     assert client.get_run(run.run_id).info.status == "FAILED"
     assert not client.search_model_versions("name = 'fems-F'")
     with pytest.raises(NoModel, match="factory F has no champion"):
-        tracking.load_champion("F")
-    assert not tracking.has_champion("F")
+        mlflow_server().load_champion("F")
+    assert not mlflow_server().has_champion("F")
     with pytest.raises(NoModel):
-        tracking.champion_metrics("F")
+        mlflow_server().champion_metrics("F")
+
+
+def test_a_run_that_was_left_running_is_closed_by_the_next_try() -> None:
+    """The task was killed, or MLflow was gone when it ended: nothing said so to the run."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(settings().mlflow_uri)
+    with tracking.training_run("R", "2026-03", tags={"dag_run": "one"}) as first:
+        pass
+    client.update_run(first.run_id, "RUNNING")
+    with tracking.training_run("R", "2026-03", tags={"dag_run": "other"}):
+        assert client.get_run(first.run_id).info.status == "RUNNING"  # it may be at work elsewhere
+    with tracking.training_run("R", "2026-03", tags={"dag_run": "one"}) as second:
+        assert client.get_run(first.run_id).info.status == "FAILED"
+        assert client.get_run(second.run_id).info.status == "RUNNING"
+    assert client.get_run(first.run_id).data.tags["abandoned"]
 
 
 @pytest.fixture
@@ -310,11 +436,11 @@ def test_no_server_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FEMS_MLFLOW_URI", f"http://127.0.0.1:{port}")
     settings.cache_clear()
     with pytest.raises(ServiceUnavailable, match=str(port)):
-        tracking.load_champion("T")
-    with pytest.raises(ServiceUnavailable), tracking.training_run("T", "2026-03"):
+        mlflow_server().load_champion("T")
+    with pytest.raises(ServiceUnavailable), mlflow_server().training_run("T", "2026-03"):
         pass
     with pytest.raises(ServiceUnavailable):
-        tracking.rollback("T")
+        mlflow_server().rollback("T")
 
 
 def test_a_model_that_cannot_be_stored_is_not_registered(
@@ -334,7 +460,7 @@ def test_a_model_that_cannot_be_stored_is_not_registered(
         train(trained, "D")
     client = MlflowClient(settings().mlflow_uri)
     assert [v.version for v in client.search_model_versions("name = 'fems-D'")] == ["1"]
-    assert tracking.load_champion("D").version == "1"
+    assert mlflow_server().load_champion("D").version == "1"
 
 
 def test_the_server_is_the_embedded_one(services: Stack) -> None:

@@ -1,70 +1,117 @@
-"""The commands of the `fems` command that are about forecasts: forecast, report."""
+"""The commands that are about forecasts: forecast, report."""
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fems.cli.terminal import FactoriesOption, FactoryArgument, note
-from fems.errors import ConfigError, DataError
+from fems.cli.terminal import FactoriesArgument, JsonOption, each, note, out, print_json
+from fems.contracts.horizon import HORIZON_MINUTES
+from fems.errors import ConfigError
 
-MonthOption = Annotated[
-    str | None, typer.Option(help="YYYY-MM; the month after the published data if not given.")
-]
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fems.contracts.outcomes import ForecastOutcome
 
 
 def forecast(
-    factories: FactoriesOption = None,
-    month: MonthOption = None,
-    horizon_minutes: Annotated[int, typer.Option(help="Minutes from the origin.")] = 42_300,
+    factories: FactoriesArgument = None,
+    month: Annotated[
+        str | None, typer.Option(help="YYYY-MM; the month after the published data if not given.")
+    ] = None,
+    horizon_minutes: Annotated[
+        int, typer.Option(help="Minutes from the origin: 42,300 are 29 days and 9 hours.")
+    ] = HORIZON_MINUTES,
     origin: Annotated[
         str | None,
         typer.Option(help="A full hour such as 2026-03-01T00:00, local; nothing measured after it is used."),
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Forecast with each factory's champion, or a baseline where there is none, and publish the result."""
+    """Forecast with each factory's champion, or a baseline where there is none, and publish the result.
+
+    None named means every factory that has a champion.
+    """
     from fems.flows.forecast import forecast_factory, targets
     from fems.flows.platform import Platform
 
     platform = Platform.from_environment()
-    failed: list[DataError] = []
-    for target in targets(platform, None, factories, month):
-        try:
-            summary = forecast_factory(
-                platform, cast(str, target["factory"]), target["month"], horizon_minutes, origin
-            )
-        except DataError as error:  # of one factory; the others go on
-            failed.append(error)
-            continue
-        typer.echo(json.dumps(summary, ensure_ascii=False, indent=2))
-    for earlier in failed[:-1]:
-        note(f"{type(earlier).__name__}: {earlier}")
-    if failed:
-        raise failed[-1]
+    wanted = {str(target["factory"]): target["month"] for target in targets(platform, None, factories, month)}
+
+    def one(factory_id: str) -> "ForecastOutcome":
+        note(f"factory {factory_id}: forecasting")
+        return forecast_factory(platform, factory_id, wanted[factory_id], horizon_minutes, origin)
+
+    def show(outcomes: "Mapping[str, ForecastOutcome]") -> None:
+        if as_json:
+            print_json({factory_id: outcome.figures() for factory_id, outcome in outcomes.items()})
+        else:
+            out.print(forecasts_table(outcomes))
+
+    each(wanted, one, show)
+
+
+def forecasts_table(outcomes: "Mapping[str, ForecastOutcome]") -> "Table":
+    """Lay out some forecasts: of what, by whom, how much, and where they lie."""
+    from fems.cli.tables import number, plain_table
+
+    headings = {"factory": "left", "from": "left", "model": "left", "kWh": "right", "highest day": "left"}
+    table = plain_table("Forecasts", {**headings, "where": "fold"})
+    for factory_id, outcome in outcomes.items():
+        summary = outcome.summary
+        by = summary.model.version if summary.model.fallback else f"v{summary.model.version}"
+        highest = f"{summary.peak_days[0].date}" if summary.peak_days else "-"
+        table.add_row(
+            f"{factory_id}{'*' if summary.simulated else ''}", f"{summary.origin:%Y-%m-%d %H:%M}", by,
+            number(summary.kwh), highest, outcome.prefix,
+        )  # fmt: skip
+        if summary.model.fallback:
+            note(f"factory {factory_id}: a baseline forecasts: {summary.model.fallback}")
+    if any(outcome.summary.simulated for outcome in outcomes.values()):
+        table.caption = "* simulated data"
+    return table
 
 
 def report(
-    factory: FactoryArgument,
+    factories: FactoriesArgument = None,
     month: Annotated[str | None, typer.Option(help="YYYY-MM; the newest forecast's if not given.")] = None,
     lang: Annotated[str, typer.Option(help="ko or en: which language it opens in.")] = "ko",
     output: Annotated[
-        Path | None, typer.Option("--out", help="The HTML file to write; FACTORY-YYYY-MM.html if not given.")
+        Path | None,
+        typer.Option("--out", help="An HTML file, or an existing folder for FACTORY-YYYY-MM.html."),
     ] = None,
 ) -> None:
-    """Make a published forecast's report anew, with the track record as it is now, and save it."""
-    from fems.flows.platform import Platform
-    from fems.flows.report import forecast_prefix, renew_report
-    from fems.forecast.reasons import LANGUAGES
+    """Make a published forecast's report anew, with the track record as it is now; with --out save it as a file.
 
-    if lang not in LANGUAGES:
+    None named means every factory that has a forecast.
+    """
+    from fems.flows.platform import Platform
+    from fems.flows.report import renew_report
+    from fems.forecast.reasons import LANGUAGES
+    from fems.lake.keys import month_of, report_key
+    from fems.views.report import report_page
+
+    language = next((known for known in LANGUAGES if known == lang), None)
+    if language is None:
         raise ConfigError(f"--lang {lang!r}: write one of {', '.join(LANGUAGES)}")
     platform = Platform.from_environment()
-    page = renew_report(platform, factory, month, cast(Any, lang))
-    prefix = forecast_prefix(platform, factory, month)
-    path = output or Path(f"{factory}-{prefix.partition('/month=')[2][:7]}.html")
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"--out {path}: cannot be written: {error.strerror}") from error
-    typer.echo(f"{path}: {len(page.encode()) / 1000:,.0f} kB, from {prefix}")
+    known = factories or [f for f in platform.plant.factories if platform.lake.forecasts.latest(f)]
+    if output is not None and not output.is_dir() and len(known) != 1:
+        raise ConfigError(f"--out {output}: for {len(known)} factories, name a folder that is there")
+
+    def one(factory_id: str) -> None:
+        folder = renew_report(platform, factory_id, month)
+        if output is None:
+            out.print(f"{report_key(folder)}: made anew", highlight=False)
+            return
+        page = report_page(platform, factory_id, month, language)
+        path = output / f"{factory_id}-{month_of(folder)}.html" if output.is_dir() else output
+        try:
+            path.write_text(page, encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"--out {path}: cannot be written: {error.strerror}") from error
+        out.print(f"{path}: {len(page.encode()) / 1000:,.0f} kB, from {folder}", highlight=False)
+
+    each(known, one)

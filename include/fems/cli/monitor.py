@@ -1,45 +1,50 @@
 """The command `fems monitor`: how the past forecasts did, and whether the models still fit."""
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from fems.cli.terminal import FactoriesOption, out
+from fems.cli.terminal import FactoriesArgument, JsonOption, chosen, each, out, print_json
+from fems.contracts.track_record import FACTORY
 
 if TYPE_CHECKING:
-    from fems.flows.monitor import Findings
+    from fems.flows.monitor import MonitorResult
 
 
 def monitor(
-    factories: FactoriesOption = None,
+    factories: FactoriesArgument = None,
     equipment: Annotated[
         bool, typer.Option("--equipment", help="A row for every machine, and not for the factory alone.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Join past forecasts with what was measured since, and say which models no longer fit; asks for no training."""
+    """Join past forecasts with what was measured since, and say which models no longer fit; asks for no training.
+
+    None named means every factory that has published meter data.
+    """
     from fems.flows.monitor import look
     from fems.flows.platform import Platform
     from fems.flows.train import trainable
 
     platform = Platform.from_environment()
-    for factory_id in factories or []:
-        platform.plant.factory(factory_id)
-    found = {factory_id: look(platform, factory_id) for factory_id in factories or trainable(platform)}
-    if as_json:
-        typer.echo(
-            json.dumps({key: as_plain(one) for key, one in found.items()}, ensure_ascii=False, indent=1)
-        )
-        return
-    simulated = {key for key in found if platform.plant.factory(key).simulated}
-    out.print(record_table(found, simulated, equipment))
-    for factory_id, one in found.items():
-        out.print(f"{factory_id}: {verdict(one)}", highlight=False, markup=False)
+
+    def show(results: "Mapping[str, MonitorResult]") -> None:
+        if as_json:
+            print_json({factory_id: as_plain(result) for factory_id, result in results.items()})
+            return
+        simulated = {factory_id for factory_id in results if platform.plant.factory(factory_id).simulated}
+        out.print(record_table(results, simulated, equipment))
+        for factory_id, result in results.items():
+            out.print(f"{factory_id}: {verdict(result)}", highlight=False, markup=False)
+
+    asked = chosen(platform.plant, factories) if factories else trainable(platform)
+    each(asked, lambda factory_id: look(platform, factory_id), show)
 
 
-def record_table(found: "dict[str, Findings]", simulated: set[str], equipment: bool) -> Table:
+def record_table(results: "Mapping[str, MonitorResult]", simulated: set[str], equipment: bool) -> Table:
     """Lay out the track records (see `fems.monitor.record.COLUMNS`)."""
     from fems.cli.tables import number, plain_table
 
@@ -48,8 +53,9 @@ def record_table(found: "dict[str, Findings]", simulated: set[str], equipment: b
         "Forecasts beside what was measured since; accuracy = 100 x (1 - scaled RMSE), month-ahead",
         {**dict.fromkeys(("factory", "from", "model", "sensor"), "left"), **dict.fromkeys(right, "right")},
     )
-    for factory_id, one in found.items():
-        rows = one.track_record if equipment else one.track_record[one.track_record["sensor_id"] == ""]
+    for factory_id, result in results.items():
+        table = result.track_record
+        rows = table if equipment else table[table["sensor_id"] == FACTORY]
         for row in rows.to_dict("records"):
             shown.add_row(
                 f"{factory_id}{'*' if factory_id in simulated else ''}",
@@ -65,25 +71,27 @@ def record_table(found: "dict[str, Findings]", simulated: set[str], equipment: b
     return shown
 
 
-def verdict(found: "Findings") -> str:
+def verdict(result: "MonitorResult") -> str:
     """Say in a line whether a factory's model still fits."""
-    if found.champion is None:
+    if result.champion is None:
         return "no model yet"
-    if found.reason:
-        return found.reason
-    if found.standing is None:
-        return f"model v{found.champion}: its inputs have not moved; too few days measured to say how it does"
-    now = found.standing
+    if result.reason:
+        return result.reason
+    if result.standing is None:
+        return (
+            f"model v{result.champion}: its inputs have not moved; too few days measured to say how it does"
+        )
+    now = result.standing
     return (
-        f"model v{found.champion} holds: accuracy {now.accuracy:.1f} against {now.weekly_naive:.1f} of weekly naive "
+        f"model v{result.champion} holds: accuracy {now.accuracy:.1f} against {now.weekly_naive:.1f} of weekly naive "
         f"over the last {now.days} days; its inputs have not moved"
     )
 
 
-def as_plain(found: "Findings") -> dict[str, Any]:
+def as_plain(result: "MonitorResult") -> dict[str, object]:
     """Return findings as JSON holds them; what could not be told is null."""
-    rows = json.loads(found.track_record.to_json(orient="records", date_format="iso"))
-    return {"champion": found.champion, "reason": found.reason, "track_record": rows}
+    rows = json.loads(result.track_record.to_json(orient="records", date_format="iso"))
+    return {"champion": result.champion, "reason": result.reason, "track_record": rows}
 
 
 def _known(value: float) -> float | None:

@@ -1,88 +1,119 @@
-"""The command `fems quality`: evaluate a file, or read what the evaluations of published months said."""
+"""The command `fems quality`: what the evaluations of published months said, or the evaluation of a file."""
 
-import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fems.cli.tables import number, plain_table
-from fems.cli.terminal import FactoriesOption, FeedOption, FolderOption, as_feed, out, platform_over
+from fems.cli.terminal import (
+    FactoriesArgument,
+    FeedOption,
+    FolderOption,
+    JsonOption,
+    as_feed,
+    chosen,
+    out,
+    platform_over,
+    print_json,
+)
 from fems.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from fems.contracts.evaluation import EvaluationRecord
     from fems.flows.platform import Platform
     from fems.quality.evaluate import Evaluation
+    from fems.quality.parameters import SuiteParameters
     from fems.registry.plant import Feed
-
-_SUITE_OF_KEY = re.compile(r"(?P<feed>meter|steam_trap)/grain=(?P<grain>native|hour|day)/")
+    from fems.views.quality import QualityRow
 
 
 def quality(
-    path: Annotated[
-        Path | None, typer.Argument(help="A Parquet or CSV file to evaluate; no service needed.")
+    factories: FactoriesArgument = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Evaluate a Parquet or CSV file instead; no service needed.")
     ] = None,
     suite: Annotated[
         str | None,
         typer.Option(
-            help="A suite in expectations/, such as meter_hour; by the file's place and columns if not given."
+            help="With --file: a suite in expectations/, such as meter_hour; by the file's place and columns if not "
+            "given."
         ),
     ] = None,
-    factories: FactoriesOption = None,
     feed: FeedOption = None,
     month: Annotated[str | None, typer.Option(help="YYYY-MM: this month alone, in detail.")] = None,
     output: Annotated[
-        Path | None, typer.Option("--out", help="With --month: write the page (.html) or the picture (.png).")
+        Path | None,
+        typer.Option("--out", help="With --month: write one factory's page (.html) or picture (.png)."),
     ] = None,
+    as_json: JsonOption = False,
     folder: FolderOption = None,
 ) -> None:
-    """Evaluate a file against a suite, or without one show how the published months were evaluated.
+    """Show how the published months were evaluated, or evaluate a file against a suite.
 
     Exit code 1 if a file breaks something critical.
     """
-    if path is not None:
-        _evaluate_file(path, suite)
+    if file is not None:
+        if factories:
+            raise ConfigError(f"--file {file}: name a file or factories, not both")
+        _evaluate_file(file, suite, as_json)
         return
     platform = platform_over(folder)
+    asked = chosen(platform.plant, factories)
     if month is None:
         if output is not None:
-            raise ConfigError("--out needs a month: --factory ID --month YYYY-MM")
-        _show_history(platform, factories)
+            raise ConfigError("--out needs a month: FACTORY --month YYYY-MM")
+        _show_history(platform, asked, as_json)
         return
-    if not factories or len(factories) != 1:
-        raise ConfigError("--month needs one factory: --factory ID")
-    _show_month(platform, factories[0], as_feed(feed), month, output)
+    kind = as_feed(feed)
+    if output is not None:
+        if len(asked) != 1:
+            raise ConfigError(f"--out {output}: name one factory")
+        _write_month(platform, asked[0], kind, month, output)
+        return
+    _show_month(platform, asked, kind, month, as_json, named=bool(factories))
 
 
-def _evaluate_file(path: Path, suite: str | None) -> None:
+def _evaluate_file(path: Path, suite: str | None, as_json: bool) -> None:
     from fems.quality.evaluate import Evaluator
     from fems.settings import settings
 
     table, parameters, suite = _prepared(path, suite)
     evaluation = Evaluator(settings().expectations_dir).evaluate(table, suite, parameters)
-    _print_findings(
-        f"{path.name}: {evaluation.rows:,} rows, {evaluation.evaluated} expectations of {suite}", evaluation
-    )
-    if evaluation.left_out:
-        out.print(f"left out, for want of what they compare with: {', '.join(evaluation.left_out)}")
+    if as_json:
+        print_json(evaluation.record())
+    else:
+        _print_findings(
+            f"{path.name}: {evaluation.rows:,} rows, {evaluation.evaluated} expectations of {suite}",
+            evaluation,
+        )
+        if evaluation.left_out:
+            out.print(f"left out, for want of what they compare with: {', '.join(evaluation.left_out)}")
     if evaluation.failed("critical"):
         raise typer.Exit(1)
 
 
-def _prepared(path: Path, suite: str | None) -> "tuple[pd.DataFrame, dict[str, Any], str]":
+def _prepared(path: Path, suite: str | None) -> "tuple[pd.DataFrame, SuiteParameters, str]":
     """Return a file's table, the parameters that can be known of it, and its suite."""
+    from fems.lake.keys import TABLE_KEY
     from fems.quality.files import parameters_for, read_file, suite_of
+    from fems.registry.book import book_names, load_book
     from fems.registry.plant import load_plant
     from fems.settings import settings
 
+    definitions = settings().definitions_dir
     plant = load_plant(settings().factories_file)
     table = read_file(path, plant)
     if suite is None:
-        match = _SUITE_OF_KEY.search(path.absolute().as_posix())
-        suite = f"{match['feed']}_{match['grain']}" if match else suite_of(table)
-    return table, parameters_for(table, suite, plant, settings().definitions_dir), suite
+        feeds, match = book_names(definitions), TABLE_KEY.search(path.absolute().as_posix())
+        if match and match["feed"] in feeds:
+            suite = f"{match['feed']}_{match['grain']}"
+        else:
+            suite = suite_of(table, [load_book(definitions, feed) for feed in feeds])
+    return table, parameters_for(table, suite, plant, definitions), suite
 
 
 def _print_findings(title: str, evaluation: "Evaluation") -> None:
@@ -112,12 +143,18 @@ def _print_findings(title: str, evaluation: "Evaluation") -> None:
     out.print(shown)
 
 
-def _show_history(platform: "Platform", factories: list[str] | None) -> None:
-    from fems.views.quality import overview
+def _show_history(platform: "Platform", factories: Sequence[str], as_json: bool) -> None:
+    from fems.views.quality import quality_overview
 
-    rows = overview(platform, factories)
+    rows = quality_overview(platform, factories)
     if not rows:
         raise DataError("nothing has been evaluated yet; run ingest first")
+    if as_json:
+        by_factory: dict[str, list[QualityRow]] = {}
+        for row in rows:
+            by_factory.setdefault(row.factory_id, []).append(row)
+        print_json(by_factory)
+        return
     shown = plain_table(
         "Quality evaluation by month. Score: values as measured, in %. Trend: against the six months before",
         {
@@ -133,53 +170,71 @@ def _show_history(platform: "Platform", factories: list[str] | None) -> None:
             "what failed": "fold",
         },
     )
-    for each in rows:
+    for row in rows:
         shown.add_row(
-            each["factory_id"], each["feed"], each["month"], "yes" if each["published"] else "NO",
-            number(each["score"], 2), "" if each["trend"] is None else f"{each['trend']:+.2f}",
-            each["worst_day"] or "", str(each["critical_failed"]), str(each["warning_failed"]),
-            ", ".join(each["failed"]),
+            row.factory_id, row.feed, row.month, "yes" if row.published else "NO",
+            number(row.score, 2), "" if row.trend is None else f"{row.trend:+.2f}",
+            row.worst_day or "", str(row.critical_failed), str(row.warning_failed), ", ".join(row.failed),
         )  # fmt: skip
     out.print(shown)
 
 
-def _show_month(platform: "Platform", factory_id: str, feed: "Feed", month: str, output: Path | None) -> None:
-    from fems.quality.pages import findings
-    from fems.views.quality import month_page, month_picture, month_record
+def _show_month(
+    platform: "Platform", factories: Sequence[str], feed: "Feed", month: str, as_json: bool, *, named: bool
+) -> None:
+    """Show a month of some factories; of all of them, where none was named, those that have it."""
+    from fems.views.quality import month_record
 
-    record = month_record(platform, factory_id, feed, month)
-    if output is not None:
-        if output.suffix not in (".html", ".png"):
-            raise ConfigError(f"--out {output}: write .html for the page or .png for the picture")
-        html = output.suffix == ".html"
-        data = (
-            month_page(platform, factory_id, feed, month, root="").encode()
-            if html
-            else month_picture(platform, record)
-        )
-        output.write_bytes(data)
-        out.print(f"written: {output}")
+    records: dict[str, EvaluationRecord] = {}
+    for factory_id in factories:
+        if named or (
+            feed in platform.plant.feeds(factory_id)
+            and platform.lake.evaluations.last(feed, factory_id, month)
+        ):
+            records[factory_id] = month_record(platform, factory_id, feed, month)
+    if not records:
+        raise DataError(f"{feed}: {month} was not evaluated of any factory")
+    if as_json:
+        print_json(records)
         return
+    for record in records.values():
+        _print_month(record)
+
+
+def _print_month(record: "EvaluationRecord") -> None:
+    from fems.quality.pages import findings
+
     days = plain_table(
-        f"{factory_id}, {feed}, {month}: score {number(record['score'], 2)} %, "
-        + ("published" if record["published"] else "NOT published"),
+        f"{record.factory_id}, {record.feed}, {record.month}: score {number(record.score, 2)} %, "
+        + ("published" if record.published else "NOT published"),
         {"day": "left", "score": "right", "replaced %": "right", "filled %": "right"},
     )
-    for day, each in record["days"].items():
+    for day, each in record.days.items():
         days.add_row(
-            day, number(each["score"], 2), number(each["replaced_pct"], 2), number(each["filled_pct"], 2)
+            day.isoformat(), number(each.score, 2), number(each.replaced_pct, 2), number(each.filled_pct, 2)
         )
     out.print(days)
     failed = plain_table(
         "What was not met",
         {"table": "left", "severity": "left", "expectation": "left", "at fault": "right", "such as": "fold"},
     )
-    for each in findings(record):
-        failed.add_row(
-            each["grain"],
-            each["severity"],
-            each["expectation"],
-            number(each["unexpected"]),
-            "; ".join(each["examples"]),
-        )
+    for grain, finding in findings(record):
+        examples = "; ".join(finding.examples)
+        failed.add_row(grain, finding.severity, finding.expectation, number(finding.unexpected), examples)
     out.print(failed if failed.row_count else "Every expectation was met.")
+
+
+def _write_month(platform: "Platform", factory_id: str, feed: "Feed", month: str, output: Path) -> None:
+    from fems.views.quality import month_page, month_picture, month_record
+
+    if output.suffix not in (".html", ".png"):
+        raise ConfigError(f"--out {output}: write .html for the page or .png for the picture")
+    if output.suffix == ".html":
+        data = month_page(platform, factory_id, feed, month, root="").encode()
+    else:
+        data = month_picture(platform, month_record(platform, factory_id, feed, month))
+    try:
+        output.write_bytes(data)
+    except OSError as error:
+        raise ConfigError(f"--out {output}: cannot be written: {error.strerror}") from error
+    out.print(f"written: {output}")

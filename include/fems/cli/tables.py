@@ -1,9 +1,12 @@
 """The tables that `fems status` and the demo print, and what all printed tables share."""
 
-from typing import Any
+from collections.abc import Mapping
 
 from rich import box
 from rich.table import Table
+
+from fems.contracts.manifest import RowCounts, Shares
+from fems.contracts.status import FactoryStatus
 
 SHARES = {"coverage_pct": "coverage %", "replaced_pct": "replaced %", "filled_pct": "filled %"}
 """Shares of all values that a person asks for first, and their headings."""
@@ -46,31 +49,32 @@ def percent(share: float | None) -> str:
     return "<0.01" if 0 < share < 0.005 else ">99.99" if 99.995 <= share < 100 else f"{share:.2f}"
 
 
-def _factory(factory_id: str, found: dict[str, Any]) -> str:
-    return f"{factory_id}{'*' if found['simulated'] else ''} {found['name']}"
+def shares_of(shares: Shares, names: Mapping[str, str] = SHARES) -> list[str]:
+    """Write some shares, in the order of the names."""
+    return [percent(getattr(shares, name)) for name in names]
 
 
-def rows_table(summaries: dict[str, dict[str, Any]]) -> Table:
-    """Lay out what came in and what became of it (see `fems.views.status.factory_summary`)."""
-    headings = dict.fromkeys(("read", "published", "quarantined", "duplicate"), "right")
+def rows_table(statuses: Mapping[str, FactoryStatus]) -> Table:
+    """Lay out what came in and what became of it."""
+    headings = dict.fromkeys(RowCounts.model_fields, "right")
     others = ("files refused", *SHARES.values(), "critical", "warnings")
     table = plain_table(
         "Rows and values of all feeds; quality of the published partitions",
         {"factory": "left", **headings, **dict.fromkeys(others, "right")},
     )
-    for factory_id, found in summaries.items():
+    for factory_id, status in statuses.items():
         table.add_row(
-            _factory(factory_id, found),
-            *(number(found["rows"][name]) for name in headings),
-            number(found["objects"]["quarantined"]),
-            *(percent(found["shares"][name]) for name in SHARES),
-            number(found["quality"]["critical_failed"]),
-            number(found["quality"]["warning_failed"]),
+            f"{factory_id}{'*' if status.simulated else ''} {status.name}",
+            *(number(getattr(status.rows, name)) for name in headings),
+            number(status.objects.quarantined),
+            *shares_of(status.shares),
+            number(status.quality.critical_failed),
+            number(status.quality.warning_failed),
         )
     return table
 
 
-def forecast_table(summaries: dict[str, dict[str, Any]]) -> Table:
+def forecast_table(statuses: Mapping[str, FactoryStatus]) -> Table:
     """Lay out the models and what they say of the next month."""
     right = ("model", "one-step", "month-ahead", "weekly naive", "month", "kWh")
     table = plain_table(
@@ -82,19 +86,19 @@ def forecast_table(summaries: dict[str, dict[str, Any]]) -> Table:
             "highest equipment": "left",
         },
     )
-    for factory_id, found in summaries.items():
-        accuracy, forecast = found["accuracy"], found["forecast"]
-        days = "\n".join(f"{day['date'][5:]} {day['kwh']:>9,.0f}" for day in forecast["peak_days"])
-        machines = "\n".join(f"{m['name']} {m['share_pct']:.0f} %" for m in forecast["top_equipment"][:3])
+    for factory_id, status in statuses.items():
+        accuracy, forecast = status.accuracy, status.forecast
+        days = "\n".join(f"{day.date:%m-%d} {day.kwh:>9,.0f}" for day in forecast.peak_days)
+        machines = "\n".join(f"{m.name} {m.share_pct:.0f} %" for m in forecast.top_equipment[:3])
         table.add_row(
-            f"{factory_id}{'*' if found['simulated'] else ''}",
-            f"v{found['model_version']}" if found["model_version"] else "-",
-            *(number(accuracy[name], 1) for name in ("one_step", "month_ahead", "weekly_naive")),
-            forecast["month"] or "-",
-            number(forecast["kwh"]),
+            f"{factory_id}{'*' if status.simulated else ''}",
+            f"v{status.model_version}" if status.model_version else "-",
+            *(number(each, 1) for each in (accuracy.one_step, accuracy.month_ahead, accuracy.weekly_naive)),
+            forecast.month or "-",
+            number(forecast.kwh),
             days or "-",
             machines or "-",
         )
-    if any(found["simulated"] for found in summaries.values()):
+    if any(status.simulated for status in statuses.values()):
         table.caption = "* simulated data"
     return table

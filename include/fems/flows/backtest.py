@@ -1,7 +1,6 @@
 """Backtest any regular table of one series, no service needed."""
 
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -9,6 +8,7 @@ import pandas as pd
 
 from fems.errors import ConfigError, DataError
 from fems.model import backtest
+from fems.model.backtest import BacktestResult
 from fems.model.history import MEASURED, History
 
 HOUR = pd.Timedelta(hours=1)
@@ -97,7 +97,8 @@ def step_of(grain: str) -> pd.Timedelta:
 def _times(path: Path, written: pd.Series, local: ZoneInfo) -> pd.Series:
     """Read times in one way: all with an offset, or none."""
     if isinstance(written.dtype, pd.DatetimeTZDtype):
-        return written.dt.tz_convert(local)
+        converted: pd.Series = written.dt.tz_convert(local)
+        return converted
     text = written.astype(str)
     offset = text.str.contains(_OFFSET)
     if offset.any() and not offset.all():
@@ -139,7 +140,7 @@ def run(
     epochs: int,
     seed: int,
     skip: int = 0,
-) -> dict[str, Any]:
+) -> BacktestResult:
     """Score a series by one of the two protocols; see `fems.model.backtest`.
 
     Args:
@@ -147,7 +148,7 @@ def run(
         one_step: the study's protocol, not month-ahead.
         horizon_minutes: of each window; whole hours.
         origins: how many windows.
-        epochs: of the one-step model, at most.
+        epochs: of the one-step model, or of the month-ahead gate, at most.
         seed: of every random choice.
         skip: so many of the last windows are left out; designs are chosen on those before.
 
@@ -159,5 +160,5 @@ def run(
         raise ConfigError(f"the horizon of {horizon_minutes} minutes is not a number of whole hours")
     if one_step:
         return backtest.one_step(history, epochs=epochs, seed=seed)
-    methods = backtest.all_methods(seed=seed)
+    methods = backtest.all_methods(epochs=epochs, seed=seed)
     return backtest.month_ahead(history, methods, count=origins, horizon_minutes=horizon_minutes, skip=skip)

@@ -1,34 +1,35 @@
-"""Forecast: the next 42,300 minutes of a factory, evaluated, then published with its headline and its report."""
+"""Forecast: a factory's horizon and calendar month, evaluated, then published with its headline and its report."""
 
-import hashlib
-import json
 import logging
 import re
 from dataclasses import dataclass
-from datetime import UTC
-from typing import Any
+from typing import Literal
 
 import pandas as pd
 import pyarrow as pa
 
-from fems import __version__, tracking
-from fems.errors import DataError, NoModel, TooLittleHistory
+from fems import __version__
+from fems.canonical import fingerprint as fingerprint_of
+from fems.contracts.forecast import ForecastModel, ForecastSummary, HeldOut
+from fems.contracts.horizon import HORIZON_MINUTES
+from fems.contracts.outcomes import ForecastOutcome
+from fems.errors import DataError, NoModel, TooLittleHistory, UnknownFormat
 from fems.flows.evaluate import evaluate_forecast
 from fems.flows.history import as_history, month_of, published_hours, published_months, with_tables
 from fems.flows.platform import Platform, timed
-from fems.flows.report import REPORT, write_report
+from fems.flows.report import write_report
 from fems.forecast import fallback, tables
-from fems.forecast.demand import Demand, expected, factory_power, interval, past_days
-from fems.forecast.summary import summarised
+from fems.forecast.calendar_month import CalendarMonth, calendar_month, reach_minutes
+from fems.forecast.demand import Demand, factory_power, interval, of_forecast, past_days
+from fems.forecast.summary import summarise
 from fems.lake import keys
 from fems.lake.lake import Lake
-from fems.lake.serialize import to_json, to_parquet
+from fems.model.floors import fit_floors
 from fems.model.history import History
 from fems.model.month_ahead.band import Bands
 
 log = logging.getLogger(__name__)
 
-HORIZON_MINUTES = 42_300
 _NATIVE_MONTHS = 7
 """Months of native data that a forecast looks at: six to draw the maximum demand from, and the running one."""
 
@@ -40,13 +41,12 @@ class ForecastResult:
     Attributes:
         kwh: (T, E) by hour and sensor.
         bands: its quantiles.
-        model: name, version, trained_until, and `fallback`: why a baseline forecasts, None where the champion does
-            (then fallback_code: no_model or too_little_data).
+        model: which forecast it, and why, where it is a baseline.
     """
 
     kwh: pd.DataFrame
     bands: Bands
-    model: dict[str, Any]
+    model: ForecastModel
 
 
 def origin_of(end: pd.Timestamp, factory_id: str, month: str | None, origin: str | None) -> pd.Timestamp:
@@ -103,20 +103,19 @@ def forecast_factory(
     month: str | None = None,
     horizon_minutes: int = HORIZON_MINUTES,
     origin: str | None = None,
-) -> dict[str, Any]:
+) -> ForecastOutcome:
     """Forecast a factory and publish the result, the report included.
 
-    A forecast that is there already, of the same origin, horizon, model and data, is left as it is.
+    It goes to the horizon, or to the end of the origin's calendar month where that is later. The horizon is what is
+    scored; the summary and the report are of the month. A forecast that is there already, of the same origin, horizon,
+    model and data, is left as it is, and so is the pointer to the newest one.
 
     Args:
         platform: where the data is and the forecast goes.
         factory_id: the factory.
         month: see `origin_of`; the month after the published data if neither is given.
-        horizon_minutes: how far.
+        horizon_minutes: how far what is scored goes.
         origin: see `origin_of`.
-
-    Returns:
-        The summary that is stored beside the tables, without the days.
 
     Raises:
         ConfigError: the factory is not registered.
@@ -130,50 +129,52 @@ def forecast_factory(
     history = as_history(platform, factory_id, published_hours(platform, factory_id))
     start = origin_of(history.end, factory_id, month, origin)
     known = history.until(start)
-    said = _said(factory_id, known, start, -(-horizon_minutes // 60))
+    reach = reach_minutes(start, horizon_minutes)
+    made = _predict(platform, factory_id, known, start, -(-reach // 60))
     fingerprint = _fingerprint(lake, factory_id, start)
-    prefix, there = _place(lake, factory_id, start, horizon_minutes, said.model, fingerprint)
+    folder, there = _folder(lake, factory_id, start, horizon_minutes, made.model, fingerprint)
     if there is not None:
-        log.info("factory %s: this forecast is there already, %s", factory_id, prefix)
-        lake.store.put(keys.latest_key(factory_id), to_json({"prefix": prefix, **there}))
-        return _told(prefix, there)
+        log.info("factory %s: this forecast is there already, %s", factory_id, folder)
+        return ForecastOutcome(summary=there, prefix=folder, report=keys.report_key(folder))
 
     recent = [m for m in published_months(lake, factory_id) if m <= month_of(start)][-_NATIVE_MONTHS:]
     native = lake.published("meter", "native", factory_id, recent)
     frame = native.select(["timestamp", "sensor_id", "used_kwh"]).to_pandas()
     frame = frame[frame["timestamp"] < start].astype({"sensor_id": "str"})
-    frame = frame[frame["sensor_id"].isin(said.kwh.columns)]  # without a main meter
-    shares = tables.shape_in_hour(frame, list(said.kwh.columns), grain_minutes)
-    forecast = tables.build(said.kwh, said.bands, shares, factory_id, grain_minutes, horizon_minutes)
+    frame = frame[frame["sensor_id"].isin(made.kwh.columns)]  # without a main meter
+    shares = tables.shape_in_hour(frame, list(made.kwh.columns), grain_minutes)
+    forecast = tables.build(made.kwh, made.bands, shares, factory_id, grain_minutes, reach)
     source = platform.source(factory_id, "meter")
     recent_kwh = known.factory_kwh[-24 * 28 :]
-    quality = evaluate_forecast(platform.evaluator, source, forecast, start, horizon_minutes, recent_kwh)
-    summary = {
-        "factory_id": factory_id,
-        "month": month_of(start),
-        "origin": start.isoformat(),
-        "horizon_minutes": horizon_minutes,
-        "model": said.model,
-        "data_fingerprint": fingerprint,
-        "code_version": __version__,
-        "simulated": plant.factory(factory_id).simulated,
-        "quality": quality,
-        **summarised(
-            forecast, known, start, plant, factory_id, _demand(forecast, frame, known, grain_minutes)
-        ),
-    }
-    _publish(platform, prefix, forecast, summary, known)
-    return _told(prefix, summary)
+    quality = evaluate_forecast(platform.evaluator, source, forecast, start, reach, recent_kwh)
+    month_tables = calendar_month(forecast, known, start, frame)
+    demand = _demand(forecast, made.bands, month_tables, frame, known, grain_minutes)
+    summary = ForecastSummary(
+        factory_id=factory_id,
+        month=month_of(start),
+        origin=start,
+        horizon_minutes=horizon_minutes,
+        model=made.model,
+        data_fingerprint=fingerprint,
+        code_version=__version__,
+        simulated=plant.factory(factory_id).simulated,
+        quality=quality,
+        **dict(summarise(forecast, month_tables, known, plant, factory_id, horizon_minutes, demand)),
+    )
+    _publish(platform, folder, forecast, summary, month_tables, known)
+    return ForecastOutcome(summary=summary, prefix=folder, report=keys.report_key(folder))
 
 
-def _said(factory_id: str, known: History, origin: pd.Timestamp, hours: int) -> ForecastResult:
+def _predict(
+    platform: Platform, factory_id: str, known: History, origin: pd.Timestamp, hours: int
+) -> ForecastResult:
     """Ask the champion; where there is none, or too little recent data for it, ask a baseline and say so.
 
     A service that does not answer is no reason for a baseline: that is retried.
     """
     share = fallback.recent_share(known, origin)
     try:
-        champion = tracking.load_champion(factory_id)
+        champion = platform.tracking.load_champion(factory_id)
         trained_until = pd.Timestamp(champion.tags["trained_until"])
         if trained_until > origin:
             raise DataError(
@@ -186,98 +187,126 @@ def _said(factory_id: str, known: History, origin: pd.Timestamp, hours: int) -> 
                 f"only {100 * share:.0f} % of the last {fallback.RECENT_DAYS} days were measured"
             )
         model = champion.bundle.month_ahead
-        kwh, bands = model.predict(known, origin, hours), model.predict_bands(known, origin, hours)
-        about = {
-            "name": tracking.model_name(factory_id),
-            "version": champion.version,
-            "trained_until": trained_until.isoformat(),
-            "fallback": None,
-            "fallback_code": None,
-        }
+        bands = model.predict_bands(known, origin, hours)
+        kwh = bands.forecast()
+        about = ForecastModel(
+            name=platform.tracking.model_name(factory_id),
+            version=champion.version,
+            trained_until=trained_until,
+            notice=champion.notice,
+            heldout=_heldout(platform.tracking.champion_metrics(factory_id)[1]),
+        )
         return ForecastResult(kwh, bands, about)
     except (NoModel, TooLittleHistory) as error:
-        made = fallback.forecast(known, origin, hours)
-        log.warning("factory %s: the baseline %s forecasts: %s", factory_id, made.name, error)
-        about = {
-            "name": made.name,
-            "version": made.name,
-            "trained_until": origin.isoformat(),
-            "fallback": str(error),
-            "fallback_code": "no_model" if isinstance(error, NoModel) else "too_little_data",
-        }
-        return ForecastResult(made.kwh, made.bands, about)
+        baseline = fallback.forecast(known, origin, hours)
+        log.warning("factory %s: the baseline %s forecasts: %s", factory_id, baseline.name, error)
+        code: Literal["no_model", "too_little_data"] = (
+            "no_model" if isinstance(error, NoModel) else "too_little_data"
+        )
+        about = ForecastModel(
+            name=baseline.name,
+            version=baseline.name,
+            trained_until=origin,
+            fallback=str(error),
+            fallback_code=code,
+        )
+        return ForecastResult(baseline.kwh, baseline.bands, about)
+
+
+def _heldout(metrics: dict[str, float]) -> HeldOut | None:
+    """Return how the champion did on its held-out month; None where its run does not say."""
+    names = {
+        "accuracy": "accuracy",
+        "weekly_naive": "weekly_naive_accuracy",
+        "profile": "profile_accuracy",
+        "total_error_pct": "total_error_pct",
+        "coverage_80": "coverage_80",
+    }
+    figures = {name: metrics.get(f"month_ahead.{metric}") for name, metric in names.items()}
+    if any(value is None for value in figures.values()):
+        return None
+    return HeldOut.model_validate(figures)
 
 
 def _demand(
-    forecast: tables.Forecast, native: pd.DataFrame, known: History, grain_minutes: int
+    forecast: tables.Forecast,
+    bands: Bands,
+    month: CalendarMonth,
+    native: pd.DataFrame,
+    known: History,
+    grain_minutes: int,
 ) -> Demand | None:
-    """The maximum demand; None where no whole day was measured of late."""
-    country = known.country if known.holidays_off else None
-    day = forecast.factory["day"]
-    times = pd.DatetimeIndex(day["timestamp"])
+    """The month's maximum demand, what was measured of it included; None where no whole day was measured of late."""
+    feeds_in = bool(fit_floors(known.used_kwh).any())
+    power = factory_power(native, grain_minutes)
     try:
-        past = past_days(factory_power(native, grain_minutes), interval(grain_minutes), country)
+        past = past_days(power, interval(grain_minutes), known.rest_country, feeds_in)
     except TooLittleHistory as error:
         log.warning("no maximum demand: %s", error)
         return None
-    quantiles = day[[f"used_kwh_{name}" for name in tables.QUANTILES]].to_numpy()
-    days = times.tz_localize(None).to_numpy().astype("datetime64[D]")
-    return expected(quantiles, tables.hours_of_days(forecast), days, str(times.tz), past, country)
+    ahead = of_forecast(forecast, bands, past, known.rest_country, end=month.end)
+    measured = power[power.index >= month.start]
+    return (
+        ahead
+        if measured.empty
+        else ahead.at_least(float(measured.max()), pd.Timestamp(measured.index[int(measured.argmax())]))
+    )
 
 
 def _fingerprint(lake: Lake, factory_id: str, origin: pd.Timestamp) -> str:
     """Of the published months that a forecast from an origin can see."""
     seen = {
-        month: manifest["fingerprint"]
+        month: manifest.fingerprint
         for month, manifest in with_tables(lake, factory_id).items()
         if month <= month_of(origin)
     }
-    return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:8]
+    return fingerprint_of(seen)
 
 
-def _place(
+def _folder(
     lake: Lake,
     factory_id: str,
     origin: pd.Timestamp,
     horizon_minutes: int,
-    model: dict[str, Any],
+    model: ForecastModel,
     fingerprint: str,
-) -> tuple[str, dict[str, Any] | None]:
-    """Where a forecast goes, so that it overwrites none, and its summary if it lies there whole.
+) -> tuple[str, ForecastSummary | None]:
+    """Return where a forecast goes, so that it overwrites none, and its summary if it lies there whole.
 
     A baseline's folder bears its name, a model's its version. What another state of the data made for the same origin
-    keeps its place, and the new one stands beside it under a name that bears the data's fingerprint.
+    keeps its place, and the new one stands beside it under a name that bears the data's fingerprint. A forecast that
+    another version of the package made is not read, and made anew in its place.
     """
-    when = origin.tz_convert(UTC).strftime("%Y%m%dT%H%MZ")
-    version = model["version"] if model["fallback"] else f"v{model['version']}"
-    folder = keys.forecast_prefix(factory_id, month_of(origin)) + f"origin={when}/horizon={horizon_minutes}/"
-    for name in (version, f"{version}-{fingerprint}"):
-        prefix = f"{folder}model={name}/"
-        found = lake.read_json(prefix + "summary.json")
-        if found is None or found.get("data_fingerprint") == fingerprint:
+    name = model.version if model.fallback else f"v{model.version}"
+    for own in (name, f"{name}-{fingerprint}"):
+        folder = keys.forecast_folder(factory_id, month_of(origin), origin, horizon_minutes, own)
+        try:
+            there = lake.forecasts.summary(folder)
+        except UnknownFormat as error:
+            log.warning("%s", error)
+            there = None
+        if there is None or there.data_fingerprint == fingerprint:
             break
-    return prefix, found
+    return folder, there
 
 
 def _publish(
-    platform: Platform, prefix: str, forecast: tables.Forecast, summary: dict[str, Any], known: History
+    platform: Platform,
+    folder: str,
+    forecast: tables.Forecast,
+    summary: ForecastSummary,
+    month: CalendarMonth,
+    known: History,
 ) -> None:
     """Write the tables and the report, then the summary, which makes them one forecast; `latest` points to it last."""
-    lake = platform.lake
-    about = to_json({name: value for name, value in summary.items() if name != "days"})
+    forecasts = platform.lake.forecasts
     for level, grains in (("equipment", forecast.equipment), ("factory", forecast.factory)):
         for grain, table in grains.items():
-            data = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata({b"fems": about})
-            lake.store.put(f"{prefix}{level}_{grain}.parquet", to_parquet(data))
-    write_report(platform, prefix, summary, forecast, known)
-    lake.store.put(prefix + "summary.json", to_json(summary))
-    lake.store.put(keys.latest_key(summary["factory_id"]), to_json({"prefix": prefix, **summary}))
-
-
-def _told(prefix: str, summary: dict[str, Any]) -> dict[str, Any]:
-    """What a task passes on: the figures without the days, and where the report lies."""
-    figures = {name: value for name, value in summary.items() if name != "days"}
-    return {**figures, "prefix": prefix, "report": prefix + REPORT}
+            data = pa.Table.from_pandas(table, preserve_index=False)
+            forecasts.write_table(folder, level, grain, data, summary)
+    write_report(platform, folder, summary, month, known)
+    forecasts.write_summary(folder, summary)
+    forecasts.point_to(folder, summary)
 
 
 def targets(
@@ -302,5 +331,5 @@ def targets(
         factories = [factory_id]
     for factory_id in factories or []:
         platform.plant.factory(factory_id)
-    chosen = factories or [f for f in platform.plant.factories if tracking.has_champion(f)]
+    chosen = factories or [f for f in platform.plant.factories if platform.tracking.has_champion(f)]
     return [{"factory": factory_id, "month": month} for factory_id in chosen]

@@ -1,21 +1,20 @@
 """A factory's published hours as the model stage wants them."""
 
-from typing import Any
-
 import pandas as pd
 
+from fems.contracts.manifest import Manifest
 from fems.errors import TooLittleHistory
 from fems.flows.platform import Platform
 from fems.lake.lake import Lake
 from fems.model.history import History
 
 
-def with_tables(lake: Lake, factory_id: str) -> dict[str, dict[str, Any]]:
+def with_tables(lake: Lake, factory_id: str) -> dict[str, Manifest]:
     """Return the manifests of a factory's meters by month, in order, without months of which no row could be used."""
     return {
         month: manifest
         for month, manifest in lake.manifests("meter", factory_id).items()
-        if not manifest["empty"]
+        if not manifest.empty
     }
 
 
@@ -47,7 +46,8 @@ def published_hours(platform: Platform, factory_id: str) -> pd.DataFrame:
     if main_meter is not None:
         hours = hours[hours["sensor_id"] != main_meter]
         hours["sensor_id"] = hours["sensor_id"].cat.remove_unused_categories()
-    return hours[hours["timestamp"] <= hours.loc[hours["used_kwh"].notna(), "timestamp"].max()]
+    known: pd.DataFrame = hours[hours["timestamp"] <= hours.loc[hours["used_kwh"].notna(), "timestamp"].max()]
+    return known
 
 
 def as_history(platform: Platform, factory_id: str, hours: pd.DataFrame) -> History:

@@ -4,14 +4,14 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
+from fems.contracts.manifest import RowCounts
+from fems.contracts.outcomes import IngestOutcome
 from fems.errors import QualityFailed
 from fems.flows.evaluate import Evaluated, prune, write_docs
 from fems.flows.partitions import PartitionPlan, process_ahead, stale
 from fems.flows.platform import Platform, timed
 from fems.flows.publish import publish, write_package
-from fems.process.partition import ROW_COUNTS
 from fems.registry.feed import FactoryFeed
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class _Tally:
     """What an ingest did."""
 
     done: list[str]
-    rows: dict[str, int]
+    rows: RowCounts
     failed: dict[str, str]
 
 
@@ -53,11 +53,10 @@ def _ingest_feed(
                 progress(str(error))
                 continue
             last = last if evaluated is None else (plan, evaluated)
-            for name, count in manifest["rows"].items():
-                tally.rows[name] += count
+            tally.rows += manifest.rows
             tally.done.append(f"{plan.feed} {plan.month}")
-            counts = ", ".join(f"{count} {name}" for name, count in manifest["rows"].items())
-            warned = manifest["quality"]["warning_failed"]
+            counts = ", ".join(f"{count} {name}" for name, count in manifest.rows)
+            warned = manifest.quality.warning_failed
             progress(
                 f"factory {plan.factory_id}, {plan.feed} {plan.month}: {counts}"
                 + (f", {warned} warnings" if warned else "")
@@ -70,7 +69,7 @@ def _ingest_feed(
 @timed
 def ingest_factory(
     platform: Platform, factory_id: str, progress: Progress = log.info, run: str = "by hand"
-) -> dict[str, Any]:
+) -> IngestOutcome:
     """Bring every stale partition of a factory up to date.
 
     A partition that fails its evaluation does not stop the others; it is raised at the end.
@@ -81,13 +80,10 @@ def ingest_factory(
         progress: called with a line for each partition.
         run: which run does it, for the record of the evaluations.
 
-    Returns:
-        partitions: the number rebuilt; rows: their counts; months: which.
-
     Raises:
         QualityFailed: one or more partitions were not published.
     """
-    tally = _Tally([], dict.fromkeys(ROW_COUNTS, 0), {})
+    tally = _Tally([], RowCounts(), {})
     for feed in platform.plant.feeds(factory_id):
         _ingest_feed(platform, platform.source(factory_id, feed), run, tally, progress)
     write_package(platform, factory_id)
@@ -97,6 +93,6 @@ def ingest_factory(
         raise QualityFailed(messages[0] + more)
     if not tally.done:
         progress(f"factory {factory_id}: nothing new")
-    return {
-        "factory_id": factory_id, "partitions": len(tally.done), "rows": tally.rows, "months": tally.done,
-    }  # fmt: skip
+    return IngestOutcome(
+        factory_id=factory_id, partitions=len(tally.done), rows=tally.rows, months=tuple(tally.done)
+    )

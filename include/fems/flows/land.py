@@ -11,9 +11,8 @@ from pathlib import Path
 
 from fems.calendar import day_of
 from fems.errors import ConfigError, DataError
-from fems.lake.keys import delivered_key, raw_key
+from fems.lake import keys
 from fems.lake.lake import Lake
-from fems.lake.store import FolderStore
 from fems.raw.split import split
 from fems.registry.book import Book
 from fems.registry.feed import FactoryFeed
@@ -46,20 +45,15 @@ def land_tree(lake: Lake, folder: Path, progress: Callable[[str], None] = log.in
         ConfigError: the folder holds no such files.
         DataError: an object of that name is there with other content, and does not continue it.
     """
-    local = FolderStore(folder)
-    stored = {item.key: item.etag for item in lake.store.list("raw/")}
+    known = lake.raw_etags()
     new, kept = [], 0
-    for item in local.list("raw/"):
-        if _is_linked(folder, item.key):
-            progress(f"{folder / item.key}: is a symbolic link, passed over")
-            continue
-        # an ETag is no MD5 where the store took the object in parts: then the bytes decide
-        if stored.get(item.key) == item.etag:
+    for key in Lake.in_folder(folder).raw_keys():
+        if _is_linked(folder, key):
+            progress(f"{key!a}: is a symbolic link, passed over")
+        elif key in known and lake.check_raw(key, (folder / key).read_bytes(), known):
             kept += 1
-        elif item.key not in stored or not _is_same(lake, item.key, local.get(item.key)):
-            new.append(item.key)
         else:
-            kept += 1
+            new.append(key)
     if not new and not kept:
         raise ConfigError(f"{folder}: has no files under raw/<feed>/factory=<id>/date=<day>/")
     for done, _ in enumerate(lake.put_many((key, (folder / key).read_bytes) for key in new), start=1):
@@ -76,20 +70,6 @@ def _is_linked(folder: Path, key: str) -> bool:
         if path.is_symlink():
             return True
     return False
-
-
-def _is_same(lake: Lake, key: str, data: bytes) -> bool:
-    """Whether an object is there with these bytes; if it is only their beginning, they may take its place.
-
-    Raises:
-        DataError: it is another one.
-    """
-    stored = lake.store.get(key)
-    if stored == data:
-        return True
-    if stored and data.startswith(stored):
-        return False
-    raise DataError(f"{key}: raw objects are never changed; land a correction under another name")
 
 
 def land_file(
@@ -133,20 +113,17 @@ def land_file(
     cut = False
     for part in split(data, _printable(name or path.name), source, first, last):
         day = received if part.day is None else day_of(part.day)
-        parts[raw_key(book.feed, factory_id, day, part.name)] = part.data
+        parts[keys.raw_key(book.feed, factory_id, day, part.name)] = part.data
         cut = cut or part.cut
-    folder = f"raw/{book.feed}/factory={factory_id}/"
-    stored = set(lake.store.keys(folder))
-    # all are compared before one is put
-    new = [key for key, part in parts.items() if key not in stored or not _is_same(lake, key, part)]
+    known = lake.raw_etags(keys.raw_prefix(book.feed, factory_id))
+    for key in parts.keys() & known.keys():  # all are compared before one is put
+        lake.check_raw(key, parts[key], known)
     if cut:
         digest = hashlib.md5(data, usedforsecurity=False).hexdigest()[:12]
-        delivered = delivered_key(book.feed, factory_id, digest, _printable(path.name))
-        if delivered not in stored:
-            lake.store.put(delivered, data)
-    for key in new:
-        lake.store.put(key, parts[key])
-    return Landed(len(new), len(parts) - len(new))
+        whole = keys.delivered_key(book.feed, factory_id, digest, _printable(path.name))
+        lake.add_raw(whole, data, known)
+    put = sum(lake.add_raw(key, part, known) for key, part in parts.items())
+    return Landed(put, len(parts) - put)
 
 
 def _printable(name: str) -> str:

@@ -1,45 +1,32 @@
 """Monitor: past forecasts beside what was measured since, and whether a model still fits its factory."""
 
 import logging
-import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
-from fems import tracking
+from fems.contracts.monitoring import ComingPeak, PeakNotice, Standing, TrainingRequest
+from fems.contracts.outcomes import MonitorOutcome
+from fems.contracts.track_record import FACTORY
+from fems.errors import DataError
 from fems.flows.history import as_history, published_hours
 from fems.flows.platform import Platform, timed
 from fems.lake import keys
 from fems.lake.lake import Lake
-from fems.lake.serialize import to_json, to_parquet
 from fems.model.history import History
 from fems.monitor import behind, drift, peaks, record, requests
-from fems.monitor.record import FACTORY, Past
-from fems.tracking.track_record import log_track_record
+from fems.monitor.record import Past
+from fems.tracking import Tracking
 
 log = logging.getLogger(__name__)
 
-_SUMMARY = re.compile(
-    r"month=(?P<month>[^/]+)/origin=[^/]+/horizon=(?P<horizon>\d+)/model=(?P<model>[^/]+)/summary\.json$"
-)
 _FIGURES = ("accuracy", "weekly_naive_accuracy", "bias_pct", "coverage_80")
 
 
-def requests_key(factory_id: str) -> str:
-    """Return the key of a factory's requests for training."""
-    return f"monitor/factory={factory_id}/requests.json"
-
-
-def told_key(factory_id: str) -> str:
-    """Return the key of what was told of a factory's forecasts."""
-    return f"monitor/factory={factory_id}/told.json"
-
-
 @dataclass(frozen=True)
-class Findings:
+class MonitorResult:
     """What the monitor found of a factory.
 
     Attributes:
@@ -53,13 +40,13 @@ class Findings:
 
     track_record: pd.DataFrame
     champion: str | None
-    standing: behind.Standing | None
+    standing: Standing | None
     moved: list[drift.Moved]
     reason: str | None
     end: pd.Timestamp
 
 
-def look(platform: Platform, factory_id: str) -> Findings:
+def look(platform: Platform, factory_id: str) -> MonitorResult:
     """Join a factory's past forecasts with what was measured since, keep the table, and judge the champion.
 
     Raises:
@@ -71,24 +58,28 @@ def look(platform: Platform, factory_id: str) -> Findings:
     history = as_history(platform, factory_id, published_hours(platform, factory_id))
     joined = [record.join(past, history) for past in past_forecasts(platform.lake, factory_id, history)]
     table = record.table([row for one in joined for row in record.rows(one)], str(history.hours.tz))
-    _log_versions(factory_id, table)
+    _log_versions(platform.tracking, factory_id, table)
     if len(joined):
-        data = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
-        platform.lake.store.put(keys.track_record_key(factory_id), to_parquet(data))
+        data = pa.Table.from_pandas(table, preserve_index=False)
+        platform.lake.forecasts.write_track_record(factory_id, data)
 
-    champion = tracking.find_champion(factory_id)
+    champion = platform.tracking.find_champion(factory_id)
     if champion is None:
-        return Findings(table, None, None, [], None, history.end)
+        return MonitorResult(table, None, None, [], None, history.end)
     version, tags = champion
     stands = behind.standing(joined, version, rules.behind_days, history.end)
     until = pd.Timestamp(tags["trained_until"])
     moved = drift.moved(history, until, rules.drift_days, rules.drift_margin, rules.drift_least_pct)
-    said = [stands.behind(rules.behind_margin) if stands else None, _told(moved, version, rules.drift_days)]
-    return Findings(table, version, stands, moved, "; ".join(filter(None, said)) or None, history.end)
+    reasons = [
+        stands.behind(rules.behind_margin) if stands else None,
+        _drift_reason(moved, version, rules.drift_days),
+    ]
+    reason = "; ".join(filter(None, reasons)) or None
+    return MonitorResult(table, version, stands, moved, reason, history.end)
 
 
 @timed
-def monitor_factory(platform: Platform, factory_id: str, now: datetime, run_id: str) -> dict[str, Any]:
+def monitor_factory(platform: Platform, factory_id: str, now: datetime, run_id: str) -> MonitorOutcome:
     """Look at a factory, and write down the request for training and the peak that are to be passed on.
 
     Done again by the same run it returns the same; nothing is asked or told twice by another.
@@ -99,61 +90,62 @@ def monitor_factory(platform: Platform, factory_id: str, now: datetime, run_id: 
         now: tz-aware.
         run_id: who looks.
 
-    Returns:
-        factory_id, forecasts, champion, standing, moved, reason, request (to be passed on, or None) and peak (as
-        `fems.monitor.peaks.coming`, or None).
-
     Raises:
         TooLittleHistory, DataError, ServiceUnavailable: as `look`.
     """
-    found = look(platform, factory_id)
-    return {
-        "factory_id": factory_id,
-        "forecasts": int((found.track_record["sensor_id"] == FACTORY).sum()),
-        "champion": found.champion,
-        "standing": asdict(found.standing) if found.standing else None,
-        "moved": [str(moved) for moved in found.moved],
-        "reason": found.reason,
-        "request": _request(platform, factory_id, found.reason, now),
-        "peak": _peak(platform, factory_id, found.end, run_id),
-    }
+    result = look(platform, factory_id)
+    return MonitorOutcome(
+        factory_id=factory_id,
+        forecasts=int((result.track_record["sensor_id"] == FACTORY).sum()),
+        champion=result.champion,
+        standing=result.standing,
+        moved=tuple(str(moved) for moved in result.moved),
+        reason=result.reason,
+        request=_request(platform, factory_id, result.reason, now),
+        peak=_peak(platform, factory_id, result.end, run_id),
+    )
 
 
 def training_started(platform: Platform, factory_id: str, request_id: str, now: datetime) -> None:
     """Mark a request's training as started, so that the request is not passed on again."""
-    key = requests_key(factory_id)
-    kept = requests.read(platform.lake.read_json(key), key)
-    platform.lake.store.put(key, to_json(requests.write(requests.started(kept, request_id, now))))
+    monitoring = platform.lake.monitoring
+    kept = monitoring.requests(factory_id)
+    monitoring.write_requests(factory_id, requests.started(kept, request_id, now))
 
 
 def past_forecasts(lake: Lake, factory_id: str, history: History) -> list[Past]:
     """Return the forecasts of a factory of which anything can have been measured, one an origin and version.
 
     Of several horizons from one origin the longest counts, and then the one that was made first: those of corrected
-    data lie beside it under longer names. A forecast without its summary was cut short, and is passed over.
+    data lie beside it under longer names. A forecast without its summary was cut short, and is passed over; so is one
+    whose summary cannot be read, with a warning that names it.
     """
-    found: dict[tuple[pd.Timestamp, str, str], tuple[tuple[int, int], Past]] = {}
-    for key in lake.store.keys(f"forecasts/factory={factory_id}/month="):
-        match = _SUMMARY.search(key)
-        summary = lake.read_json(key) if match else None
+    chosen: dict[tuple[pd.Timestamp, str, str], tuple[tuple[int, int], Past]] = {}
+    for folder in lake.forecasts.folders(factory_id):
+        match = keys.FORECAST_KEY.match(keys.summary_key(folder))
+        try:
+            summary = lake.forecasts.summary(folder) if match else None
+        except DataError as error:
+            log.warning("%s", error)
+            continue
         if match is None or summary is None:
             continue
-        origin = pd.Timestamp(summary["origin"]).tz_convert(history.hours.tz)
+        origin = pd.Timestamp(summary.origin).tz_convert(history.hours.tz)
         if origin >= history.end:
             continue
-        version, horizon = str(summary["model"]["version"]), int(match["horizon"])
+        version, horizon = summary.model.version, int(match["horizon"])
         identity, rank = (origin, version, match["month"]), (horizon, -len(match["model"]))
-        if identity in found and found[identity][0] >= rank:
+        if identity in chosen and chosen[identity][0] >= rank:
             continue
         past = Past(factory_id, match["month"], origin, version, *(pd.DataFrame() for _ in range(3)))
-        found[identity] = rank, _with_tables(lake, past, key.removesuffix("summary.json"), horizon // 60)
-    return [past for _, past in found.values() if len(past.kwh)]
+        chosen[identity] = rank, _with_tables(lake, past, folder, horizon // 60)
+    return [past for _, past in chosen.values() if len(past.kwh)]
 
 
-def _with_tables(lake: Lake, past: Past, prefix: str, hours: int) -> Past:
+def _with_tables(lake: Lake, past: Past, folder: str, hours: int) -> Past:
     """Read a forecast's whole hours; the last part of one is left out."""
-    equipment = lake.read_table(prefix + "equipment_hour.parquet").to_pandas()
-    factory = lake.read_table(prefix + "factory_hour.parquet").to_pandas().assign(sensor_id=FACTORY)
+    equipment = lake.forecasts.table(folder, "equipment", "hour").to_pandas()
+    factory = lake.forecasts.table(folder, "factory", "hour").to_pandas().assign(sensor_id=FACTORY)
     rows = pd.concat([equipment.assign(sensor_id=equipment["sensor_id"].astype(str)), factory])
     zone = past.origin.tz
 
@@ -161,23 +153,24 @@ def _with_tables(lake: Lake, past: Past, prefix: str, hours: int) -> Past:
         if column not in rows:
             return pd.DataFrame()
         laid_out = rows.pivot(index="timestamp", columns="sensor_id", values=column).tz_convert(zone)
-        return laid_out.iloc[:hours].dropna(axis=1, how="all")
+        whole: pd.DataFrame = laid_out.iloc[:hours].dropna(axis=1, how="all")
+        return whole
 
     return replace(past, kwh=wide("used_kwh"), low=wide("used_kwh_p10"), high=wide("used_kwh_p90"))
 
 
-def _log_versions(factory_id: str, table: pd.DataFrame) -> None:
+def _log_versions(tracking: Tracking, factory_id: str, table: pd.DataFrame) -> None:
     """Log each version's newest measured forecast to MLflow; baselines that stood in for a model have no version."""
     factory = table[(table["sensor_id"] == FACTORY) & table["model_version"].str.fullmatch(r"\d+")]
     for version, rows in factory.groupby("model_version"):
         newest = rows.iloc[-1]
         figures = {name: float(newest[name]) for name in _FIGURES}
-        log_track_record(
+        tracking.log_track_record(
             factory_id, str(version), figures, int(newest["hours"]), newest["until"].to_pydatetime()
         )
 
 
-def _told(moved: list[drift.Moved], version: str, days: int) -> str | None:
+def _drift_reason(moved: list[drift.Moved], version: str, days: int) -> str | None:
     if not moved:
         return None
     more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
@@ -185,30 +178,36 @@ def _told(moved: list[drift.Moved], version: str, days: int) -> str | None:
     return f"the inputs of the last {days} days moved away from what model v{version} was trained on: {inputs}{more}"
 
 
-def _request(platform: Platform, factory_id: str, reason: str | None, now: datetime) -> dict[str, Any] | None:
-    key, every = requests_key(factory_id), timedelta(days=platform.plant.monitoring.ask_every_days)
-    earlier = requests.read(platform.lake.read_json(key), key)
+def _request(
+    platform: Platform, factory_id: str, reason: str | None, now: datetime
+) -> TrainingRequest | None:
+    monitoring, every = platform.lake.monitoring, timedelta(days=platform.plant.monitoring.ask_every_days)
+    earlier = monitoring.requests(factory_id)
     due = requests.due(earlier, factory_id, reason, now, every)
     if due is None:
         return None
-    if due not in earlier:
-        platform.lake.store.put(key, to_json(requests.write([*earlier, due])))
+    kept = requests.added(earlier, due)
+    if kept is not earlier:
+        monitoring.write_requests(factory_id, kept)
     log.info("factory %s: training is asked for: %s", factory_id, due.reason)
-    return asdict(due)
+    return due
 
 
-def _peak(platform: Platform, factory_id: str, end: pd.Timestamp, run_id: str) -> dict[str, Any] | None:
+def _peak(platform: Platform, factory_id: str, end: pd.Timestamp, run_id: str) -> ComingPeak | None:
     """Return a coming peak once a forecast, and again to the run that was told it first."""
-    lake, key = platform.lake, told_key(factory_id)
-    latest = lake.read_json(keys.latest_key(factory_id)) or {}
-    peak = peaks.coming(latest, end.to_pydatetime(), platform.plant.monitoring.peak_chance)
+    lake = platform.lake
+    latest = lake.forecasts.latest(factory_id)
+    summary = lake.forecasts.summary(latest.prefix) if latest is not None else None
+    if latest is None or summary is None:
+        return None
+    peak = peaks.coming(summary.demand, end.to_pydatetime(), platform.plant.monitoring.peak_chance)
     if peak is None:
         return None
-    mark = {"peak_of": latest["prefix"], "run_id": run_id}
-    told = lake.read_json(key)
-    if told is not None and told.get("peak_of") == mark["peak_of"] and told.get("run_id") != run_id:
+    mark = PeakNotice(peak_of=latest.prefix, run_id=run_id)
+    notified = lake.monitoring.peak_notice(factory_id)
+    if notified is not None and notified.peak_of == mark.peak_of and notified.run_id != run_id:
         return None
-    lake.store.put(key, to_json(mark))
+    lake.monitoring.write_peak_notice(factory_id, mark)
     return peak
 
 

@@ -1,26 +1,25 @@
 """Processing a folder of files with no service: the same flow, on a folder with the bucket's keys."""
 
-import shutil
 import tempfile
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
 
+from fems.contracts import record
+from fems.contracts.status import ProcessSummary
 from fems.errors import ConfigError, QualityFailed
 from fems.flows.ingest import ingest_factory
+from fems.flows.ingest_status import ingest_status
 from fems.flows.land import land_file
 from fems.flows.platform import Platform
 from fems.lake.lake import Lake
-from fems.lake.serialize import to_json
-from fems.lake.store import FolderStore
+from fems.lake.output import OutputFolder
 from fems.registry.plant import Feed
-from fems.views.status import ingested
 
 
 def process_folder(
     directory: Path, factory_id: str, out: Path, feed: Feed, progress: Callable[[str], None]
-) -> dict[str, Any]:
+) -> ProcessSummary:
     """Process one factory's files.
 
     Args:
@@ -39,7 +38,8 @@ def process_folder(
         raise ConfigError(f"{directory}: is not a folder")
     with tempfile.TemporaryDirectory(prefix="fems-") as scratch:
         landed = (directory / "raw").is_dir()
-        lake = Lake(FolderStore(out, raw=directory if landed else Path(scratch)))
+        store = OutputFolder(out, raw=directory if landed else Path(scratch))
+        lake = Lake(store)
         platform = Platform.from_environment(lake)
         platform.plant.factory(factory_id)
         if not landed:
@@ -54,24 +54,20 @@ def process_folder(
                 land_file(lake, platform.plant, book, factory_id, path, received, name=name, today=today)
         if not any(lake.raw_objects(each, factory_id) for each in platform.plant.feeds(factory_id)):
             raise ConfigError(f"{directory}: has no files of factory {factory_id}")
-        for room in ("processed", "quarantine", "quality"):
-            shutil.rmtree(out / room, ignore_errors=True)
+        store.clear()
         failure: QualityFailed | None = None
         try:
             ingest_factory(platform, factory_id, progress)
         except QualityFailed as error:  # what passed is handed over all the same
             failure = error
+        status = ingest_status(platform, factory_id)
         days = {
-            each: {
-                day: counts
-                for m in lake.manifests(each, factory_id).values()
-                for day, counts in m["days"].items()
-            }
+            each: {day: n for m in lake.manifests(each, factory_id).values() for day, n in m.days.items()}
             for each in platform.plant.feeds(factory_id)
         }
-        summary = {"factory_id": factory_id, **ingested(platform, factory_id), "days": days}
+        summary = ProcessSummary(factory_id=factory_id, **dict(status), days=days)
         out.mkdir(parents=True, exist_ok=True)
-        (out / "summary.json").write_bytes(to_json(summary))
+        (out / "summary.json").write_bytes(record.write(summary))
         if failure is not None:
             raise failure
         return summary

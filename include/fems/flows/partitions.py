@@ -1,16 +1,15 @@
 """Which partitions a factory's raw objects make, and which of them are stale."""
 
-import hashlib
-import json
 from calendar import monthrange
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
 from fems import __version__
+from fems.canonical import fingerprint
 from fems.contracts.grains import TABLES
+from fems.contracts.manifest import Manifest
 from fems.contracts.raw_object import RawObject
 from fems.lake import keys
 from fems.lake.lake import Lake
@@ -44,9 +43,15 @@ class PartitionPlan:
     fingerprint: str
 
 
-def _fingerprint(source: FactoryFeed, plan: dict[str, Any], sources: tuple[RawObject, ...]) -> str:
+def _fingerprint(
+    source: FactoryFeed, month: str, first: date, last: date, sources: tuple[RawObject, ...]
+) -> str:
     content = {
-        **plan,
+        "factory_id": source.factory_id,
+        "feed": source.feed,
+        "month": month,
+        "first": first,
+        "last": last,
         "sources": [(o.key, o.etag) for o in sources],
         "book": source.version,
         "code": __version__,
@@ -56,8 +61,7 @@ def _fingerprint(source: FactoryFeed, plan: dict[str, Any], sources: tuple[RawOb
         "rest": source.rest_country,
         "sensors": [(s.sensor_id, s.rated_kw) for s in source.sensors],
     }
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return fingerprint(content)
 
 
 def plan_partitions(
@@ -89,48 +93,50 @@ def plan_partitions(
             for o in by_day
             if since <= o.day <= last or any(since <= day <= last for day in late.get(o, ()))
         )
-        what: dict[str, Any] = {
-            "factory_id": source.factory_id,
-            "feed": source.feed,
-            "month": month,
-            "first": first,
-            "last": last,
-        }
-        yield PartitionPlan(**what, sources=sources, fingerprint=_fingerprint(source, what, sources))
+        yield PartitionPlan(
+            source.factory_id,
+            source.feed,
+            month,
+            first,
+            last,
+            sources,
+            _fingerprint(source, month, first, last, sources),
+        )
 
 
 def stale(lake: Lake, source: FactoryFeed) -> list[PartitionPlan]:
     """Return the partitions of a factory's feed whose published state is not what the raw objects make."""
-    published = lake.manifests(source.feed, source.factory_id)
+    published = lake.readable_manifests(source.feed, source.factory_id)
     there = lake.part_keys(source.feed, source.factory_id)
     raw = lake.raw_objects(source.feed, source.factory_id)
     return [
         plan
         for plan in plan_partitions(source, raw, _late_rows(raw, published))
-        if published.get(plan.month, {}).get("fingerprint") != plan.fingerprint
+        if plan.month not in published
+        or published[plan.month].fingerprint != plan.fingerprint
         or _parts_of(there, plan.month) != wanted_parts(plan, published[plan.month])
     ]
 
 
-def _late_rows(raw: list[RawObject], published: dict[str, dict[str, Any]]) -> dict[RawObject, set[date]]:
+def _late_rows(raw: list[RawObject], published: dict[str, Manifest]) -> dict[RawObject, set[date]]:
     """Return which objects hold rows of earlier days, as the partitions of their own days found out."""
     by_name = {(o.key, o.etag): o for o in raw}
-    found: dict[RawObject, set[date]] = {}
+    late: dict[RawObject, set[date]] = {}
     for manifest in published.values():
-        for item in manifest.get("late", ()):
-            known = by_name.get((item["key"], item["etag"]))
+        for item in manifest.late:
+            known = by_name.get((item.key, item.etag))
             if known is not None:
-                found.setdefault(known, set()).update(date.fromisoformat(day) for day in item["days"])
-    return found
+                late.setdefault(known, set()).update(item.days)
+    return late
 
 
 def _parts_of(keys_there: set[str], month: str) -> set[str]:
     return {key for key in keys_there if f"/month={month}/" in key}
 
 
-def wanted_parts(plan: PartitionPlan, manifest: dict[str, Any]) -> set[str]:
+def wanted_parts(plan: PartitionPlan, manifest: Manifest) -> set[str]:
     """Return the keys of the tables that a partition is published as."""
-    if manifest["empty"]:
+    if manifest.empty:
         return set()
     return {
         keys.processed_key(plan.feed, table, plan.factory_id, plan.month, plan.fingerprint)

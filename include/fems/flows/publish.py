@@ -1,71 +1,53 @@
 """Publishing a partition: evaluate, write aside, then let the manifest count."""
 
 from collections.abc import Callable
+from datetime import date
 from functools import partial
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
 from fems import __version__
+from fems.canonical import to_json
 from fems.contracts.grains import GRAINS, ORIGINALS
-from fems.flows.evaluate import Evaluated, evaluate, keep, record_of, usual_before, write_docs
-from fems.flows.partitions import PartitionPlan, wanted_parts
+from fems.contracts.manifest import FailedCounts, LateRows, Manifest, ObjectCounts, Source
+from fems.flows.evaluate import Evaluated, evaluate, evaluation_record, keep, usual_before, write_docs
+from fems.flows.partitions import PartitionPlan
 from fems.flows.platform import Platform
 from fems.lake import keys
 from fems.lake.lake import Lake
-from fems.lake.serialize import to_json, to_parquet
-from fems.process.metadata import describe
+from fems.process.metadata import figures
 from fems.process.package import package, resource
 from fems.process.partition import Partition
 from fems.quality.evaluate import Evaluator
 from fems.registry.feed import FactoryFeed
 
 
-def manifest_of(plan: PartitionPlan, source: FactoryFeed, partition: Partition) -> dict[str, Any]:
-    """Say what a partition is made of. It holds no clock: rebuilding gives the same bytes."""
+def manifest_of(plan: PartitionPlan, source: FactoryFeed, partition: Partition) -> Manifest:
+    """Return a partition's metadata, before its evaluation. It holds no clock: rebuilding gives the same bytes."""
     etags = {o.key: o.etag for o in plan.sources}
-    return {
-        "factory_id": plan.factory_id,
-        "feed": plan.feed,
-        "month": plan.month,
-        "first_day": plan.first.isoformat(),
-        "last_day": plan.last.isoformat(),
-        "timezone": source.zone,
-        "grain_minutes": source.grain_minutes,
-        "fingerprint": plan.fingerprint,
-        "book_version": source.version,
-        "code_version": __version__,
-        "sources": [{"key": o.key, "etag": o.etag} for o in plan.sources],
-        "late": [
-            {"key": key, "etag": etags[key], "days": [day.isoformat() for day in days]}
+    return Manifest(
+        factory_id=plan.factory_id,
+        feed=plan.feed,
+        month=plan.month,
+        first_day=plan.first,
+        last_day=plan.last,
+        timezone=source.zone,
+        grain_minutes=source.grain_minutes,
+        fingerprint=plan.fingerprint,
+        book_version=source.version,
+        code_version=__version__,
+        sources=tuple(Source(key=o.key, etag=o.etag) for o in plan.sources),
+        late=tuple(
+            LateRows(key=key, etag=etags[key], days=tuple(days))
             for key, days in sorted(partition.late.items())
-        ],
-        "objects": {
-            "read": sum(1 for o in plan.sources if plan.first <= o.day <= plan.last),
-            "quarantined": int((partition.quarantine["line"] == 0).sum()),
-        },
-        **describe(partition, source),
-    }
-
-
-def _labelled(table: pa.Table, manifest: dict[str, Any], grain: str) -> pa.Table:
-    about = {k: v for k, v in manifest.items() if k != "days"} | {"grain": grain}
-    return table.replace_schema_metadata({b"fems": to_json(about)})
-
-
-def _bad_rows(plan: PartitionPlan, partition: Partition) -> dict[str, Callable[[], bytes]]:
-    """Return the key and the making of each day's quarantine."""
-    rows = partition.quarantine
-    table = pa.Table.from_pandas(rows.drop(columns="day"), preserve_index=False).replace_schema_metadata(None)
-    return {
-        keys.quarantine_key(plan.feed, plan.factory_id, day): partial(_packed, table, rows["day"] == day)
-        for day in sorted(set(rows["day"]))
-    }
-
-
-def _packed(table: pa.Table, some: "pd.Series[bool]") -> bytes:
-    return to_parquet(table.filter(pa.array(some)))
+        ),
+        objects=ObjectCounts(
+            read=sum(1 for o in plan.sources if plan.first <= o.day <= plan.last),
+            quarantined=int((partition.quarantine["line"] == 0).sum()),
+        ),
+        **dict(figures(partition, source)),
+    )
 
 
 def publish(
@@ -75,7 +57,7 @@ def publish(
     partition: Partition,
     evaluator: Evaluator,
     run: str = "by hand",
-) -> tuple[dict[str, Any], Evaluated | None]:
+) -> tuple[Manifest, Evaluated | None]:
     """Evaluate a partition and publish it: the tables under new names, then the manifest that makes them count.
 
     Readers follow the manifest, so they see the old partition or the new one, whole. What the manifest no longer names
@@ -98,14 +80,15 @@ def publish(
     """
     manifest = manifest_of(plan, source, partition)
     evaluated = None
-    if not manifest["empty"]:
+    if not manifest.empty:
         usual = usual_before(lake, plan.feed, plan.factory_id, plan.month)
         evaluated = evaluate(evaluator, plan, source, partition, usual)
-    manifest["quality"] = {
-        f"{severity}_failed": 0 if evaluated is None else evaluated.count(severity, own_only=True)
-        for severity in ("critical", "warning")
-    }
-    keep(lake, record_of(plan, manifest, partition, evaluated), run)
+        failed = FailedCounts(
+            critical_failed=evaluated.count("critical", own_only=True),
+            warning_failed=evaluated.count("warning", own_only=True),
+        )
+        manifest = manifest.model_copy(update={"quality": failed})
+    keep(lake, plan.feed, evaluation_record(plan, manifest, partition, evaluated), run)
     if evaluated is not None:
         if evaluated.count("critical") or evaluated.count("warning"):
             write_docs(lake, plan, evaluated, run)
@@ -115,40 +98,33 @@ def publish(
     return manifest, evaluated
 
 
-def write(lake: Lake, plan: PartitionPlan, partition: Partition, manifest: dict[str, Any]) -> None:
-    """Write quarantine and tables, then the manifest that makes them count; then remove what it no longer names.
+def write(lake: Lake, plan: PartitionPlan, partition: Partition, manifest: Manifest) -> None:
+    """Write a partition's quarantine and tables, then the manifest that makes them count."""
+    tables = {} if manifest.empty else {**partition.tables, ORIGINALS: partition.originals}
+    lake.write_partition(plan.feed, manifest, tables, _bad_rows(partition))
 
-    The quarantine holds exactly this partition's bad rows, a file a day: what a correction healed is removed.
-    """
-    wanted = wanted_parts(plan, manifest)
-    bad = _bad_rows(plan, partition)
-    tables = {**partition.tables, ORIGINALS: partition.originals}
-    coming = dict(bad)
-    for name, table in tables.items() if wanted else ():
-        key = keys.processed_key(plan.feed, name, plan.factory_id, plan.month, plan.fingerprint)
-        coming[key] = partial(to_parquet, _labelled(table, manifest, name))
-    for _ in lake.put_many(coming.items()):
-        pass
-    lake.store.put(keys.manifest_key(plan.feed, plan.factory_id, plan.month), to_json(manifest))
-    for key in lake.part_keys(plan.feed, plan.factory_id, plan.month) - wanted:
-        lake.store.delete(key)
-    for key in list(lake.store.keys(f"quarantine/{plan.feed}/factory={plan.factory_id}/date={plan.month}-")):
-        if key not in bad:
-            lake.store.delete(key)
+
+def _bad_rows(partition: Partition) -> dict[date, Callable[[], pa.Table]]:
+    """Return each day's quarantine, as what makes its table: all of them at once may be large."""
+    rows = partition.quarantine
+    table = pa.Table.from_pandas(rows.drop(columns="day"), preserve_index=False).replace_schema_metadata(None)
+    return {day: partial(_rows_of, table, rows["day"] == day) for day in sorted(set(rows["day"]))}
+
+
+def _rows_of(table: pa.Table, some: "pd.Series[bool]") -> pa.Table:
+    return table.filter(pa.array(some))
 
 
 def write_package(platform: Platform, factory_id: str) -> None:
-    """Describe all published tables of a factory in its data package; it is written anew only if it says more."""
+    """Describe all published tables of a factory in its data package."""
     lake, resources = platform.lake, []
     for feed in platform.plant.feeds(factory_id):
         there, book = lake.part_keys(feed, factory_id), platform.book(feed)
-        for manifest in lake.manifests(feed, factory_id).values():
+        for manifest in lake.readable_manifests(feed, factory_id).values():
             for grain in GRAINS:
-                key = keys.processed_key(feed, grain, factory_id, manifest["month"], manifest["fingerprint"])
+                key = keys.processed_key(feed, grain, factory_id, manifest.month, manifest.fingerprint)
                 if key in there:
-                    path = key.removeprefix("processed/")
-                    resources.append(resource(path, grain, book, manifest))
-    content = to_json(package(factory_id, platform.plant.factory(factory_id).name, resources))
-    key = keys.package_key(factory_id)
-    if resources and lake.get(key) != content:
-        lake.store.put(key, content)
+                    resources.append(resource(key.removeprefix("processed/"), grain, book, manifest))
+    if resources:
+        name = platform.plant.factory(factory_id).name
+        lake.write_package(factory_id, to_json(package(factory_id, name, resources)))

@@ -1,121 +1,96 @@
-"""The report of a forecast: made where the forecast is published, kept beside its tables, and made anew when asked."""
-
-from typing import Any
+"""Writing the report of a forecast: where the forecast is published, and anew when asked."""
 
 import pandas as pd
 
+from fems.contracts.forecast import ForecastSummary
+from fems.contracts.grains import GRAINS
 from fems.errors import DataError
-from fems.flows.history import as_history, published_hours
+from fems.flows.history import as_history, published_hours, published_months
 from fems.flows.platform import Platform
-from fems.forecast.reasons import Language
+from fems.forecast.calendar_month import CalendarMonth, calendar_month
+from fems.forecast.reasons import LANGUAGES
 from fems.forecast.tables import Forecast
-from fems.lake import keys
-from fems.lake.lake import Lake
 from fems.model.history import History
 from fems.report.content import Content, track_record
-from fems.report.page import opened_in, render
+from fems.report.page import render
 from fems.report.workbook import workbook
 
-REPORT, WORKBOOK = "report.html", "forecast.xlsx"
-GRAINS = ("native", "hour", "day")
 _PAST_MONTHS = 3
 
 
 def write_report(
-    platform: Platform, prefix: str, summary: dict[str, Any], forecast: Forecast, known: History
+    platform: Platform, folder: str, summary: ForecastSummary, month: CalendarMonth, known: History
 ) -> None:
-    """Make the page and the workbook of a forecast and store them beside its tables."""
-    content = _content(platform, summary, forecast, known)
-    platform.lake.store.put(prefix + REPORT, render(content).encode())
-    platform.lake.store.put(prefix + WORKBOOK, workbook(content))
+    """Make the page and the workbooks of a forecast and store them beside its tables."""
+    content = _content(platform, summary, month, known)
+    platform.lake.forecasts.write_report(
+        folder, render(content), {language: workbook(content, language) for language in LANGUAGES}
+    )
 
 
-def report_html(
-    platform: Platform, factory_id: str, month: str | None = None, language: Language = "ko"
-) -> str:
-    """Return the stored report of a factory's month.
+def renew_report(platform: Platform, factory_id: str, month: str | None = None) -> str:
+    """Make the report of a published forecast anew, with the track record as it is now.
 
     Args:
         platform: where it lies.
         factory_id: whose.
         month: YYYY-MM; of several forecasts of it the newest counts. The newest forecast's if not given.
-        language: which it opens in.
+
+    Returns:
+        The folder of the forecast, where the report lies.
 
     Raises:
         ConfigError: the factory is not registered.
-        DataError: there is no forecast, or no report, of the month.
-    """
-    prefix = forecast_prefix(platform, factory_id, month)
-    page = platform.lake.get(prefix + REPORT)
-    if page is None:
-        raise DataError(f"{prefix}{REPORT} is not there; make it with `fems report {factory_id}`")
-    return opened_in(page.decode(), language)
-
-
-def renew_report(
-    platform: Platform, factory_id: str, month: str | None = None, language: Language = "ko"
-) -> str:
-    """Make the report of a published forecast anew, with the track record as it is now, store and return it.
-
-    Raises:
-        ConfigError: the factory is not registered.
-        DataError: there is no forecast of the month.
-    """
-    prefix = forecast_prefix(platform, factory_id, month)
-    summary = platform.lake.read_json(prefix + "summary.json")
-    if summary is None or "days" not in summary:
-        raise DataError(f"{prefix}summary.json is of an earlier version; forecast the month again")
-    tables = Forecast(
-        *(
-            {g: _table(platform.lake, f"{prefix}{level}_{g}") for g in GRAINS}
-            for level in ("equipment", "factory")
-        )
-    )
-    history = as_history(platform, factory_id, published_hours(platform, factory_id))
-    write_report(platform, prefix, summary, tables, history.until(pd.Timestamp(summary["origin"])))
-    return report_html(platform, factory_id, summary["month"] if month else None, language)
-
-
-def forecast_prefix(platform: Platform, factory_id: str, month: str | None = None) -> str:
-    """Return where a factory's newest forecast, or the newest of a month, lies.
-
-    Raises:
-        ConfigError: the factory is not registered.
-        DataError: there is none.
+        DataError: there is no forecast of the month, or its tables are gone.
+        UnknownFormat: another version made it.
     """
     platform.plant.factory(factory_id)
-    latest = platform.lake.read_json(keys.latest_key(factory_id))
-    if latest is not None and month in (None, latest["month"]):
-        return str(latest["prefix"])
-    folder = keys.forecast_prefix(factory_id, month) if month else ""
-    found = (
-        sorted(k for k in platform.lake.store.keys(folder) if k.endswith("/summary.json")) if month else []
-    )
-    if not found:
-        raise DataError(
-            f"factory {factory_id} has no forecast{f' of {month}' if month else ''}; run forecast first"
+    forecasts = platform.lake.forecasts
+    folder = forecasts.newest(factory_id, month)
+    summary = forecasts.summary(folder)
+    if summary is None:
+        raise DataError(f"{folder}: has no summary, so its forecast was cut short; run forecast again")
+    try:
+        equipment, factory = (
+            {grain: forecasts.table(folder, level, grain).to_pandas() for grain in GRAINS}
+            for level in ("equipment", "factory")
         )
-    return found[-1].removesuffix("summary.json")
+    except KeyError as error:
+        raise DataError(f"{error.args[0]}: is gone; run forecast for the month again") from error
+    history = as_history(platform, factory_id, published_hours(platform, factory_id))
+    origin = pd.Timestamp(summary.origin).tz_convert(history.hours.tz)
+    known = history.until(origin)
+    month_tables = calendar_month(
+        Forecast(equipment, factory),
+        known,
+        origin,
+        _native(platform, factory_id, summary.month, known.equipment),
+    )
+    write_report(platform, folder, summary, month_tables, known)
+    return folder
 
 
-def _content(platform: Platform, summary: dict[str, Any], forecast: Forecast, known: History) -> Content:
-    factory_id = summary["factory_id"]
-    origin = pd.Timestamp(summary["origin"]).tz_convert(known.hours.tz)
+def _native(platform: Platform, factory_id: str, month: str, sensors: tuple[str, ...]) -> pd.DataFrame | None:
+    """What was measured of a month; None where nothing of it is published."""
+    if month not in published_months(platform.lake, factory_id):
+        return None
+    table = platform.lake.published("meter", "native", factory_id, [month])
+    frame = table.select(["timestamp", "sensor_id", "used_kwh"]).to_pandas().astype({"sensor_id": "str"})
+    machines: pd.DataFrame = frame[frame["sensor_id"].isin(sensors)]
+    return machines
+
+
+def _content(platform: Platform, summary: ForecastSummary, month: CalendarMonth, known: History) -> Content:
+    origin = pd.Timestamp(summary.origin).tz_convert(known.hours.tz)
     past = known.between(origin.normalize() - pd.DateOffset(months=_PAST_MONTHS), origin)
     daily = pd.Series(past.factory_kwh, index=past.hours).resample("D").sum(min_count=20)
-    try:
-        track = platform.lake.read_table(keys.track_record_key(factory_id)).to_pandas()
-    except KeyError:
-        track = None
+    track = platform.lake.forecasts.track_record(summary.factory_id)
     return Content(
-        platform.plant.factory(factory_id),
+        platform.plant.factory(summary.factory_id),
         summary,
-        forecast,
+        month.tables,
         daily.tz_localize(None),
-        track_record(track),
-        platform.plant.grain_minutes(factory_id, "meter"),
+        track_record(None if track is None else track.to_pandas()),
+        platform.plant.grain_minutes(summary.factory_id, "meter"),
+        platform.plant.monitoring.peak_chance,
     )
-
-
-def _table(lake: Lake, name: str) -> pd.DataFrame:
-    return lake.read_table(f"{name}.parquet").to_pandas()

@@ -1,15 +1,10 @@
 """Train: a factory's published hours into a registered model."""
 
-import hashlib
-import json
 import logging
 from datetime import UTC, datetime
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
 
-import fems
-from fems import tracking
+from fems.canonical import fingerprint
+from fems.contracts.outcomes import TrainingOutcome
 from fems.errors import DataError
 from fems.flows.evaluate import evaluate_training
 from fems.flows.history import as_history, month_of, published_hours, with_tables
@@ -17,8 +12,10 @@ from fems.flows.platform import Platform, timed
 from fems.lake.lake import Lake
 from fems.model import promotion
 from fems.model.history import History
+from fems.model.source import code_version
 from fems.model.train import TrainedFactory
 from fems.model.train import train_factory as train_model
+from fems.tracking import Tracking
 
 log = logging.getLogger(__name__)
 
@@ -32,19 +29,16 @@ def train_factory(
     seed: int = 0,
     dag_run: str = "shell",
     reason: str = "",
-) -> dict[str, Any]:
+) -> TrainingOutcome:
     """Train, score and register a factory's model.
 
     Args:
         platform: where the published hours are.
         factory_id: the factory.
-        epochs: at most so many passes over the data; training stops earlier when validation no longer improves.
+        epochs: of each network at most; training stops earlier when validation no longer improves.
         seed: of every random choice.
         dag_run: who asked, for the run's tags.
         reason: why, where the monitor or a person asked for it; a tag, too.
-
-    Returns:
-        factory_id, month (that the model is meant for), version, alias (champion or challenger), reason, metrics.
 
     Raises:
         TooLittleHistory: too few days are published; says how many are needed.
@@ -59,16 +53,17 @@ def train_factory(
         log.warning("factory %s, training set: %s", factory_id, finding)
     month = month_of(history.end)
     seen = partitions(platform.lake, factory_id)
+    seen_fingerprint = fingerprint(seen)
     tags = {
         "dag_run": dag_run,
-        "data_fingerprint": _short_hash(seen),
+        "data_fingerprint": seen_fingerprint,
         "book_version": ", ".join(sorted({p["book_version"] for p in seen.values()})),
         "code_version": code_version(),
         "simulated": str(platform.plant.factory(factory_id).simulated).lower(),
         "training_set_warnings": str(len(evaluated.failed("warning"))),
         **({"reason": reason} if reason else {}),
     }
-    params = {
+    params: dict[str, str | int | float] = {
         "epochs": epochs,
         "seed": seed,
         "hours": len(history.hours),
@@ -78,19 +73,20 @@ def train_factory(
         "country": history.country,
         "shifts": history.shifts or "",
     }
-    with tracking.training_run(factory_id, month, tags=tags, params=params) as run:
-        run.log_data(seen)
+    with platform.tracking.training_run(factory_id, month, tags=tags, params=params) as run:
+        run.log_data(hours, seen, seen_fingerprint)
         trained = train_model(history, epochs=epochs, seed=seed, on_epoch=run.log_epoch)
-        registered = run.register(trained, hours, _verdict(factory_id, trained, history), datetime.now(UTC))
+        decision = _decide(platform.tracking, factory_id, trained, history)
+        registered = run.register(trained, hours, decision, datetime.now(UTC))
     log.info("factory %s: model version %s, %s", factory_id, registered.version, registered.reason)
-    return {
-        "factory_id": factory_id,
-        "month": month,
-        "version": registered.version,
-        "alias": registered.alias,
-        "reason": registered.reason,
-        "metrics": trained.metrics,
-    }
+    return TrainingOutcome(
+        factory_id=factory_id,
+        month=month,
+        version=registered.version,
+        alias=registered.alias,
+        reason=registered.reason,
+        metrics=trained.metrics,
+    )
 
 
 def trainable(platform: Platform) -> list[str]:
@@ -101,40 +97,34 @@ def trainable(platform: Platform) -> list[str]:
 def partitions(lake: Lake, factory_id: str) -> dict[str, dict[str, str]]:
     """Return what a training sees: month -> fingerprint and book_version of its published partition."""
     return {
-        month: {name: str(manifest[name]) for name in ("fingerprint", "book_version")}
+        month: {"fingerprint": manifest.fingerprint, "book_version": manifest.book_version}
         for month, manifest in with_tables(lake, factory_id).items()
     }
 
 
-@lru_cache(maxsize=1)
-def code_version() -> str:
-    """Return the package's version and a fingerprint of the modules that models are made by."""
-    folder = Path(fems.__file__).parent / "model"
-    sources = {
-        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
-        for path in sorted(folder.rglob("*.py"))
-    }
-    return f"{fems.__version__}+{_short_hash(sources)}"
-
-
-def _short_hash(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _verdict(factory_id: str, trained: TrainedFactory, history: History) -> promotion.Verdict:
+def _decide(
+    tracking: Tracking, factory_id: str, trained: TrainedFactory, history: History
+) -> promotion.Decision:
     """Judge what was trained against the champion on the same window."""
     ours, naive = (trained.metrics[f"month_ahead.{name}"] for name in ("accuracy", "weekly_naive_accuracy"))
-    found = tracking.find_champion(factory_id)
-    if found is None:
+    registered = tracking.find_champion(factory_id)
+    if registered is None:
         return promotion.decide(ours, naive, None)
-    version, tags = found
+    version, _ = registered
     try:
         champion = tracking.load_champion(factory_id)
     except DataError as error:
-        return promotion.decide(
-            ours, naive, promotion.Rival(version, None, f"it cannot be read any more: {error}")
-        )
-    rival = promotion.rival(
-        version, champion.bundle, trained.holdout, trained.span, history, tags.get("holdout_origin", "")
+        unknown = promotion.ChampionScore(version, None, f"it cannot be used any more: {error}")
+        return promotion.decide(ours, naive, unknown)
+    if champion.notice is not None:
+        unknown = promotion.ChampionScore(version, None, champion.notice)
+        return promotion.decide(ours, naive, unknown)
+    score = promotion.score_champion(
+        version,
+        champion.bundle,
+        trained.holdout,
+        trained.span,
+        history,
+        champion.tags.get("holdout_origin", ""),
     )
-    return promotion.decide(ours, naive, rival)
+    return promotion.decide(ours, naive, score)

@@ -2,15 +2,24 @@
 
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fems.calendar import REST, SATURDAY, WORKDAY, Days, kinds_of_days, weekdays
+from fems.calendar import (
+    ONE_DAY,
+    REST,
+    SATURDAY,
+    WORKDAY,
+    Days,
+    bridges,
+    holiday_name,
+    kinds_of_days,
+    local_days,
+    weekdays,
+)
 from fems.forecast.tables import whole_days
-from fems.model.calendar_features import ONE_DAY, bridges
 from fems.model.history import History
 
 RECENT_DAYS = 28
@@ -62,14 +71,14 @@ def ranked(
         history: whose calendar counts.
     """
     times = pd.DatetimeIndex(factory_day["timestamp"])
-    days = times.tz_localize(None).to_numpy().astype("datetime64[D]")
+    days = local_days(times)
     kwh = factory_day["used_kwh"].to_numpy()
     whole = whole_days(hours)
     order = np.argsort(-np.where(whole, kwh, -np.inf), kind="stable")
     rank = np.empty(len(days), dtype=np.int64)
     rank[order] = np.arange(1, len(days) + 1)
     rank[~whole] = 0
-    kinds = kinds_of_days(days, history.country if history.holidays_off else None)
+    kinds = kinds_of_days(days, history.rest_country)
     by_sensor = equipment_day.pivot(index="timestamp", columns="sensor_id", values="used_kwh").to_numpy()
     names = sorted(equipment_day["sensor_id"].unique())
     found = []
@@ -101,10 +110,8 @@ def month_reasons(history: History, origin: pd.Timestamp, month: int) -> tuple[R
     """
     known = history.until(origin)
     daily = pd.Series(known.factory_kwh, index=known.hours).resample("D").sum(min_count=20)
-    days = pd.DatetimeIndex(daily.index).tz_localize(None).to_numpy().astype("datetime64[D]")
-    work = (kinds_of_days(days, history.country if history.holidays_off else None) == WORKDAY) & (
-        daily.notna().to_numpy()
-    )
+    days = local_days(pd.DatetimeIndex(daily.index))
+    work = (kinds_of_days(days, history.rest_country) == WORKDAY) & (daily.notna().to_numpy())
     values, age = daily.to_numpy(), (days[-1] - days).astype(int)
     recent, before = work & (age < RECENT_DAYS), work & (age >= RECENT_DAYS) & (age < 3 * RECENT_DAYS)
     reasons = []
@@ -152,25 +159,3 @@ def _of_machines(kwh: np.ndarray, usual: np.ndarray, names: list[str], whole: bo
     if usual[most] <= 0:
         return []
     return [Reason("machine", float(100 * change[most] / usual[most]), names[most])]
-
-
-def holiday_name(country: str, day: date, language: str) -> str:
-    """Return a public holiday's name, "" on other days.
-
-    Args:
-        country: ISO 3166 code.
-        day: which.
-        language: ko or en; the calendar's own where it has no names in that.
-    """
-    return _names(country, day.year, language).get(day, "")
-
-
-@lru_cache(maxsize=64)
-def _names(country: str, year: int, language: str) -> dict[date, str]:
-    import holidays
-
-    probe = holidays.country_holidays(country)
-    found = {"ko": "ko", "en": "en_US"}[language]
-    spoken = found if found in (probe.supported_languages or ()) else None
-    categories = tuple(c for c in ("public", "bank") if c in probe.supported_categories)
-    return dict(holidays.country_holidays(country, years=year, language=spoken, categories=categories))

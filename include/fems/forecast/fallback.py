@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from fems.calendar import ONE_DAY, Days
 from fems.errors import TooLittleHistory
 from fems.model.baselines import hour_of_week_profile, weekly_naive
 from fems.model.calendar_features import day_features
+from fems.model.floors import fit_floors
 from fems.model.history import Floats, History
 from fems.model.month_ahead import band
 from fems.model.month_ahead.band import Bands
@@ -65,12 +67,15 @@ def forecast(history: History, origin: pd.Timestamp, horizon_hours: int) -> Fall
     name = min(errors, key=lambda name: float(np.nanmean(errors[name][0] ** 2)))
     kwh = BASELINES[name](known, origin, horizon_hours)
     residual, days = errors[name]
-    kinds = band.kinds_of(day_features(days, known.country))
-    return Fallback(name, kwh, band.around(kwh, band.fit(residual, kinds), known.country))
+    kinds = band.kinds_of(day_features(days.reshape(-1), known.country), known.holidays_off)
+    first = days[:, 0].astype(np.int64)
+    widths = band.fit(residual, kinds.reshape(days.shape), band.months_of(first))
+    floor = fit_floors(known.used_kwh)
+    return Fallback(name, kwh, band.around(kwh, widths, known.country, known.holidays_off, floor))
 
 
-def _past_errors(known: History, baseline: Baseline) -> tuple[Floats, np.ndarray]:
-    """Truth minus forecast: (N, 24, E) kWh of whole days ahead of past origins, and (N,) the local days."""
+def _past_errors(known: History, baseline: Baseline) -> tuple[Floats, Days]:
+    """Truth minus forecast: (O, 28, 24, E) kWh of whole days ahead of past origins, and (O, 28) the local days."""
     end = known.end.normalize()
     residuals, days = [], []
     for back in range(1, _PAST_ORIGINS + 1):
@@ -79,9 +84,11 @@ def _past_errors(known: History, baseline: Baseline) -> tuple[Floats, np.ndarray
         if len(measured.hours) < 14 * 24:
             break
         truth = known.between(origin, min(end, origin + pd.Timedelta(days=_AHEAD_DAYS)))
-        said = baseline(measured, origin, len(truth.hours)).to_numpy()
-        whole = len(said) // 24
-        error = (truth.used_kwh - said)[: whole * 24]
-        residuals.append(error.reshape(whole, 24, -1))
-        days.append(np.asarray(truth.hours[: whole * 24 : 24].tz_localize(None), dtype="datetime64[D]"))
-    return np.concatenate(residuals), np.concatenate(days)
+        kwh = baseline(measured, origin, len(truth.hours)).to_numpy()
+        whole = min(len(kwh) // 24, _AHEAD_DAYS)
+        error = np.full((_AHEAD_DAYS, 24, kwh.shape[1]), np.nan)
+        error[:whole] = (truth.used_kwh - kwh)[: whole * 24].reshape(whole, 24, -1)
+        residuals.append(error)
+        first = np.datetime64(origin.tz_localize(None), "D")
+        days.append(first + np.arange(_AHEAD_DAYS) * ONE_DAY)
+    return np.stack(residuals), np.stack(days)

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Literal, get_args
 
-from fems.forecast.days import Reason, holiday_name
+from fems.calendar import holiday_name
+from fems.forecast.days import Reason
 
 Language = Literal["ko", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)

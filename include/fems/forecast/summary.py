@@ -1,107 +1,137 @@
-"""A forecast's summary: everything that is said of it, ready for JSON, the report and the messages."""
-
-from typing import Any
+"""What is said of a forecast, ready for its summary, the report and the messages."""
 
 import numpy as np
 import pandas as pd
 
+from fems.contracts.forecast import CalendarDays, DemandSummary, ForecastDay, Outlook, PeakDay, Reasons
 from fems.forecast import days, outlook
+from fems.forecast.calendar_month import CalendarMonth
 from fems.forecast.demand import Demand
-from fems.forecast.reasons import LANGUAGES, in_words
-from fems.forecast.tables import Forecast, hours_of_days
+from fems.forecast.reasons import in_words
+from fems.forecast.tables import Forecast
 from fems.model.history import History
 from fems.registry.plant import Plant
 
+ALIKE = 0.25
+"""Days whose kWh differ by less than this share of half the band are alike: no order among them means anything."""
 
-def summarised(
+
+def summarise(
     forecast: Forecast,
+    month: CalendarMonth,
     known: History,
-    origin: pd.Timestamp,
     plant: Plant,
     factory_id: str,
+    horizon_minutes: int,
     demand: Demand | None,
     peaks: int = 3,
-) -> dict[str, Any]:
-    """Return what a plant looks at first, and what stands behind it.
+) -> Outlook:
+    """Return what a plant looks at first, and what stands behind it: of the calendar month.
 
     Args:
-        forecast: the tables.
+        forecast: the tables, from the origin on.
+        month: the calendar month of the origin, see `calendar_month`.
         known: what was measured before the origin.
-        origin: the first forecast instant.
-        plant: names, tariff, emission factor, contract power.
+        plant: names, tariff, emission factor, contract power, budget.
         factory_id: whose.
-        demand: the maximum demand; None where nothing could be said of it.
+        horizon_minutes: from the origin, what is scored.
+        demand: the month's maximum demand; None where nothing could be said of it.
         peaks: how many of the highest days.
 
-    Returns:
-        rows (native rows a machine), kwh, kwh_p10 and kwh_p90 (None without a demand's draws), peak_days (date, kWh,
-        reasons, the month's among them; highest first, whole days only), top_equipment, days (all of them),
-        month_reasons, demand, change, working_days, carbon, cost.
+    Raises:
+        DataError: the tariff has no prices for the month.
     """
-    factory = plant.factory(factory_id)
+    factory, origin = plant.factory(factory_id), month.origin
     names = {e.sensor: e.name for e in factory.equipment.values()}
     korean = {e.sensor: e.name_ko or e.name for e in factory.equipment.values()}
-    native, day = forecast.factory["native"], forecast.factory["day"]
-    hours = hours_of_days(forecast)
-    total = float(native["used_kwh"].sum())
+    tables = month.tables
+    hour = forecast.factory["hour"]
+    in_horizon = hour["timestamp"] < origin + pd.Timedelta(minutes=horizon_minutes)
+    total = month.kwh
     of_month = days.month_reasons(known, origin, origin.month)
-    ranked = days.ranked(day, forecast.equipment["day"], hours, known)
-    kw = demand.by_day if demand is not None else np.full(len(ranked), np.nan)
-    spoken = {"en": names, "ko": korean}
+    # A day that was measured is no forecast, and has no rank.
+    hours = month.days["hours"].where(~month.days["measured"], 0).to_numpy(dtype=np.int64)
+    ranked = days.ranked(tables.factory["day"], tables.equipment["day"], hours, known)
+    kw = _kw_by_day(month, demand)
 
-    def words(reasons: tuple[days.Reason, ...]) -> dict[str, str]:
-        return {
-            f"reason_{language}": in_words(reasons, language, factory.country, spoken[language])
-            for language in LANGUAGES
-        }
+    def words(reasons: tuple[days.Reason, ...]) -> Reasons:
+        return Reasons(
+            reason_ko=in_words(reasons, "ko", factory.country, korean),
+            reason_en=in_words(reasons, "en", factory.country, names),
+        )
 
-    told: list[dict[str, Any]] = [
-        {
-            "date": found.day.isoformat(),
-            "kwh": found.kwh,
-            "kwh_p10": found.p10,
-            "kwh_p90": found.p90,
-            "rank": found.rank,
-            "hours": int(hours[i]),
-            "kw": float(kw[i]) if np.isfinite(kw[i]) else None,
-            **words(found.reasons),
-        }
-        for i, found in enumerate(ranked)
-    ]
-    by_rank = sorted((d for d in told if d["rank"]), key=lambda d: d["rank"])
-    highest = {found.day.isoformat(): found.reasons for found in ranked}
-    return {
-        "rows": len(native),
-        "kwh": total,
-        "kwh_p10": total + demand.total_kwh[0] if demand is not None else None,
-        "kwh_p90": total + demand.total_kwh[1] if demand is not None else None,
-        "peak_days": [
-            {"date": d["date"], "kwh": d["kwh"], **words((*highest[d["date"]], *of_month))}
-            for d in by_rank[:peaks]
-        ],
-        "top_equipment": outlook.equipment(forecast, demand, names),
-        "days": told,
-        "month_reasons": words(of_month),
-        "working_days": outlook.working_days(pd.DatetimeIndex(day["timestamp"]), known),
-        "demand": _of_demand(demand, factory.contract_kw),
-        "change": outlook.compared(forecast, known, origin),
-        "carbon": outlook.carbon(total, plant.grid_emission.get(factory.country)),
-        "cost": outlook.cost(
-            forecast, plant.tariffs[factory.tariff] if factory.tariff else None, factory.country, demand
+    every = tuple(
+        ForecastDay(
+            date=each.day,
+            kwh=each.kwh,
+            kwh_p10=each.p10,
+            kwh_p90=each.p90,
+            rank=each.rank,
+            hours=int(month.days["hours"].iloc[i]),
+            measured=bool(month.days["measured"].iloc[i]),
+            kw=float(kw[i]) if np.isfinite(kw[i]) else None,
+            **dict(words(each.reasons)),
+        )
+        for i, each in enumerate(ranked)
+    )
+    highest = sorted((each for each in ranked if each.rank), key=lambda each: each.rank)
+    band = None if demand is None else (total + demand.total_kwh[0], total, total + demand.total_kwh[1])
+    tariff = plant.tariffs[factory.tariff] if factory.tariff else None
+    cost = outlook.cost(tables, tariff, factory.country, demand)
+    return Outlook(
+        rows=len(forecast.factory["native"]),
+        calendar=CalendarDays(
+            days=len(month.days), whole_days=month.whole_days, measured_kwh=month.measured_kwh
         ),
-    }
+        horizon_kwh=float(hour.loc[in_horizon, "used_kwh"].sum()),
+        alike=_alike(highest),
+        kwh=total,
+        kwh_p10=None if band is None else band[0],
+        kwh_p90=None if band is None else band[2],
+        peak_days=tuple(
+            PeakDay(date=each.day, kwh=each.kwh, **dict(words((*each.reasons, *of_month))))
+            for each in highest[:peaks]
+        ),
+        top_equipment=outlook.equipment(tables, demand, names),
+        days=every,
+        month_reasons=words(of_month),
+        working_days=outlook.working_days(pd.DatetimeIndex(tables.factory["day"]["timestamp"]), known),
+        demand=_of_demand(demand, factory.contract_kw),
+        change=outlook.compared(month, known),
+        carbon=outlook.carbon(outlook.drawn_kwh(tables), plant.emission(factory_id, month.start.year)),
+        cost=cost,
+        budget=outlook.budget_outlook(factory.budget, f"{month.start:%Y-%m}", band, total, cost, demand),
+    )
 
 
-def _of_demand(demand: Demand | None, contract_kw: float | None) -> dict[str, Any] | None:
+def _kw_by_day(month: CalendarMonth, demand: Demand | None) -> np.ndarray:
+    """Return (D,) the highest demand of each day of the month; NaN where it is not known."""
+    kw = np.full(len(month.days), np.nan)
+    if demand is not None:
+        first = int(month.days["measured"].sum())
+        kw[first:] = demand.by_day[: len(kw) - first]
+    return kw
+
+
+def _alike(highest: list[days.DayOutlook]) -> int:
+    """Return how many of the highest days are so close that their order says nothing; 1 if the highest stands out."""
+    if not highest:
+        return 0
+    first = highest[0]
+    near = ALIKE * (first.p90 - first.p10) / 2
+    return sum(first.kwh - each.kwh <= near for each in highest)
+
+
+def _of_demand(demand: Demand | None, contract_kw: float | None) -> DemandSummary | None:
     if demand is None:
         return None
-    return {
-        "kw": demand.kw,
-        "kw_p10": demand.p10,
-        "kw_p90": demand.p90,
-        "at": demand.at.isoformat(),
-        "day_chance": demand.day_chance,
-        "minutes": demand.minutes,
-        "contract_kw": contract_kw,
-        "chance_over_contract": demand.chance_over(contract_kw) if contract_kw is not None else None,
-    }
+    return DemandSummary(
+        kw=demand.kw,
+        kw_p10=demand.p10,
+        kw_p90=demand.p90,
+        at=demand.at,
+        day_chance=demand.day_chance,
+        minutes=demand.minutes,
+        contract_kw=contract_kw,
+        chance_over_contract=demand.chance_over(contract_kw) if contract_kw is not None else None,
+    )

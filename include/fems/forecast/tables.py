@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from fems.errors import DataError
 from fems.model.month_ahead.band import FACTORY, Bands
 
+_ROUNDING = 1e-6
+
 SHAPE_DAYS = 28
 """Days of native data from which the shape inside an hour is taken."""
 
@@ -40,7 +42,8 @@ def shape_in_hour(native: pd.DataFrame, sensors: list[str], grain_minutes: int) 
         grain_minutes: the native interval.
 
     Returns:
-        float64, (E, 24, 60 / grain): shares that add up to 1 along the last axis; even where nothing was used.
+        float64, (E, 24, 60 / grain): shares that add up to 1 along the last axis; even where nothing was used, and
+        where a machine that feeds in used in one interval what it gave in another.
     """
     slots = 60 // grain_minutes
     shares = np.full((len(sensors), 24, slots), 1.0 / slots)
@@ -58,7 +61,8 @@ def shape_in_hour(native: pd.DataFrame, sensors: list[str], grain_minutes: int) 
             used[sensor].unstack().reindex(index=range(24), columns=range(slots)).to_numpy(dtype=np.float64)
         )
         total = seen.sum(axis=1)
-        whole = np.isfinite(total) & (total > 0)
+        one_way = (seen >= 0).all(axis=1) | (seen <= 0).all(axis=1)
+        whole = np.isfinite(total) & (total != 0) & one_way
         shares[e, whole] = seen[whole] / total[whole, None]
     return shares
 
@@ -161,17 +165,21 @@ def whole_days(hours: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 def _ratio(part: np.ndarray, whole: np.ndarray, empty: float) -> np.ndarray:
     """Part over whole, `empty` where the whole is nothing."""
-    return np.where(whole > 0, part / np.where(whole > 0, whole, 1.0), empty)
+    return np.where(whole != 0, part / np.where(whole != 0, whole, 1.0), empty)
 
 
 def _of_sensor(
     table: pd.DataFrame, sensor: str, band: dict[str, pd.DataFrame], share: np.ndarray, rows: np.ndarray
 ) -> pd.DataFrame:
     """A sensor's rows; its quantiles are shares of the band's, and never leave their order."""
-    quantiles = band[sensor][[f"{name}_kwh" for name in QUANTILES]].to_numpy()[rows] * share[:, None]
-    found = pd.DataFrame(
-        {"timestamp": table.index, "sensor_id": sensor, "used_kwh": table[sensor].to_numpy()}
-    )
+    kwh = table[sensor].to_numpy()
+    of_band = band[sensor][[f"{name}_kwh" for name in QUANTILES]].to_numpy()[rows]
+    quantiles = of_band * share[:, None]
+    # Where machines that feed in cancel others the sum's share is none of anything; the band's width is spread evenly.
+    odd = (share < 0) | (share > 1 + _ROUNDING)
+    even = 1.0 / np.bincount(rows)[rows]
+    quantiles[odd] = kwh[odd, None] + (of_band - of_band[:, 1:2])[odd] * even[odd, None]
+    found = pd.DataFrame({"timestamp": table.index, "sensor_id": sensor, "used_kwh": kwh})
     for i, name in enumerate(QUANTILES):
         found[f"used_kwh_{name}"] = quantiles[:, i]
     return found

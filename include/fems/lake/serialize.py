@@ -1,19 +1,16 @@
-"""Tables and records into bytes: the same content is the same bytes."""
+"""Tables into bytes: the same content is the same bytes."""
 
-import json
-from typing import Any
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-
-def to_json(value: Any) -> bytes:
-    """Serialise with sorted keys, so that the same content is the same bytes."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode()
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
-def to_parquet(table: pa.Table) -> bytes:
+def to_parquet(table: "pa.Table") -> bytes:
     """Serialise a table; the same content is the same bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     # Times of a regular grid are all differences; everything else repeats, a meter's readings included.
     times = [field.name for field in table.schema if pa.types.is_timestamp(field.type)]
     others = [name for name in table.column_names if name not in times]
@@ -26,4 +23,5 @@ def to_parquet(table: pa.Table) -> bytes:
         use_dictionary=others,
         column_encoding=dict.fromkeys(times, "DELTA_BINARY_PACKED"),
     )
-    return sink.getvalue().to_pybytes()
+    data: bytes = sink.getvalue().to_pybytes()
+    return data

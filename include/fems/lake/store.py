@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,6 +14,10 @@ from urllib.parse import urlsplit
 from fems.errors import AccessDenied, ConfigError, ServiceUnavailable
 
 _DENIED = {"AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId"}
+
+_FULL = {"XMinioStorageFull", "InsufficientStorage", "QuotaExceeded"}
+_RESERVE = 128 * 2**20
+"""Bytes that a local store leaves free: the databases beside it need room to go on, and to stop."""
 
 
 @dataclass(frozen=True, order=True)
@@ -94,7 +99,9 @@ class FolderStore:
 class MinioStore:
     """A bucket of MinIO, or of any store that speaks plain S3."""
 
-    def __init__(self, endpoint: str, access_key: str, secret_key: str, bucket: str) -> None:
+    def __init__(
+        self, endpoint: str, access_key: str, secret_key: str, bucket: str, disk: Path | None = None
+    ) -> None:
         import urllib3
         from minio import Minio
 
@@ -106,7 +113,7 @@ class MinioStore:
                 "FEMS_S3_ACCESS_KEY and FEMS_S3_SECRET_KEY are not set "
                 "(`python -m embedded env` prints the local stack's)"
             )
-        self.endpoint, self.bucket = endpoint, bucket
+        self.endpoint, self.bucket, self._disk = endpoint, bucket, disk
         pool = urllib3.PoolManager(
             maxsize=16,
             timeout=urllib3.Timeout(connect=5, read=60),
@@ -133,11 +140,16 @@ class MinioStore:
                 raise KeyError(key) from error
             if error.code in _DENIED:
                 raise AccessDenied(
-                    f"{self.endpoint} refuses FEMS_S3_ACCESS_KEY for bucket {self.bucket!r} ({error.code})"
+                    f"{self.endpoint} refuses this account {key!r} in bucket {self.bucket!r} ({error.code}): "
+                    "its key is wrong, or its role may not do that (FEMS_S3_ACCESS_KEY or FEMS_S3_KEYS_FILE)"
                 ) from error
             if error.code == "NoSuchBucket":
                 raise ConfigError(
                     f"{self.endpoint} has no bucket {self.bucket!r} (FEMS_S3_BUCKET)"
+                ) from error
+            if error.code in _FULL:
+                raise ServiceUnavailable(
+                    f"{key!r} was not put: the disk of {self.endpoint} is full ({error.code}); make room, start again"
                 ) from error
             raise ServiceUnavailable(f"{self.endpoint} answered {error.code} for {key!r}") from error
         except ValueError as error:  # the client's own check of a bucket's or an object's name
@@ -169,6 +181,11 @@ class MinioStore:
 
     def put(self, key: str, data: bytes) -> None:
         """Write an object; a reader sees the old one or the new one, never a part."""
+        if self._disk is not None and (left := shutil.disk_usage(self._disk).free) < len(data) + _RESERVE:
+            raise ServiceUnavailable(
+                f"{key!r} was not put: the disk of {self._disk}, where {self.endpoint} keeps its objects, is full "
+                f"({left // 2**20} MB left); make room and start again"
+            )
         with self._explained(key):
             self._client.put_object(self.bucket, key, io.BytesIO(data), len(data))
 

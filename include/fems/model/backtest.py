@@ -2,29 +2,88 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems.errors import TooLittleHistory
 from fems.model import peers, scores
 from fems.model.baselines import hour_of_week_profile, weekly_naive
 from fems.model.history import Floats, History
 from fems.model.month_ahead.band import FACTORY
-from fems.model.month_ahead.train import LEAST_DAYS, train_month_ahead
-from fems.model.one_step.model import train_one_step
+from fems.model.month_ahead.train import EPOCHS, LEAST_DAYS, train_month_ahead
+from fems.model.one_step.train import train_one_step
 
-LSTM, WEEKLY_NAIVE, PROFILE, PERSISTENCE = "lstm", "weekly_naive", "profile", "persistence"
-MSTL, LIGHTGBM = "mstl", "lightgbm"
+MONTH_AHEAD, WEEKLY_NAIVE, PROFILE, MSTL, XGBOOST = (
+    "month_ahead",
+    "weekly_naive",
+    "profile",
+    "mstl",
+    "xgboost",
+)
+"""Methods of the protocol month-ahead; the first is the product's."""
+LSTM, PERSISTENCE = "lstm", "persistence"
+"""Methods of the protocol one-step."""
+
+Scores = dict[str, float]
+"""Figure -> value."""
 
 Method = Callable[[History, pd.Timestamp, int], pd.DataFrame]
 """What was measured, an origin, hours -> a frame with the column kwh and, where the method has a band, p10_kwh and
 p90_kwh."""
 
 
-def lstm(*, epochs: int = 40, seed: int = 0, threads: int = 1) -> Method:
+@dataclass(frozen=True)
+class Window:
+    """One window, forecast by every method.
+
+    Attributes:
+        origin: its start.
+        forecast: indexed by hour: truth, a column a method, and p10_kwh and p90_kwh of the method with a band, kWh.
+        scores: by method.
+        seconds: by method, to fit and to forecast.
+    """
+
+    origin: pd.Timestamp
+    forecast: pd.DataFrame
+    scores: dict[str, Scores]
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class WindowScores:
+    """A window's start, ISO 8601, and the scores by method."""
+
+    origin: str
+    scores: dict[str, Scores]
+
+
+@dataclass(frozen=True)
+class BacktestResult:
+    """What `fems backtest` writes.
+
+    Attributes:
+        protocol: month-ahead or one-step.
+        windows: in order.
+        mean: by method, over the windows; with abs_total_error_pct, the mean of the total's error without its sign.
+        train_seconds: by method, mean of a window.
+    """
+
+    protocol: str
+    windows: tuple[WindowScores, ...]
+    mean: dict[str, Scores]
+    train_seconds: dict[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it ready for JSON."""
+        return asdict(self)
+
+
+def month_ahead_method(*, epochs: int = EPOCHS, seed: int = 0, threads: int = 1) -> Method:
     """Return the month-ahead model as a method: it is trained anew for every window."""
 
     def forecast(measured: History, origin: pd.Timestamp, hours: int) -> pd.DataFrame:
@@ -36,7 +95,7 @@ def lstm(*, epochs: int = 40, seed: int = 0, threads: int = 1) -> Method:
 
 
 def baselines() -> dict[str, Method]:
-    """Return what every training is scored beside."""
+    """Return what every training is compared with."""
 
     def summed(method: Callable[..., pd.DataFrame], *args: Any) -> pd.DataFrame:
         return method(*args).sum(axis=1).to_frame("kwh")
@@ -47,20 +106,18 @@ def baselines() -> dict[str, Method]:
     }
 
 
-def all_methods(*, epochs: int = 40, seed: int = 0, threads: int = 1) -> dict[str, Method]:
+def all_methods(*, epochs: int = EPOCHS, seed: int = 0, threads: int = 1) -> dict[str, Method]:
     """Return every method of `fems backtest`."""
-    boosted = partial(peers.lightgbm, seed=seed, threads=threads)
+    boosted = partial(peers.xgboost, seed=seed, threads=threads)
     return {
-        LSTM: lstm(epochs=epochs, seed=seed, threads=threads),
+        MONTH_AHEAD: month_ahead_method(epochs=epochs, seed=seed, threads=threads),
         **baselines(),
         MSTL: lambda *args: peers.mstl(*args).to_frame("kwh"),
-        LIGHTGBM: lambda *args: boosted(*args).to_frame("kwh"),
+        XGBOOST: lambda *args: boosted(*args).to_frame("kwh"),
     }
 
 
-def window(
-    history: History, origin: pd.Timestamp, hours: int, methods: dict[str, Method]
-) -> tuple[pd.DataFrame, dict[str, dict[str, float]], dict[str, float]]:
+def score_window(history: History, origin: pd.Timestamp, hours: int, methods: dict[str, Method]) -> Window:
     """Forecast one window with every method and score it, at the level of the factory.
 
     Args:
@@ -68,10 +125,6 @@ def window(
         origin: the window's start; no method is shown anything at or after it.
         hours: the window's length.
         methods: by name.
-
-    Returns:
-        The forecasts, indexed by hour: truth, a column a method, and p10_kwh and p90_kwh of the method with a
-        band; scores by method; seconds by method, to fit and to forecast.
 
     Raises:
         TooLittleHistory: too little before the origin.
@@ -82,17 +135,20 @@ def window(
     forecast = pd.DataFrame(index=pd.date_range(origin, periods=hours, freq="h", name="timestamp"))
     truth = pd.Series(history.factory_kwh, index=history.hours).reindex(forecast.index)
     forecast["truth"] = truth
-    scored, took = {}, {}
+    by_method: dict[str, Scores] = {}
+    seconds: dict[str, float] = {}
     for name, method in methods.items():
         started = time.perf_counter()
-        said = method(before, origin, hours)
-        took[name] = time.perf_counter() - started
-        forecast[name] = said["kwh"]
-        scored[name] = scores.table(truth, said["kwh"], span)
-        if "p10_kwh" in said:
-            forecast[["p10_kwh", "p90_kwh"]] = said[["p10_kwh", "p90_kwh"]]
-            scored[name]["coverage_80"] = scores.coverage(truth, said["p10_kwh"], said["p90_kwh"])
-    return forecast, scored, took
+        predicted = method(before, origin, hours)
+        seconds[name] = time.perf_counter() - started
+        forecast[name] = predicted["kwh"]
+        by_method[name] = scores.table(truth, predicted["kwh"], span)
+        if "p10_kwh" in predicted:
+            forecast[["p10_kwh", "p90_kwh"]] = predicted[["p10_kwh", "p90_kwh"]]
+            low, high = predicted["p10_kwh"], predicted["p90_kwh"]
+            by_method[name]["coverage_80"] = scores.coverage(truth, low, high)
+            by_method[name]["interval_score"] = scores.interval_score(truth, low, high) / span
+    return Window(origin, forecast, by_method, seconds)
 
 
 def origins(history: History, count: int, hours: int, *, skip: int = 0) -> list[pd.Timestamp]:
@@ -121,9 +177,9 @@ def month_ahead(
     methods: dict[str, Method],
     *,
     count: int = 4,
-    horizon_minutes: int = scores.HORIZON_MINUTES,
+    horizon_minutes: int = HORIZON_MINUTES,
     skip: int = 0,
-) -> dict[str, Any]:
+) -> BacktestResult:
     """Score windows of a history.
 
     Args:
@@ -133,55 +189,49 @@ def month_ahead(
         horizon_minutes: each window's length; whole hours.
         skip: see `origins`.
 
-    Returns:
-        The object that `fems backtest` writes: protocol, windows (origin, scores by method), mean (and
-        abs_total_error_pct, the mean of the total's error without its sign), train_seconds.
-
     Raises:
         TooLittleHistory: less than `LEAST_DAYS` days before the first window.
     """
     hours = horizon_minutes // 60
-    windows, scored_windows, seconds = [], [], []
-    for origin in origins(history, count, hours, skip=skip):
-        _, scored, took = window(history, origin, hours, methods)
-        scored_windows.append(scored)
-        windows.append({"origin": origin.isoformat(), "scores": scored})
-        seconds.append(took)
-    mean = _mean(scored_windows)
-    for name, found in mean.items():
-        found["abs_total_error_pct"] = float(
-            np.mean([abs(scored[name]["total_error_pct"]) for scored in scored_windows])
-        )
-    return {
-        "protocol": scores.MONTH_AHEAD,
-        "windows": windows,
-        "mean": mean,
-        "train_seconds": {method: sum(took[method] for took in seconds) / count for method in seconds[0]},
-    }
+    windows = [
+        score_window(history, origin, hours, methods) for origin in origins(history, count, hours, skip=skip)
+    ]
+    mean = _mean([window.scores for window in windows])
+    for name, figures in mean.items():
+        totals = [abs(window.scores[name]["total_error_pct"]) for window in windows]
+        figures["abs_total_error_pct"] = float(np.mean(totals))
+    return BacktestResult(
+        protocol=scores.MONTH_AHEAD,
+        windows=tuple(WindowScores(window.origin.isoformat(), window.scores) for window in windows),
+        mean=mean,
+        train_seconds={
+            name: float(np.mean([window.seconds[name] for window in windows])) for name in windows[0].seconds
+        },
+    )
 
 
 def one_step(
     history: History, *, epochs: int = 50, window: int = 24, seed: int = 0, threads: int = 1
-) -> dict[str, Any]:
-    """Score the study's protocol on the last 705 hours, beside persistence; shaped like `month_ahead`.
+) -> BacktestResult:
+    """Score the study's protocol on the last 705 hours, with persistence; one window.
 
     Raises:
         TooLittleHistory: as `train_one_step`.
     """
     started = time.perf_counter()
     model = train_one_step(history, epochs=epochs, window=window, seed=seed, threads=threads)
-    took = time.perf_counter() - started
+    seconds = time.perf_counter() - started
     prefix = f"{PERSISTENCE}_"
-    scored = {
+    by_method = {
         LSTM: {k: v for k, v in model.metrics.items() if not k.startswith(prefix)},
         PERSISTENCE: {k.removeprefix(prefix): v for k, v in model.metrics.items() if k.startswith(prefix)},
     }
-    return {
-        "protocol": scores.ONE_STEP,
-        "windows": [{"origin": model.forecast.index[0].isoformat(), "scores": scored}],
-        "mean": scored,
-        "train_seconds": {LSTM: took, PERSISTENCE: 0.0},
-    }
+    return BacktestResult(
+        protocol=scores.ONE_STEP,
+        windows=(WindowScores(model.forecast.index[0].isoformat(), by_method),),
+        mean=by_method,
+        train_seconds={LSTM: seconds, PERSISTENCE: 0.0},
+    )
 
 
 def training_span(training: Floats) -> float:
@@ -190,8 +240,10 @@ def training_span(training: Floats) -> float:
     return span if span > 0 else 1.0
 
 
-def _mean(scored: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+def _mean(windows: list[dict[str, Scores]]) -> dict[str, Scores]:
     return {
-        method: {name: float(np.mean([s[method][name] for s in scored])) for name in scored[0][method]}
-        for method in scored[0]
+        method: {
+            name: float(np.mean([scores[method][name] for scores in windows])) for name in windows[0][method]
+        }
+        for method in windows[0]
     }

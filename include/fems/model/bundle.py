@@ -1,10 +1,11 @@
 """A trained factory as a folder of arrays, .keras, JSON and text. Reading one runs no pickle.
 
-- bundle.json: factory, calendar, equipment, trained_until, prior, trust, shares, band, metrics, version of the format
+- manifest.json: every other file's length and SHA-256, checked before any is parsed
+- bundle.json: factory, calendar, equipment, trained_until, features, prior, trust, shares, band, metrics, format
 - scalers.json: month_ahead (by equipment), covariates, one_step
 - month_ahead.npz: the weights of the gate; absent where the prior forecasts
 - one_step.keras
-- trees.txt: LightGBM's own text format; absent where there are none
+- trees.npz: boosted trees as arrays; absent where there are none
 """
 
 import json
@@ -16,20 +17,35 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fems.contracts.model_manifest import NAME, ModelManifest
 from fems.errors import DataError
 from fems.model.history import MEASURED, History
-from fems.model.month_ahead.band import Band
-from fems.model.month_ahead.experts import NAMES
-from fems.model.month_ahead.gate_inference import Forward
+from fems.model.month_ahead import experts, features, trees
+from fems.model.month_ahead.band import BandWidths
+from fems.model.month_ahead.boosted import BoostedTrees
+from fems.model.month_ahead.gate_inference import TrainedGate
 from fems.model.month_ahead.model import MonthAheadModel
 from fems.model.month_ahead.shares import Shares
+from fems.model.one_step import inputs
 from fems.model.one_step.model import OneStepModel
+from fems.model.plans import Effects
 from fems.model.runtime import prepare
 from fems.model.scaling import MinMaxScaler
 
-FORMAT = 5
+FORMAT = 7
 _GATE = "month_ahead.npz"
-_TREES = "trees.txt"
+_TREES = "trees.npz"
+
+
+FEATURES: dict[str, tuple[str, ...]] = {
+    "covariates": MEASURED,
+    "experts": experts.NAMES,
+    "gate_encoder": features.ENCODER_FEATURES,
+    "gate_decoder": features.DECODER_FEATURES,
+    "trees": trees.FEATURES,
+    "one_step_calendar": inputs.CALENDAR_FEATURES,
+}
+"""What the models of this code look at, in the order of their columns. Stored in a bundle, and compared on load."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +81,15 @@ class Bundle:
         )
 
 
-def save(bundle: Bundle, folder: Path) -> None:
-    """Write a bundle into an empty or new folder."""
+def save(bundle: Bundle, folder: Path) -> ModelManifest:
+    """Write a bundle into an empty or new folder, and return its manifest."""
     folder.mkdir(parents=True, exist_ok=True)
     ahead, step = bundle.month_ahead, bundle.one_step
     scalers = {"month_ahead": ahead.scaler, "covariates": ahead.covariates}
     if ahead.network is not None:
         ahead.network.save(folder / _GATE)
     if ahead.trees is not None:
-        (folder / _TREES).write_text(ahead.trees.model_to_string(), encoding="utf-8")
+        ahead.trees.save(folder / _TREES)
     if step is not None:
         scalers["one_step"] = step.scaler
         step.network.save(folder / "one_step.keras")
@@ -89,48 +105,89 @@ def save(bundle: Bundle, folder: Path) -> None:
         "trust": ahead.trust,
         "trees": ahead.trees is not None,
         "shares": asdict(ahead.shares),
-        "experts": NAMES,
+        "floor": ahead.floor.tolist(),
         "prior": ahead.prior.tolist(),
-        "band": {"hour": ahead.band.hour.tolist(), "day": ahead.band.day.tolist()},
-        "features": {"covariates": MEASURED, "one_step": step.scaler.names if step else ()},
-        "window": step.window if step else None,
+        "band": {name: values.tolist() for name, values in asdict(ahead.band).items()},
+        "effects": {name: values.tolist() for name, values in asdict(ahead.effects).items()},
+        "features": FEATURES,
+        "one_step": {"window": step.window, "floor": step.floor} if step else None,
         "notes": finite(ahead.notes),
         "metrics": finite(bundle.metrics),
     }
     _write(folder / "bundle.json", about)
     _write(folder / "scalers.json", {name: json.loads(scaler.to_json()) for name, scaler in scalers.items()})
+    manifest = ModelManifest.of_folder(folder)
+    (folder / NAME).write_text(manifest.to_json(), encoding="utf-8")
+    return manifest
 
 
-def load(folder: Path, one_step: bool = True) -> Bundle:
-    """Read a bundle; Keras reads in safe mode.
+def load(folder: Path, one_step: bool = True, manifest: ModelManifest | None = None) -> Bundle:
+    """Read a bundle whose files are what its manifest says; Keras reads in safe mode.
 
     Args:
         folder: what `save` wrote.
         one_step: whether the study's model is wanted. Without it TensorFlow is not even imported.
+        manifest: as it was when the bundle was made, from where nobody else can write; the bundle's own if not given.
 
     Raises:
-        DataError: it is not a bundle of this format, or its experts are not those of this code.
+        DataError: a file was changed or cut off, or it is a bundle of another format or of other features.
     """
+    (manifest or _own_manifest(folder)).check(folder)
     about, scalers = _read(folder / "bundle.json"), _read(folder / "scalers.json")
-    if about.get("format") != FORMAT or tuple(about.get("experts", ())) != NAMES:
-        raise DataError(f"{folder.name}: a bundle of another version of this code; train the factory again")
+    if about.get("format") != FORMAT:
+        raise DataError(
+            f"model bundle: format {about.get('format')}, this code reads {FORMAT}; train the factory again"
+        )
+    _check_features(about)
+    try:
+        return _bundle(about, scalers, folder, one_step)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(
+            f"model bundle: not what `save` writes: {error!r}; train the factory again"
+        ) from error
+
+
+def _own_manifest(folder: Path) -> ModelManifest:
+    try:
+        return ModelManifest.from_json((folder / NAME).read_bytes(), "model bundle")
+    except OSError as error:
+        raise DataError("model bundle: it has no manifest; train the factory again") from error
+
+
+def _check_features(about: dict[str, Any]) -> None:
+    """Compare the features that a bundle was made with with this code's: other columns would be other numbers."""
+    stored = {name: tuple(columns) for name, columns in (about.get("features") or {}).items()}
+    for name in sorted({*FEATURES, *stored}):
+        ours, theirs = FEATURES.get(name, ()), stored.get(name, ())
+        if ours != theirs:
+            more, less = sorted(set(theirs) - set(ours)), sorted(set(ours) - set(theirs))
+            differs = [f"+{column}" for column in less] + [f"-{column}" for column in more]
+            raise DataError(
+                f"model bundle: this code's {name} features are not those that it was trained with "
+                f"({', '.join(differs[:5]) or 'another order'}); train the factory again"
+            )
+
+
+def _bundle(about: dict[str, Any], scalers: dict[str, Any], folder: Path, one_step: bool) -> Bundle:
     scaler = {name: MinMaxScaler.from_json(json.dumps(value)) for name, value in scalers.items()}
     ahead = MonthAheadModel(
         equipment=tuple(about["equipment"]),
+        floor=np.array(about["floor"], dtype=np.float64),
         scaler=scaler["month_ahead"],
         covariates=scaler["covariates"],
         prior=np.array(about["prior"]),
         trust=about["trust"],
-        network=Forward.load(folder / _GATE) if about["trust"] > 0 else None,
-        trees=_trees(folder / _TREES) if about["trees"] else None,
+        network=TrainedGate.load(folder / _GATE) if about["trust"] > 0 else None,
+        trees=BoostedTrees.load(folder / _TREES, trees.COLUMNS) if about["trees"] else None,
         shares=Shares(**about["shares"]),
-        band=Band(np.array(about["band"]["hour"]), np.array(about["band"]["day"])),
+        band=BandWidths(**{name: np.array(values) for name, values in about["band"].items()}),
+        effects=Effects(**{name: np.array(values) for name, values in about["effects"].items()}),
         trained_until=pd.Timestamp(about["trained_until"]).tz_convert(about["time_zone"]),
         notes=about["notes"],
     )
     step = None
-    if one_step and "one_step" in scaler:
-        step = OneStepModel(_network(folder / "one_step.keras"), scaler["one_step"], about["window"])
+    if one_step and about["one_step"] is not None:
+        step = OneStepModel(_network(folder / "one_step.keras"), scaler["one_step"], **about["one_step"])
     return Bundle(
         about["factory_id"],
         ahead,
@@ -150,15 +207,6 @@ def _network(path: Path) -> Any:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (OSError, ValueError) as error:
         raise DataError(f"{path.name}: no Keras model that can be loaded safely: {error}") from error
-
-
-def _trees(path: Path) -> Any:
-    import lightgbm
-
-    try:
-        return lightgbm.Booster(model_str=path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, lightgbm.basic.LightGBMError) as error:
-        raise DataError(f"{path.name}: no trees that can be read: {error}") from error
 
 
 def finite(values: dict[str, float]) -> dict[str, float]:

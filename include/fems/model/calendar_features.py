@@ -1,12 +1,10 @@
-"""What is known of the future: the calendar."""
-
-from functools import lru_cache
+"""Features of days that are known in advance: weekday, holidays, the days around them, the shift plan."""
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fems.calendar import Days, holidays_of, weekdays
+from fems.calendar import ONE_DAY, PLANNED_HOURS, Days, bridges, holidays_of, weekdays
 from fems.errors import ConfigError
 
 HOLIDAY = 7
@@ -18,42 +16,8 @@ FESTIVAL = 8
 A plant that works through single holidays still stops for these.
 """
 
-ONE_DAY = np.timedelta64(1, "D")
-
-_PLANNED_HOURS: dict[str, tuple[int, ...]] = {
-    "continuous": (24, 24, 24, 24, 24, 24, 24),
-    "two_shift": (16, 16, 16, 16, 16, 8, 0),
-    "day_shift": (10, 10, 10, 10, 10, 0, 0),
-}
-
-
-def local_days(hours: pd.DatetimeIndex) -> Days:
-    """Return (T,) the local calendar day of each hour."""
-    days: Days = hours.tz_localize(None).to_numpy().astype("datetime64[D]")
-    return days
-
-
-def bridges(country: str, days: Days) -> NDArray[np.bool_]:
-    """Return (D,) whether each is a working day between two days off, at least one of them a holiday.
-
-    Raises:
-        ConfigError: no calendar is known for the country.
-    """
-    weekend = _weekend_of(country)
-
-    def off(when: Days) -> NDArray[np.bool_]:
-        return holidays_of(country, when) | np.isin(weekdays(when), weekend)
-
-    touches = holidays_of(country, days - ONE_DAY) | holidays_of(country, days + ONE_DAY)
-    found: NDArray[np.bool_] = ~off(days) & off(days - ONE_DAY) & off(days + ONE_DAY) & touches
-    return found
-
-
-@lru_cache(maxsize=64)
-def _weekend_of(country: str) -> NDArray[np.int64]:
-    import holidays
-
-    return np.array(sorted(holidays.country_holidays(country).weekend), dtype=np.int64)
+DAY_FEATURES = ("weekday", "holiday", "festival", "before_holiday", "after_holiday", "bridge", "planned")
+"""What is known of a day of the future; the columns of `day_features`."""
 
 
 def day_features(days: Days, country: str, shifts: str | None = None) -> pd.DataFrame:
@@ -71,9 +35,10 @@ def day_features(days: Days, country: str, shifts: str | None = None) -> pd.Data
     Raises:
         ConfigError: no calendar is known for the country, or no such shift plan.
     """
-    if shifts is not None and shifts not in _PLANNED_HOURS:
-        raise ConfigError(f"shifts {shifts!r}: write one of {', '.join(_PLANNED_HOURS)}")
-    planned = np.array(_PLANNED_HOURS[shifts] if shifts else (0,) * 7) / 24
+    plan = next((hours for name, hours in PLANNED_HOURS.items() if name == shifts), (0,) * 7)
+    if shifts is not None and shifts not in PLANNED_HOURS:
+        raise ConfigError(f"shifts {shifts!r}: write one of {', '.join(PLANNED_HOURS)}")
+    planned = np.array(plan) / 24
     before, after = holidays_of(country, days + ONE_DAY), holidays_of(country, days - ONE_DAY)
     holiday = holidays_of(country, days)
     return pd.DataFrame(
@@ -87,6 +52,7 @@ def day_features(days: Days, country: str, shifts: str | None = None) -> pd.Data
             "planned": planned[weekdays(days)],
         },
         index=pd.Index(days, name="day"),
+        columns=list(DAY_FEATURES),
     )
 
 

@@ -16,7 +16,7 @@ MEASURED = ("used_kwh", "power_factor_pct", "current_a", "active_kwh", "reactive
 _HOUR = pd.Timedelta(hours=1)
 
 SILENT_HOURS = 7 * 24
-"""A sensor that has said nothing for this long no longer counts in the factory's sums."""
+"""A sensor that has sent nothing for this long no longer counts in the factory's sums."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class History:
     ) -> "History":
         """Build the history from the published hour table of one factory.
 
-        The factory's energies and current are sums over its sensors. Where a sensor that was heard from
+        The factory's energies and current are sums over its sensors. Where a sensor that sent something
         within `SILENT_HOURS` is missing, the sum is missing: a partial sum would look like a dip. The
         factory's power factor is 100 P / sqrt(P^2 + Q^2) from the summed energies, or, without active
         energy, the mean of the sensors' weighted by their used energy.
@@ -126,6 +126,11 @@ class History:
         )
 
     @property
+    def rest_country(self) -> str | None:
+        """Whose public holidays are days of rest; None where the factory works through them."""
+        return self.country if self.holidays_off else None
+
+    @property
     def factory_kwh(self) -> Floats:
         """(T,) kWh of the whole factory, NaN where a sensor that should report is missing."""
         return self.inputs["used_kwh"].to_numpy(dtype=np.float64)
@@ -160,6 +165,13 @@ class History:
     def last_days(self, days: int) -> "History":
         """Return the last `days` days, or all if there are fewer."""
         return self._rows(slice(max(0, len(self.hours) - 24 * days), None))
+
+    def above(self, floor: Floats) -> "History":
+        """Return the same hours counted from (E,) kWh of the machines on; the factory's from their sum."""
+        if not floor.any():
+            return self
+        inputs = self.inputs.assign(used_kwh=self.inputs["used_kwh"] - floor.sum())
+        return replace(self, used_kwh=self.used_kwh - floor, inputs=inputs)
 
     def _rows(self, rows: slice) -> "History":
         return replace(

@@ -1,9 +1,10 @@
-"""What a plant would pick instead: MSTL and LightGBM, as their users write them, on the factory's sum."""
+"""What the model is compared with: MSTL and boosted trees, as their users write them, on the factory's sum."""
 
 import numpy as np
 import pandas as pd
 
-from fems.model.history import History
+from fems.model.floors import fit_floors
+from fems.model.history import Floats, History
 from fems.model.month_ahead import trees
 from fems.model.month_ahead.daygrid import horizon_hours
 
@@ -20,21 +21,31 @@ def mstl(history: History, origin: pd.Timestamp, count: int) -> pd.Series:
     """
     from statsforecast.models import MSTL  # type: ignore[import-untyped]
 
-    known = trees.filled(history.until(origin))
-    forecast = MSTL(season_length=[_DAY, _WEEK]).forecast(known, h=count)["mean"]
-    return pd.Series(np.maximum(forecast, 0.0), index=horizon_hours(origin, count))
+    known = history.until(origin)
+    forecast = MSTL(season_length=[_DAY, _WEEK]).forecast(trees.filled(known), h=count)["mean"]
+    return pd.Series(np.maximum(forecast, _floor(known).sum()), index=horizon_hours(origin, count))
 
 
-def lightgbm(
+def xgboost(
     history: History, origin: pd.Timestamp, count: int, *, seed: int = 0, threads: int = 1
 ) -> pd.Series:
-    """Forecast by boosted trees alone, see `trees`.
+    """Forecast by XGBoost's trees alone, see `trees`.
 
     Returns:
         (count,) kWh of the factory, indexed by hour.
     """
     known = history.until(origin)
-    booster = trees.fit(known, seed=seed, threads=threads)
+    floor = _floor(known)
+    above = known.above(floor)
+    booster = trees.fit(above, seed=seed, threads=threads)
     if booster is None:
         return pd.Series(np.nanmean(known.factory_kwh), index=horizon_hours(origin, count))
-    return pd.Series(trees.predict(booster, known, origin, count), index=horizon_hours(origin, count))
+    kwh = trees.predict(booster, above, origin, count) + floor.sum()
+    return pd.Series(kwh, index=horizon_hours(origin, count))
+
+
+def _floor(known: History) -> Floats:
+    """(E,) all of it on the first machine: peers know the factory's sum alone."""
+    floor = np.zeros(len(known.equipment))
+    floor[0] = fit_floors(known.factory_kwh[:, None])[0]
+    return floor

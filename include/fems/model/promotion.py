@@ -15,7 +15,7 @@ MARGIN = 0.1
 
 
 @dataclass(frozen=True)
-class Rival:
+class ChampionScore:
     """What is known of the champion on the challenger's held-out window.
 
     Attributes:
@@ -30,16 +30,16 @@ class Rival:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Decision:
     """Whether the challenger becomes champion, and why."""
 
     promoted: bool
     reason: str
 
 
-def rival(
+def score_champion(
     version: str, champion: Bundle, window: pd.DataFrame, span: float, history: History, recorded: str
-) -> Rival:
+) -> ChampionScore:
     """Score the champion on the window that the challenger was held out from.
 
     A champion that was trained before the window forecasts it. One that has seen it would shine for no merit:
@@ -56,19 +56,19 @@ def rival(
     origin = window.index[0]
     if champion.month_ahead.trained_until <= origin:
         try:
-            said = champion.month_ahead.predict(history, origin, len(window)).sum(axis=1)
+            forecast = champion.month_ahead.predict(history, origin, len(window)).sum(axis=1)
         except DataError as error:
-            return Rival(version, None, f"it cannot forecast this factory any more: {error}")
-        found = scores.accuracy(window["truth"], said.to_numpy(), span)
-        return Rival(version, found, "it forecast this window")
+            return ChampionScore(version, None, f"it cannot forecast this factory any more: {error}")
+        accuracy = scores.accuracy(window["truth"], forecast.to_numpy(), span)
+        return ChampionScore(version, accuracy, "it forecast this window")
     own = champion.metrics.get("month_ahead.accuracy")
     same = recorded and pd.Timestamp(recorded) == origin
     if same and own is not None and champion.metrics.get("month_ahead.holdout_hours") == len(window):
-        return Rival(version, own, "recorded on this window")
-    return Rival(version, None, "no window in common: it was trained on a part of this one")
+        return ChampionScore(version, own, "recorded on this window")
+    return ChampionScore(version, None, "no window in common: it was trained on a part of this one")
 
 
-def decide(accuracy: float, weekly_naive: float, champion: Rival | None) -> Verdict:
+def decide(accuracy: float, weekly_naive: float, champion: ChampionScore | None) -> Decision:
     """Judge a challenger.
 
     Args:
@@ -79,14 +79,14 @@ def decide(accuracy: float, weekly_naive: float, champion: Rival | None) -> Verd
     naive = f"accuracy {accuracy:.2f} against weekly naive {weekly_naive:.2f}"
     worse = not (np.isfinite(accuracy) and accuracy >= weekly_naive)
     if champion is None:
-        return Verdict(True, naive + (", worse, but" if worse else ";") + " the first model of this factory")
+        return Decision(True, naive + (", worse, but" if worse else ";") + " the first model of this factory")
     if worse:
-        return Verdict(False, f"{naive}, worse; v{champion.version} stays")
+        return Decision(False, f"{naive}, worse; v{champion.version} stays")
     if champion.accuracy is None:
-        return Verdict(True, f"{naive}; not compared with v{champion.version}: {champion.basis}")
+        return Decision(True, f"{naive}; not compared with v{champion.version}: {champion.basis}")
     against = (
         f"accuracy {accuracy:.2f} against {champion.accuracy:.2f} of v{champion.version} ({champion.basis})"
     )
     if accuracy >= champion.accuracy + MARGIN:
-        return Verdict(True, against)
-    return Verdict(False, f"{against}, less than {MARGIN} ahead; v{champion.version} stays")
+        return Decision(True, against)
+    return Decision(False, f"{against}, less than {MARGIN} ahead; v{champion.version} stays")

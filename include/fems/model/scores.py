@@ -12,9 +12,6 @@ ONE_STEP = "one-step"
 MONTH_AHEAD = "month-ahead"
 """Protocol: the whole horizon from one origin, with no measured input at or after it."""
 
-HORIZON_MINUTES = 42_300
-"""The study's horizon: 705 hours."""
-
 
 def _pairs(truth: ArrayLike, forecast: ArrayLike) -> tuple[Floats, Floats]:
     t, f = np.asarray(truth, dtype=np.float64), np.asarray(forecast, dtype=np.float64)
@@ -97,6 +94,26 @@ def coverage(truth: ArrayLike, low: ArrayLike, high: ArrayLike) -> float:
     t, below = _pairs(truth, low)
     _, above = _pairs(truth, high)
     return float(np.mean((t >= below) & (t <= above)))
+
+
+def interval_score(truth: ArrayLike, low: ArrayLike, high: ArrayLike, missed: float = 0.2) -> float:
+    """Mean interval score (Gneiting and Raftery, 2007), kWh: the width, plus 2 / `missed` times how far a miss is off.
+
+    Smaller is better; a band is rewarded for being narrow and pays for what it does not hold.
+
+    Args:
+        truth: (T,) kWh.
+        low: (T,) kWh.
+        high: (T,) kWh.
+        missed: share of the truth that the band may miss.
+
+    Raises:
+        DataError: no truth.
+    """
+    t, below = _pairs(truth, low)
+    _, above = _pairs(truth, high)
+    beyond = np.maximum(below - t, 0.0) + np.maximum(t - above, 0.0)
+    return float(np.mean(above - below + 2 / missed * beyond))
 
 
 def table(truth: ArrayLike, forecast: ArrayLike, span: float) -> dict[str, float]:

@@ -6,16 +6,19 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems.errors import TooLittleHistory
-from fems.model import backtest, scores
+from fems.model import backtest
 from fems.model.bundle import Bundle
 from fems.model.history import History
+from fems.model.hyperparameters import Parameters, hyperparameters
 from fems.model.month_ahead.model import MonthAheadModel
-from fems.model.month_ahead.train import LEAST_DAYS, train_month_ahead
-from fems.model.one_step.model import OneStepModel, train_one_step
+from fems.model.month_ahead.train import EPOCHS, LEAST_DAYS, train_month_ahead
+from fems.model.one_step.model import OneStepModel
+from fems.model.one_step.train import train_one_step
 
 OnEpoch = Callable[[str, int, dict[str, float]], None]
-"""Called with "one_step" or "month_ahead", the epoch from 1, and its figures."""
+"""Called with "one_step" or "gate", the epoch from 1, and its figures."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,12 @@ class TrainedFactory:
         metrics: flat: one_step.accuracy, one_step.persistence_accuracy, month_ahead.accuracy,
             month_ahead.weekly_naive_accuracy, month_ahead.mae, ...; the month-ahead ones from a model that
             did not see the held-out window.
-        curves: "one_step" and "month_ahead" -> a dict an epoch.
-        holdout: the held-out window, indexed by hour: truth, lstm, weekly_naive, profile, p10_kwh, p90_kwh,
+        curves: "one_step" and "gate" -> a dict an epoch.
+        holdout: the held-out window, indexed by hour: truth, month_ahead, weekly_naive, profile, p10_kwh, p90_kwh,
             kWh.
         span: kWh, that accuracy on the window is scaled by.
         scored: method -> its scores on the window.
+        parameters: every setting of the models, and the epochs that each network ran.
         country: ISO 3166 code.
         holidays_off: whether the factory stops on public holidays.
         shifts: the shift plan; None where none is known.
@@ -45,6 +49,7 @@ class TrainedFactory:
     holdout: pd.DataFrame
     span: float
     scored: dict[str, dict[str, float]]
+    parameters: Parameters
     country: str
     holidays_off: bool
     shifts: str | None
@@ -65,23 +70,22 @@ class TrainedFactory:
 def train_factory(
     history: History,
     *,
-    epochs: int = 50,
-    month_ahead_epochs: int = 40,
+    epochs: int = EPOCHS,
     seed: int = 0,
     on_epoch: OnEpoch | None = None,
     threads: int = 1,
-    horizon_minutes: int = scores.HORIZON_MINUTES,
+    horizon_minutes: int = HORIZON_MINUTES,
 ) -> TrainedFactory:
     """Train one factory.
 
-    The month-ahead model is first trained without the last horizon and scored there beside weekly naive,
+    The month-ahead model is first trained without the last horizon and scored there with weekly naive,
     then trained on everything for use. A history too short to hold out a whole horizon holds out what
     `LEAST_DAYS` leave.
 
     Args:
         history: one factory; 14 months are plenty.
-        epochs: of the one-step model, at most.
-        month_ahead_epochs: of the month-ahead network.
+        epochs: of each network, the one-step model's and the gate's, at most; either stops earlier once validation
+            no longer improves.
         seed: the same seed and history give the same models.
         on_epoch: called after every epoch of the models that are kept.
         threads: of TensorFlow.
@@ -98,25 +102,25 @@ def train_factory(
         )
     held_hours = min(horizon_minutes // 60, spare)
 
-    def tell(part: str) -> Callable[[int, dict[str, float]], None] | None:
+    def reporter(part: str) -> Callable[[int, dict[str, float]], None] | None:
         return (lambda epoch, figures: on_epoch(part, epoch, figures)) if on_epoch else None
 
     started = time.perf_counter()
-    one_step = train_one_step(history, epochs=epochs, seed=seed, on_epoch=tell("one_step"), threads=threads)
+    one_step = train_one_step(
+        history, epochs=epochs, seed=seed, on_epoch=reporter("one_step"), threads=threads
+    )
     after_one_step = time.perf_counter()
     origin = history.end - pd.Timedelta(hours=held_hours)
     methods = {
-        backtest.LSTM: backtest.lstm(epochs=month_ahead_epochs, seed=seed, threads=threads),
+        backtest.MONTH_AHEAD: backtest.month_ahead_method(epochs=epochs, seed=seed, threads=threads),
         **backtest.baselines(),
     }
-    holdout, scored, _ = backtest.window(history, origin, held_hours, methods)
+    holdout = backtest.score_window(history, origin, held_hours, methods)
     before_refit = time.perf_counter()
-    month_ahead = train_month_ahead(
-        history, month_ahead_epochs, seed, on_epoch=tell("month_ahead"), threads=threads
-    )
+    month_ahead = train_month_ahead(history, epochs, seed, on_epoch=reporter("gate"), threads=threads)
     metrics = {f"one_step.{name}": value for name, value in one_step.metrics.items()}
-    for method, values in scored.items():
-        prefix = "" if method == backtest.LSTM else f"{method}_"
+    for method, values in holdout.scores.items():
+        prefix = "" if method == backtest.MONTH_AHEAD else f"{method}_"
         metrics |= {f"month_ahead.{prefix}{name}": value for name, value in values.items()}
     metrics |= {
         "month_ahead.holdout_hours": float(held_hours),
@@ -126,15 +130,16 @@ def train_factory(
         "seconds.month_ahead": time.perf_counter() - before_refit,
     }
     metrics |= {f"month_ahead.{name}": value for name, value in month_ahead.notes.items()}
-    curves = {"one_step": one_step.curve, "month_ahead": month_ahead.curve}
+    curves = {"one_step": one_step.curve, "gate": month_ahead.curve}
     return TrainedFactory(
         one_step=one_step,
         month_ahead=month_ahead,
         metrics=metrics,
         curves=curves,
-        holdout=holdout,
+        holdout=holdout.forecast,
         span=backtest.training_span(history.until(origin).factory_kwh),
-        scored=scored,
+        scored=holdout.scores,
+        parameters=hyperparameters() | {f"{part}.epochs": len(curve) for part, curve in curves.items()},
         country=history.country,
         holidays_off=history.holidays_off,
         shifts=history.shifts,

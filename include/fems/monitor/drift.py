@@ -21,8 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fems.calendar import Days, holidays_of, weekdays
-from fems.model.calendar_features import local_days
+from fems.calendar import Days, holidays_of, local_days, weekdays
 from fems.model.history import Floats, History
 
 LEAST_DAYS_BEFORE = 56

@@ -3,7 +3,9 @@
 import html
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
+
+from fems.contracts.outcomes import MonitorOutcome, TrainingOutcome
 
 Kind = Literal["failed", "quality", "late", "drift", "promotion", "peak"]
 
@@ -26,6 +28,7 @@ _WHAT_TO_DO = {
     "TooLittleHistory": "It says how much data is needed. Ingest more, or wait.",
     "NoModel": "Start the Dag train for the factory.",
     "UndecodableObject": "Land the file again in a readable form; then start the Dag ingest.",
+    "UnknownFormat": "Another version of the package wrote what it names. Do what the line says.",
     "LostRows": "Nothing was published. This is a bug: report it with the key that it names.",
     "DataError": "Do what the line says; then start the Dag again.",
 }
@@ -86,7 +89,7 @@ class Message:
         link = html.escape(self.link, quote=True)
         return "".join(parts) + f'<p><a href="{link}">{link}</a></p>'
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """The message as a webhook gets it: subject, text, link and the notices one by one."""
         notices = [asdict(notice) for notice in self.notices]
         return {"subject": self.subject, "text": self.text, "link": self.link, "notices": notices}
@@ -138,48 +141,48 @@ def of_deadline(dag_id: str, run_id: str, hours: float) -> Notice:
     )
 
 
-def of_training(result: dict[str, Any]) -> list[Notice]:
+def of_training(result: object) -> list[Notice]:
     """Tell of a promotion; of nothing where the champion stayed.
 
     Args:
-        result: what `fems.flows.train.train_factory` returned.
+        result: the `TrainingOutcome` that a task passed on, as JSON.
     """
-    if result.get("alias") != "champion":
+    outcome = TrainingOutcome.model_validate(result)
+    if outcome.alias != "champion":
         return []
-    said = f"v{result['version']}: {result['reason']}"
     todo = "Nothing. `fems rollback FACTORY` gives the place back to the model before."
-    return [Notice("promotion", str(result["factory_id"]), said, todo)]
+    return [Notice("promotion", outcome.factory_id, f"v{outcome.version}: {outcome.reason}", todo)]
 
 
-def of_monitor(result: dict[str, Any]) -> list[Notice]:
+def of_monitor(result: object) -> list[Notice]:
     """Tell of a request for training, and of a peak that was not told yet.
 
     Args:
-        result: what `fems.flows.monitor.monitor_factory` returned.
+        result: the `MonitorOutcome` that a task passed on, as JSON.
     """
-    found = []
-    factory, request, peak = str(result["factory_id"]), result.get("request"), result.get("peak")
-    if request:
-        found.append(
+    outcome, notices = MonitorOutcome.model_validate(result), []
+    if outcome.request is not None:
+        notices.append(
             Notice(
                 "drift",
-                factory,
-                request["reason"],
+                outcome.factory_id,
+                outcome.request.reason,
                 "Training starts by itself. See whether the plant changed (new machine, other shifts) or a meter did; "
                 "a wrong meter is mended in the data, not in the model.",
             )
         )
-    if peak:
-        chance = f", chance {peak['chance_pct']:.0f} %" if peak.get("chance_pct") is not None else ""
-        found.append(
+    peak = outcome.peak
+    if peak is not None:
+        chance = f", chance {peak.chance_pct:.0f} %" if peak.chance_pct is not None else ""
+        notices.append(
             Notice(
                 "peak",
-                factory,
-                f"{peak['kw']:,.0f} kW expected at {peak['at']}, contract {peak['contract_kw']:,.0f} kW{chance}",
+                outcome.factory_id,
+                f"{peak.kw:,.0f} kW expected at {peak.at.isoformat()}, contract {peak.contract_kw:,.0f} kW{chance}",
                 "Move load away from that quarter of an hour; the forecast's report names the equipment behind it.",
             )
         )
-    return found
+    return notices
 
 
 def _grouped(notices: Iterable[Notice]) -> list[tuple[Kind, list[Notice]]]:

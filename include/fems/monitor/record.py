@@ -1,34 +1,15 @@
 """The track record: past forecasts beside what was measured since, and beside weekly naive from the same origins."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fems.contracts.track_record import COLUMNS, FACTORY, TrackRow
 from fems.errors import TooLittleHistory
 from fems.model import scores
 from fems.model.baselines import weekly_naive
 from fems.model.history import History
-
-FACTORY = ""
-"""The sensor ID of the whole factory."""
-
-COLUMNS = (
-    "factory_id",
-    "month",
-    "origin",
-    "model_version",
-    "sensor_id",
-    "until",
-    "hours",
-    "actual_kwh",
-    "forecast_kwh",
-    "bias_pct",
-    "accuracy",
-    "weekly_naive_accuracy",
-    "coverage_80",
-)
 
 
 @dataclass(frozen=True)
@@ -93,43 +74,38 @@ def join(past: Past, history: History) -> Joined:
     return Joined(past, truth, naive, span.where(span > 0))
 
 
-def rows(joined: Joined) -> list[dict[str, Any]]:
-    """Return a row of `COLUMNS` for the factory and each sensor of which an hour was measured since the origin.
-
-    `accuracy` is the study's, 100 (1 - RMSE / span), of the hours (protocol month-ahead); `bias_pct` is
-    100 (forecast - actual) / actual of the sums, above 0 where too much was forecast; `coverage_80` is the share of
-    the hours within the band, 0 to 1. What cannot be told is NaN.
-    """
-    past, found = joined.past, []
+def rows(joined: Joined) -> list[TrackRow]:
+    """Return a row for the factory and each sensor of which an hour was measured since the origin."""
+    past, measured_rows = joined.past, []
     for sensor in (FACTORY, *(c for c in past.kwh.columns if c != FACTORY)):
         truth = joined.truth[sensor]
         known = truth.notna() & past.kwh[sensor].notna()
         if not known.any():
             continue
-        actual, said = truth[known], past.kwh.loc[known, sensor]
-        found.append(
-            {
-                "factory_id": past.factory_id,
-                "month": past.month,
-                "origin": past.origin,
-                "model_version": past.model_version,
-                "sensor_id": sensor,
-                "until": known[known].index[-1] + pd.Timedelta(hours=1),
-                "hours": int(known.sum()),
-                "actual_kwh": float(actual.sum()),
-                "forecast_kwh": float(said.sum()),
-                "bias_pct": scores.total_error_pct(actual, said),
-                "accuracy": scores.accuracy(actual, said, joined.span[sensor]),
-                "weekly_naive_accuracy": _naive_accuracy(joined, sensor, known),
-                "coverage_80": _coverage(joined, sensor, known),
-            }
+        actual, forecast = truth[known], past.kwh.loc[known, sensor]
+        measured_rows.append(
+            TrackRow(
+                factory_id=past.factory_id,
+                month=past.month,
+                origin=past.origin,
+                model_version=past.model_version,
+                sensor_id=sensor,
+                until=known[known].index[-1] + pd.Timedelta(hours=1),
+                hours=int(known.sum()),
+                actual_kwh=float(actual.sum()),
+                forecast_kwh=float(forecast.sum()),
+                bias_pct=scores.total_error_pct(actual, forecast),
+                accuracy=scores.accuracy(actual, forecast, joined.span[sensor]),
+                weekly_naive_accuracy=_naive_accuracy(joined, sensor, known),
+                coverage_80=_coverage(joined, sensor, known),
+            )
         )
-    return found
+    return measured_rows
 
 
-def table(found: list[dict[str, Any]], time_zone: str) -> pd.DataFrame:
+def table(tracked: list[TrackRow], time_zone: str) -> pd.DataFrame:
     """Return rows as the table that is kept: ordered by origin, version and sensor, the times in the factory's zone."""
-    shown = pd.DataFrame(found, columns=list(COLUMNS))
+    shown = pd.DataFrame(tracked, columns=list(COLUMNS))
     for column in ("origin", "until"):
         shown[column] = pd.to_datetime(shown[column], utc=True).dt.tz_convert(time_zone).dt.as_unit("us")
     return shown.sort_values(["origin", "model_version", "month", "sensor_id"], ignore_index=True)
@@ -138,8 +114,8 @@ def table(found: list[dict[str, Any]], time_zone: str) -> pd.DataFrame:
 def _naive_accuracy(joined: Joined, sensor: str, known: pd.Series) -> float:
     if joined.naive is None:
         return float("nan")
-    said = joined.naive.loc[known, sensor]
-    return scores.accuracy(joined.truth.loc[known, sensor], said, joined.span[sensor])
+    naive = joined.naive.loc[known, sensor]
+    return scores.accuracy(joined.truth.loc[known, sensor], naive, joined.span[sensor])
 
 
 def _coverage(joined: Joined, sensor: str, known: pd.Series) -> float:

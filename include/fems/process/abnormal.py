@@ -1,56 +1,12 @@
 """Values that the definition book calls abnormal: each function finds the cells that break one kind of rule."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
 from fems.process.runs import longer_than
 from fems.registry.book import Column, Consistency, Jump, Stuck, StuckReading
-
-_SAMPLE = 4096
-
-
-def sample(values: np.ndarray) -> np.ndarray:
-    """Return every k-th interval, about 4,096 of each sensor: enough for a level, and cheap.
-
-    Args:
-        values: float64, (S, T).
-    """
-    return values[:, :: max(1, values.shape[1] // _SAMPLE)]
-
-
-def usual_levels(values: np.ndarray) -> np.ndarray:
-    """Return each sensor's usual level, its 99th percentile over a sample; NaN where it measured nothing.
-
-    Args:
-        values: float64, (S, T).
-    """
-    levels = np.full(len(values), np.nan)
-    for s, series in enumerate(sample(values)):
-        seen = series[~np.isnan(series)]
-        if not len(seen):  # a sensor that was seldom there
-            seen = values[s][~np.isnan(values[s])]
-        if len(seen):
-            rank = int(0.99 * (len(seen) - 1))
-            levels[s] = np.partition(seen, rank)[rank]
-    return levels
-
-
-def upper_limits(column: Column, rated_kw: np.ndarray, grain_minutes: int) -> np.ndarray:
-    """Return each sensor's hard upper limit, inf where the book or the registry gives none.
-
-    Args:
-        column: the book's rules.
-        rated_kw: float64, S, NaN where the registry has no rating.
-        grain_minutes: the native interval.
-    """
-    limit = np.full(len(rated_kw), np.inf if column.limits.max is None else column.limits.max)
-    if column.limits.max_of_rated is not None:
-        rated = column.limits.max_of_rated * rated_kw * grain_minutes / 60
-        limit = np.fmin(limit, rated)
-    return limit
+from fems.registry.laws import check_laws
 
 
 def outside_limits(values: np.ndarray, column: Column, upper: np.ndarray, usual: np.ndarray) -> np.ndarray:
@@ -59,8 +15,8 @@ def outside_limits(values: np.ndarray, column: Column, upper: np.ndarray, usual:
     Args:
         values: float64, (S, T).
         column: the book's rules.
-        upper: float64, S, see `upper_limits`.
-        usual: float64, S, see `usual_levels`.
+        upper: float64, S, see `fems.registry.book.Column.upper_limits`.
+        usual: float64, S, see `fems.registry.laws.usual_levels`.
 
     Returns:
         int64: flat positions.
@@ -108,7 +64,7 @@ def stuck_values(values: np.ndarray, stuck: Stuck, usual: np.ndarray, grain_minu
     Args:
         values: float64, (S, T).
         stuck: the book's rule.
-        usual: float64, S, see `usual_levels`.
+        usual: float64, S, see `fems.registry.laws.usual_levels`.
         grain_minutes: the native interval.
 
     Returns:
@@ -147,32 +103,6 @@ def stuck_readings(values: np.ndarray, rule: StuckReading, grain_minutes: int) -
     return cells[telling.sum(axis=0) >= rule.columns]
 
 
-def _breaks(
-    law: Consistency,
-    values: dict[str, np.ndarray],
-    usual: dict[str, np.ndarray],
-    apparent_of: Callable[[str, str], np.ndarray],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return where a law can be judged and where it is broken, bool, (S, T) each; `apparent_of`: two energies."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        if law.law == "equal":
-            a, b = (values[name] for name in law.columns)
-            size = np.maximum(np.abs(a), np.abs(b))
-            judged = size > (law.above_of_usual * usual[law.columns[1]])[:, None]
-            return judged, judged & (np.abs(a - b) > law.tolerance * size)
-        name, active, reactive = law.columns
-        apparent = apparent_of(active, reactive)
-        judged = (apparent > (law.above_of_usual * usual[active])[:, None]) & ~np.isnan(values[name])
-        if law.law == "power_factor":
-            share = values[active] / apparent
-            return judged, judged & (np.abs(values[name] / 100 - share) > law.tolerance)
-        ratio = values[name] / apparent
-        own = np.array(
-            [np.median(r[~np.isnan(r)]) if (~np.isnan(r)).any() else np.nan for r in sample(ratio)]
-        )
-        return judged, judged & (np.abs(ratio / own[:, None] - 1) > law.tolerance)
-
-
 @dataclass(frozen=True)
 class Contradictions:
     """What the laws between columns say of some sensors.
@@ -200,17 +130,11 @@ def contradictions(
         usual: column -> float64, S.
     """
     found, suspended = {}, {}
-
-    @cache
-    def apparent(active: str, reactive: str) -> np.ndarray:
-        return np.hypot(values[active], values[reactive])
-
-    for name, law in laws.items():
-        if all(column in values for column in law.columns):
-            judged, broken = _breaks(law, values, usual, apparent)
-            often = broken.sum(axis=1) > law.max_broken * judged.sum(axis=1)
-            broken[often] = judged[often] = False
-            found[name], suspended[name] = (judged, broken), often
+    for name, check in check_laws(values, laws, usual).items():
+        judged, broken = check.judged, check.broken
+        often = broken.sum(axis=1) > laws[name].max_broken * judged.sum(axis=1)
+        broken[often] = judged[often] = False
+        found[name], suspended[name] = (judged, broken), often
     some = [broken for _, broken in found.values()]
     cells = np.flatnonzero(np.logical_or.reduce(some)) if some else np.empty(0, np.int64)
     if not len(cells):

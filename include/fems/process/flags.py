@@ -3,10 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
+from fems.contracts.manifest import FLAGS
 from fems.raw.numbers import ABSENT, EMPTY, RETYPED
-
-FLAGS = ("measured", "retyped", "replaced", "filled", "missing")
-"""Ordered by how far a value is from what the meter said; a row's flag is the furthest of its values'."""
 
 _MEASURED, _RETYPED, _REPLACED, _FILLED, _MISSING = range(5)
 

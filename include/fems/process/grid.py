@@ -6,6 +6,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from fems.calendar import shift_starts
 from fems.errors import LostRows
 from fems.raw.decoded import DecodedObject
 from fems.raw.numbers import ABSENT
@@ -35,8 +36,11 @@ class Axis:
     def hours(self, since: int) -> np.ndarray:
         """Return where each local hour begins from interval `since` on, counted from there.
 
-        An hour that the clocks repeat counts twice: there the clock does not go on by one interval.
+        An hour that the clocks repeat counts twice: there the clock does not go on by one interval. Of shifts and days
+        nobody knows the hours: there is none.
         """
+        if self.grain_minutes > 60:
+            return np.zeros(0, np.int64)
         clock, day = self.clock[since:], self.day[since:]
         hour = clock // (60 // self.grain_minutes)
         begins = (np.diff(hour) != 0) | (np.diff(day) != 0) | (np.diff(clock) != 1)
@@ -111,8 +115,18 @@ class Placed:
         return BadLine(int(rows.lines[row]), reason, written)
 
 
-def time_axis(first: date, last: date, zone: str, grain_minutes: int) -> Axis:
-    """Return the axis from the first local day to the last one, both in."""
+def time_axis(first: date, last: date, zone: str, grain_minutes: int, day_begins: int = 0) -> Axis:
+    """Return the axis from the first local day to the last one, both in.
+
+    Args:
+        first: local day.
+        last: local day.
+        zone: of the factory.
+        grain_minutes: the native interval.
+        day_begins: of shifts and days: minutes after midnight at which a day's first interval begins.
+    """
+    if grain_minutes > 60:
+        return _shift_axis(first, last, zone, grain_minutes, day_begins)
     midnights = pd.date_range(first, pd.Timestamp(last) + pd.Timedelta(days=1), freq="D", unit="s")
     # where the clocks change at midnight, a day begins when its first minute does
     span = midnights.tz_localize(
@@ -125,6 +139,14 @@ def time_axis(first: date, last: date, zone: str, grain_minutes: int) -> Axis:
     clock = (local.as_unit("s").asi8 % 86_400 // step).astype(np.int32)
     bounds = np.searchsorted(starts, span)
     return Axis(starts, day, clock, midnights[:-1].to_numpy().astype("datetime64[D]"), bounds, grain_minutes)
+
+
+def _shift_axis(first: date, last: date, zone: str, grain_minutes: int, day_begins: int) -> Axis:
+    days = pd.date_range(first, last, freq="D").to_numpy().astype("datetime64[D]")
+    per_day = 24 * 60 // grain_minutes
+    day, clock = np.divmod(np.arange(len(days) * per_day, dtype=np.int32), np.int32(per_day))
+    starts = shift_starts(days, grain_minutes, day_begins, zone)
+    return Axis(starts, day, clock, days, np.arange(len(days) + 1) * per_day, grain_minutes)
 
 
 def gather(objects: list[DecodedObject], axis: Axis) -> tuple[Rows, np.ndarray, np.ndarray]:
@@ -154,14 +176,19 @@ def gather(objects: list[DecodedObject], axis: Axis) -> tuple[Rows, np.ndarray, 
     )
     starts = np.concatenate([d.starts[pick] for d, pick in pairs])
     sensors = np.concatenate([d.sensors[pick] for d, pick in pairs])
-    step = axis.grain_minutes * 60
-    slot, off = np.divmod(starts - axis.starts[0], step)
+    if axis.grain_minutes > 60:  # where the clocks change, a shift is longer or shorter
+        slot = np.searchsorted(axis.starts, starts)
+        off = np.append(axis.starts, -1)[slot] != starts
+    else:
+        slot, off = np.divmod(starts - axis.starts[0], axis.grain_minutes * 60)
     if len(slot) and (slot.min() < 0 or slot.max() >= len(axis.starts) or off.any()):
         raise LostRows("a decoded row has no interval on the partition's axis; nothing is published")
     return rows, slot, sensors
 
 
-def place(objects: list[DecodedObject], axis: Axis, sensors: int, columns: int) -> tuple[Grid, Placed]:
+def place(
+    objects: list[DecodedObject], axis: Axis, sensors: int, columns: int, newest_counts: bool = False
+) -> tuple[Grid, Placed]:
     """Put rows on the grid.
 
     Of rows with the same sensor and interval, the object whose key sorts last wins (a correction lands beside the
@@ -173,6 +200,8 @@ def place(objects: list[DecodedObject], axis: Axis, sensors: int, columns: int) 
         axis: the intervals; rows of other days are left out.
         sensors: S.
         columns: C.
+        newest_counts: a row of a later day's object takes the place of an earlier one without a conflict: of a plan,
+            which is made anew every day.
     """
     steps = len(axis.starts)
     standing_row = np.full(sensors * steps, -1, np.int32)
@@ -187,6 +216,9 @@ def place(objects: list[DecodedObject], axis: Axis, sensors: int, columns: int) 
     if len(losers):
         a, b = rows.values[:, losers], rows.values[:, standing[losers]]
         conflicting[losers] = ~((a == b) | (np.isnan(a) & np.isnan(b))).all(axis=0)
+        if newest_counts:
+            day = np.array([decoded.raw.day.toordinal() for decoded in objects])[rows.owner]
+            conflicting[losers] &= day[losers] == day[standing[losers]]
     empty = np.flatnonzero(standing_row < 0)
     values = np.empty((columns, sensors * steps))
     states = np.empty((columns, sensors * steps), np.uint8)

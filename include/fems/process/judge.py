@@ -9,6 +9,7 @@ from fems.process import abnormal, missing, register
 from fems.process.grid import Grid
 from fems.registry.book import Book
 from fems.registry.feed import FactoryFeed
+from fems.registry.laws import usual_levels
 from fems.registry.plant import Sensor
 
 CAUSES = (
@@ -68,6 +69,9 @@ def judge(grid: Grid, source: FactoryFeed) -> Judged:
         columns = list(group.book.columns.items())
         rated = _rated([source.sensors[i] for i in group.sensors])
         for j in carried:
+            unlisted = columns[j][1].fill.unlisted
+            if unlisted is not None:
+                values[j][_unlisted(grid)[pick]] = unlisted
             stand_in = columns[j][1].fill.stand_in
             if stand_in is not None:
                 other = group.book.value_columns.index(stand_in)
@@ -75,12 +79,18 @@ def judge(grid: Grid, source: FactoryFeed) -> Judged:
                 missing.fill_from_stand_in(values[j], measured, grid.axis)
         for j in carried:
             missing.fill_gaps(values[j], grid.axis, kinds, columns[j][1].fill)
-            upper = abnormal.upper_limits(columns[j][1], rated, source.grain_minutes)
+            upper = columns[j][1].upper_limits(rated, source.grain_minutes)
             missing.keep_within(values[j], gone[j], columns[j][1].limits.min, upper)
         grid.values[:, pick], cause[:, pick] = values, bench.cause
         suspended += bench.suspended
         estimated[:, pick] = gone | spread
     return Judged(grid.values, cause, estimated, sorted(suspended))
+
+
+def _unlisted(grid: Grid) -> np.ndarray:
+    """Return where a sensor has no row though another one has, bool, (S, T)."""
+    absent = grid.row < 0
+    return absent & ~absent.all(axis=0)
 
 
 def _rated(sensors: list[Sensor]) -> np.ndarray:
@@ -125,12 +135,12 @@ def _take_out(
     usual: dict[str, np.ndarray] = {}
     for j in carried:
         name, column = columns[j]
-        upper = abnormal.upper_limits(column, rated, grain)
+        upper = column.upper_limits(rated, grain)
         modulus = source.cumulative.get(name)
         if modulus is not None:
             _registers_to_energy(bench, j, modulus, upper, spread[j], grain)
         series = values[j]
-        usual[name] = abnormal.usual_levels(series)
+        usual[name] = usual_levels(series)
         bench.take(j, abnormal.outside_limits(series, column, upper, usual[name]), _LIMITS)
         if column.jump is not None:
             bench.take(j, abnormal.jumps(series, column.jump, usual[name], grain), _JUMP)

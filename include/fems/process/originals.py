@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from fems.process.flags import FLAGS
+from fems.contracts.manifest import FLAGS
 from fems.process.grid import Placed
 from fems.process.judge import CAUSES
 from fems.raw.numbers import ABSENT, EMPTY, WRONG

@@ -1,16 +1,58 @@
 """A factory's published tables as a Frictionless Data Package: what each file holds, for other people's tools."""
 
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
-from fems.process.flags import FLAGS
+from fems.contracts.manifest import FLAGS, Manifest
 from fems.registry.book import Book
 
-_ID_FIELDS = (
+
+class TableField(TypedDict):
+    """A column, as the Table Schema standard describes it; `unit` is ours."""
+
+    name: str
+    type: str
+    description: str
+    title: NotRequired[str]
+    unit: NotRequired[str]
+    constraints: NotRequired[dict[str, float | list[str]]]
+
+
+class TableSchema(TypedDict):
+    """A table's columns and its key."""
+
+    fields: list[TableField]
+    primaryKey: list[str]
+
+
+class Resource(TypedDict):
+    """A published table, as the Data Resource standard describes it; `fems` is what its manifest says."""
+
+    name: str
+    title: str
+    path: str
+    type: str
+    format: str
+    mediatype: str
+    sources: list[dict[str, str]]
+    fems: dict[str, Any]
+    schema: TableSchema
+
+
+DataPackage = TypedDict(
+    "DataPackage",
+    {"$schema": str, "profile": str, "name": str, "title": str, "resources": list[Resource]},
+)
+"""A factory's published tables."""
+
+_OF_PARTITION = {"fingerprint", "book_version", "code_version", "rows", "shares", "time_range", "quality"}
+"""What a resource says of its partition."""
+
+_ID_FIELDS: tuple[TableField, ...] = (
     {"name": "timestamp", "type": "datetime", "title": "수집일시", "description": "Start of the interval."},
     {"name": "factory_id", "type": "string", "title": "공장", "description": "The factory."},
     {"name": "sensor_id", "type": "string", "title": "센서ID", "description": "The meter or steam trap."},
 )
-_SHARE_FIELDS = (
+_SHARE_FIELDS: tuple[TableField, ...] = (
     {
         "name": "coverage_pct",
         "type": "number",
@@ -26,7 +68,7 @@ _SHARE_FIELDS = (
 )
 
 
-def resource(path: str, grain: str, book: Book, manifest: dict[str, Any]) -> dict[str, Any]:
+def resource(path: str, grain: str, book: Book, manifest: Manifest) -> Resource:
     """Return the description of one published table.
 
     Args:
@@ -36,25 +78,14 @@ def resource(path: str, grain: str, book: Book, manifest: dict[str, Any]) -> dic
         manifest: the partition's metadata.
     """
     return {
-        "name": f"{manifest['feed'].replace('_', '-')}-{grain}-{manifest['month']}",
-        "title": f"{manifest['feed']}, {grain}, {manifest['month']}",
+        "name": f"{manifest.feed.replace('_', '-')}-{grain}-{manifest.month}",
+        "title": f"{manifest.feed}, {grain}, {manifest.month}",
         "path": path,
         "type": "table",
         "format": "parquet",
         "mediatype": "application/vnd.apache.parquet",
-        "sources": [{"title": f"{source['key']} ({source['etag']})"} for source in manifest["sources"]],
-        "fems": {
-            name: manifest[name]
-            for name in (
-                "fingerprint",
-                "book_version",
-                "code_version",
-                "rows",
-                "shares",
-                "time_range",
-                "quality",
-            )
-        },
+        "sources": [{"title": f"{source.key} ({source.etag})"} for source in manifest.sources],
+        "fems": manifest.model_dump(mode="json", include=_OF_PARTITION),
         "schema": {
             "fields": [*_ID_FIELDS, *_value_fields(book, grain)],
             "primaryKey": ["sensor_id", "timestamp"],
@@ -62,16 +93,16 @@ def resource(path: str, grain: str, book: Book, manifest: dict[str, Any]) -> dic
     }
 
 
-def _value_fields(book: Book, grain: str) -> list[dict[str, Any]]:
+def _value_fields(book: Book, grain: str) -> list[TableField]:
     if grain == "native":
         values = [_field(name, name, book) for name in book.columns]
-        flag = {
+        flag: TableField = {
             "name": "flag",
             "type": "string",
             "description": "What became of the row.",
             "constraints": {"enum": list(FLAGS)},
         }
-        detail = {
+        detail: TableField = {
             "name": "flag_columns",
             "type": "string",
             "description": "The columns that the flag concerns, and how.",
@@ -81,24 +112,28 @@ def _value_fields(book: Book, grain: str) -> list[dict[str, Any]]:
     return [*(_field(target, name, book) for target, name in targets), *_SHARE_FIELDS]
 
 
-def _field(name: str, column: str, book: Book) -> dict[str, Any]:
+def _field(name: str, column: str, book: Book) -> TableField:
     rules = book.columns[column]
     limits = {"minimum": rules.limits.min, "maximum": rules.limits.max}
     # the hard limits hold for single values: of a sum of many, only the lower one does
     if name != column or "sum" in rules.aggregate.values():
         limits.pop("maximum")
-    constraints = {key: limit for key, limit in limits.items() if limit is not None}
-    field = {
+    constraints: dict[str, float | list[str]] = {
+        key: limit for key, limit in limits.items() if limit is not None
+    }
+    field: TableField = {
         "name": name,
         "type": "number",
         "title": rules.name_ko,
         "unit": rules.unit,
         "description": rules.description,
     }
-    return field | ({"constraints": constraints} if constraints else {})
+    if constraints:
+        field["constraints"] = constraints
+    return field
 
 
-def package(factory_id: str, name: str, resources: list[dict[str, Any]]) -> dict[str, Any]:
+def package(factory_id: str, name: str, resources: list[Resource]) -> DataPackage:
     """Return a factory's data package."""
     return {
         "$schema": "https://datapackage.org/profiles/2.0/datapackage.json",

@@ -8,6 +8,8 @@ import pandas as pd
 import pyarrow as pa
 
 from fems.calendar import day_number, day_of
+from fems.contracts.grains import ID_COLUMNS, SHARE_COLUMNS
+from fems.contracts.manifest import FLAGS, ROW_COUNTS
 from fems.errors import LostRows
 from fems.process import aggregate, flags, grid, judge
 from fems.process.originals import originals
@@ -15,8 +17,6 @@ from fems.raw.decoded import DecodedObject, quarantine_frame
 from fems.raw.one_meter import without_mixed_meters
 from fems.registry.book import Book
 from fems.registry.feed import FactoryFeed
-
-ROW_COUNTS = ("read", "published", "quarantined", "duplicate")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Partition:
         days: local day -> counts: read, published, quarantined, duplicate, and grid cells by flag. A row counts on
             the day of its interval; one without a usable time on its object's day.
         sensors: sensor -> grid cells by flag, of all columns.
-        late: object key -> earlier local days, before this partition's first, of which it holds rows.
+        late: object key -> local days of which it holds rows besides its own: those before this partition's first, of
+            rows that came late, and of a plan those ahead.
         suspended: law between columns and sensor, where the sensor does not keep the law at all.
     """
 
@@ -59,8 +60,10 @@ def process(objects: list[DecodedObject], source: FactoryFeed, first: date, last
     book = source.book
     objects = without_mixed_meters(objects, source)
     begin = max(min([first, *(d.raw.day for d in objects)]), first - timedelta(days=book.lookback_days))
-    axis = grid.time_axis(begin, last, source.zone, source.grain_minutes)
-    placed_grid, placed = grid.place(objects, axis, len(source.sensors), len(book.columns))
+    axis = grid.time_axis(begin, last, source.zone, source.grain_minutes, source.day_begins)
+    placed_grid, placed = grid.place(
+        objects, axis, len(source.sensors), len(book.columns), newest_counts=book.ahead_days > 0
+    )
     since = int(axis.bounds[(first - begin).days])
     window = slice(since, len(axis.starts))
     standing = placed_grid.row[:, window]
@@ -121,13 +124,14 @@ class _Account:
             for i, each in enumerate(counts)
         }
         self.late = {
-            d.raw.key: [day_of(n) for n in np.unique(d.days[d.days < low]).tolist()]
+            d.raw.key: [day_of(n) for n in elsewhere.tolist()]
             for d, is_own in zip(objects, own, strict=True)
-            if is_own and len(d.days) and d.days.min() < low
+            if is_own and len(elsewhere := _days_elsewhere(d, low))
         }
+        inside = [int(((d.days >= low) & (d.days <= high)).sum()) for d in objects]
         self._in_objects = sum(
-            d.read - int((d.days < low).sum()) if is_own else int(((d.days >= low) & (d.days <= high)).sum())
-            for d, is_own in zip(objects, own, strict=True)
+            d.read - len(d.days) + count if is_own else count
+            for d, count, is_own in zip(objects, inside, own, strict=True)
         )
         self.quarantined = [d for d, is_own in zip(objects, own, strict=True) if is_own]
         self._add_conflicts(objects, placed, np.flatnonzero(mine & placed.conflicting))
@@ -157,10 +161,16 @@ class _Account:
             )
 
 
+def _days_elsewhere(decoded: DecodedObject, low: int) -> np.ndarray:
+    """Return the days of which an object holds rows before a partition's first one, or ahead of its own."""
+    days = decoded.days
+    return np.unique(days[(days < low) | (days > day_number(decoded.raw.day))])
+
+
 def _flag_counts(marks: np.ndarray) -> dict[str, int]:
     """Count cells by flag."""
-    counts = np.bincount(marks.reshape(-1), minlength=len(flags.FLAGS)).tolist()
-    return {f"cells_{name}": count for name, count in zip(flags.FLAGS, counts, strict=True)}
+    counts = np.bincount(marks.reshape(-1), minlength=len(FLAGS)).tolist()
+    return {f"cells_{name}": count for name, count in zip(FLAGS, counts, strict=True)}
 
 
 def _count_flags(
@@ -188,11 +198,19 @@ def _tables(
     tables = {"native": _layout(starts, native, source, {"flag": flag, "flag_columns": detail})}
     estimated = (marks[0] >= 2) & ~np.isnan(values[0])
     for grain, (begin, coverage) in groups.items():
+        if not len(begin):  # the hours of shifts and days
+            tables[grain] = _layout(begin, dict.fromkeys(_summed_columns(book), np.zeros(0)), source, {})
+            continue
         summed = aggregate.aggregate(values, estimated, starts, begin, book, coverage)
         shares = {"coverage_pct": summed.coverage_pct, "estimated_pct": summed.estimated_pct}
         flat = {name: array.reshape(-1) for name, array in (summed.columns | shares).items()}
         tables[grain] = _layout(summed.starts, flat, source, {})
     return tables
+
+
+def _summed_columns(book: Book) -> list[str]:
+    """Return the columns of numbers of an hour's or a day's table, in order."""
+    return [name for name, kind in book.table_columns("hour").items() if kind == "number"]
 
 
 def _layout(
@@ -219,12 +237,9 @@ def _layout(
 def _schema(book: Book, arrays: dict[str, pa.Array]) -> pa.Schema:
     """Describe each column in the Parquet schema itself: unit and meaning."""
     meaning = {
-        "timestamp": ("start of the interval", ""),
-        "factory_id": ("the factory", ""),
-        "sensor_id": ("the meter or steam trap", ""),
-        "coverage_pct": ("share of the interval that has a value", "%"),
-        "estimated_pct": ("share of the interval whose value was replaced or filled", "%"),
-        "flag": ("what became of the row: " + ", ".join(flags.FLAGS), ""),
+        **{name: (text, "") for name, text in ID_COLUMNS.items()},
+        **{name: (text, "%") for name, text in SHARE_COLUMNS.items()},
+        "flag": ("what became of the row: " + ", ".join(FLAGS), ""),
         "flag_columns": ("the columns that the flag concerns", ""),
     }
     for column in book.columns.values():

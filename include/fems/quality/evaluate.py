@@ -1,43 +1,28 @@
 """Evaluate a table against its suite, with Great Expectations' own API."""
 
-import hashlib
 import json
-import logging
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from fems.canonical import fingerprint
+from fems.contracts.evaluation import Finding, TableEvaluation
+from fems.contracts.grains import GRAINS
 from fems.errors import ConfigError, QualityFailed
+from fems.quality.parameters import SuiteParameters
+from fems.quality.table import TableView
+
+if TYPE_CHECKING:
+    from fems.quality.gx import CheckContext
 
 OWN = "fems"
 """The folder, beside GX's own suites, of those that name this package's expectations."""
 
-COMPARING = frozenset(["expect_levels_as_before", "expect_rhythm_as_before"])
-"""Expectations that compare with earlier partitions."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """An expectation that was not met."""
-
-    expectation: str
-    severity: str
-    column: str | None
-    unexpected: int
-    examples: tuple[str, ...]
-    note: str
-
-    @property
-    def compares(self) -> bool:
-        """Whether it is said in comparison with earlier partitions, not of the table itself."""
-        return self.expectation in COMPARING
-
-    def __str__(self) -> str:
-        what = f"{self.expectation}({self.column})" if self.column else self.expectation
-        examples = f", such as {'; '.join(self.examples)}" if self.examples else ""
-        return f"{what}: {self.unexpected:,} at fault{examples}. {self.note}".strip()
+COMMON = "common"
+"""`common_hour` and so on hold for every feed; a feed's own suite, `meter_hour`, adds to it."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +51,18 @@ class Evaluation:
         """Return the findings of one severity."""
         return [f for f in self.findings if f.severity == severity]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return a plain structure for storage, without Great Expectations' own result."""
-        found = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "result"}
-        return {
-            **found,
-            "findings": [asdict(each) for each in self.findings],
-            "critical_failed": len(self.failed("critical")),
-            "warning_failed": len(self.failed("warning")),
-        }
+    def record(self) -> TableEvaluation:
+        """Return what is stored of it, without Great Expectations' own result."""
+        return TableEvaluation(
+            suite=self.suite,
+            version=self.version,
+            rows=self.rows,
+            evaluated=self.evaluated,
+            left_out=self.left_out,
+            findings=self.findings,
+            critical_failed=len(self.failed("critical")),
+            warning_failed=len(self.failed("warning")),
+        )
 
     def require(self, what: str, refused: str = "not published") -> None:
         """Refuse a table with a critical finding.
@@ -92,109 +80,117 @@ class Evaluation:
             raise QualityFailed(f"{what}: {refused}. Suite {self.suite}: {critical[0]}{more}")
 
 
+@dataclass(frozen=True)
+class _Suite:
+    """A suite as far as its parameters are known: Great Expectations' own, and what is left out of it."""
+
+    suite: Any
+    left_out: tuple[str, ...]
+    version: str
+
+
 class Evaluator:
     """Great Expectations, set up once for many tables."""
 
     def __init__(self, suites_dir: Path) -> None:
-        import great_expectations as gx
-        from great_expectations.data_context.types.base import ProgressBarsConfig
-
         import fems.quality.expectations  # noqa: F401 - registers the package's own
+        from fems.quality.gx import Context
 
-        logging.getLogger("great_expectations").setLevel(logging.WARNING)
         self._dir = suites_dir
-        self._context = gx.get_context(mode="ephemeral")
-        self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
-        self._context.variables.analytics_enabled = False
-        asset = self._context.data_sources.add_pandas("tables").add_dataframe_asset("table")
-        self._batch = asset.add_batch_definition_whole_dataframe("whole")
-        self._texts: dict[str, list[dict[str, Any]]] = {}
-        self._suites: dict[tuple[str, frozenset[str]], tuple[Any, tuple[str, ...]]] = {}
+        self._context = Context()
+        self._texts: dict[str, list[dict[str, object]]] = {}
+        self._suites: dict[tuple[str, frozenset[str]], _Suite] = {}
 
     def names(self) -> list[str]:
-        """Return the suites that there are."""
+        """Return the suites that have a file."""
         return sorted({path.stem for path in [*self._dir.glob("*.json"), *(self._dir / OWN).glob("*.json")]})
 
-    def _expectations(self, name: str) -> list[dict[str, Any]]:
-        """Return a suite's expectations: Great Expectations' own, then this package's."""
+    def _paths(self, name: str) -> list[Path]:
+        """Return the files of a suite: what holds for every feed, then what the feed adds.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        feed, _, grain = name.rpartition("_")
+        names = [f"{COMMON}_{grain}", name] if feed and grain in GRAINS else [name]
+        paths = [folder / f"{each}.json" for each in names for folder in (self._dir, self._dir / OWN)]
+        files = [path for path in paths if path.is_file()]
+        if not files:
+            known = ", ".join(self.names()) or "none"
+            raise ConfigError(f"{self._dir / name}.json: there is no such suite (there are: {known})")
+        return files
+
+    def _expectations(self, name: str) -> list[dict[str, object]]:
+        """Return a suite's expectations, as its files have them."""
         if name not in self._texts:
-            paths = [p for p in (self._dir / f"{name}.json", self._dir / OWN / f"{name}.json") if p.is_file()]
-            if not paths:
-                known = ", ".join(self.names()) or "none"
-                raise ConfigError(f"{self._dir / name}.json: there is no such suite (there are: {known})")
-            found: list[dict[str, Any]] = []
-            for path in paths:
+            expectations: list[dict[str, object]] = []
+            for path in self._paths(name):
                 try:
-                    found += json.loads(path.read_text(encoding="utf-8"))["expectations"]
+                    expectations += json.loads(path.read_text(encoding="utf-8"))["expectations"]
                 except OSError as error:
                     raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
                 except (ValueError, KeyError, TypeError) as error:
                     raise ConfigError(f"{path}: is not a suite in JSON: {error}") from error
-            self._texts[name] = found
+            self._texts[name] = expectations
         return self._texts[name]
 
-    def _suite(self, name: str, given: frozenset[str]) -> tuple[Any, tuple[str, ...]]:
-        """Return the suite as far as its parameters are given, and what is left out."""
-        import great_expectations as gx
+    def _suite(self, name: str, known: frozenset[str]) -> _Suite:
+        """Return the suite as far as its parameters are known.
 
-        if (name, given) not in self._suites:
-            known, left_out = [], []
-            for each in self._expectations(name):
-                if _parameters(each.get("kwargs", {})) <= given:
-                    known.append(each)
-                else:
-                    left_out.append(str(each.get("type")))
+        Raises:
+            ConfigError: the suite is missing or wrong.
+        """
+        if (name, known) not in self._suites:
+            expectations = self._expectations(name)
+            kept = [each for each in expectations if _parameters(each.get("kwargs")) <= known]
+            left_out = tuple(str(each.get("type")) for each in expectations if each not in kept)
             try:
-                suite = gx.ExpectationSuite(name=name, expectations=known)
-            except Exception as error:  # GX raises its own errors, pydantic's and plain TypeErrors
+                suite = self._context.suite(name, kept)
+            except ValueError as error:
                 raise ConfigError(
                     f"{self._dir / name}.json: is not a suite that Great Expectations accepts: {error}"
                 ) from error
-            self._suites[name, given] = (suite, tuple(left_out))
-        return self._suites[name, given]
+            self._suites[name, known] = _Suite(suite, left_out, fingerprint(expectations))
+        return self._suites[name, known]
 
     def evaluate(
         self,
-        table: pd.DataFrame,
+        table: pd.DataFrame | TableView,
         suite: str,
-        parameters: dict[str, Any] | None = None,
-        beside: dict[str, Any] | None = None,
+        parameters: SuiteParameters | None = None,
+        context: "CheckContext | None" = None,
     ) -> Evaluation:
         """Evaluate a table.
 
         Args:
             table: as published.
-            suite: name of a file in the folder of suites, without `.json`.
-            parameters: what the suite leaves open (see `fems.quality.parameters`). An expectation whose parameter is
-                not given is left out, and the result says so.
-            beside: what the package's own expectations compare with: `native` (rows), `usual` and `profile` (see
-                `fems.quality.drift`), `factory` (a forecast's sum).
+            suite: its name: FEED_GRAIN, or that of a file in the folder of suites, without `.json`.
+            parameters: what the suite leaves open. An expectation whose parameter is not known is left out, and the
+                result says so.
+            context: what comes with the table.
 
         Raises:
             ConfigError: the suite is missing or wrong.
         """
-        from fems.quality.expectations import CheckContext
+        from fems.quality.gx import CheckContext
 
-        given = parameters or {}
-        expectations, left_out = self._suite(suite, frozenset(given))
-        shown = table.copy(deep=False)
-        shown.attrs = {"beside": CheckContext(**(beside or {}))}
-        batch = self._batch.get_batch(batch_parameters={"dataframe": shown})
-        result = batch.validate(expectations, result_format="BASIC", expectation_parameters=given)
+        view = table if isinstance(table, TableView) else TableView(table)
+        known = (parameters or SuiteParameters()).to_gx()
+        wanted = self._suite(suite, frozenset(known))
+        result = self._context.validate(wanted.suite, view, known, context or CheckContext())
         findings = tuple(_finding(outcome) for outcome in result.results if not outcome.success)
-        version = hashlib.sha256(json.dumps(self._expectations(suite), sort_keys=True).encode()).hexdigest()[
-            :12
-        ]
-        return Evaluation(suite, version, len(table), len(result.results), left_out, findings, result)
+        return Evaluation(
+            suite, wanted.version, len(view), len(result.results), wanted.left_out, findings, result
+        )
 
 
-def _parameters(kwargs: Any) -> set[str]:
+def _parameters(kwargs: object) -> set[str]:
     """Return the names of the suite parameters in an expectation's arguments."""
-    if isinstance(kwargs, dict):
-        if set(kwargs) == {"$PARAMETER"}:
-            return {kwargs["$PARAMETER"].split()[0]}
-        return set().union(*(_parameters(each) for each in kwargs.values()))
-    return set()
+    if not isinstance(kwargs, Mapping):
+        return set()
+    if set(kwargs) == {"$PARAMETER"}:
+        return {str(kwargs["$PARAMETER"]).split()[0]}
+    return set().union(*(_parameters(each) for each in kwargs.values()))
 
 
 def _finding(outcome: Any) -> Finding:

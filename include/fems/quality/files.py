@@ -1,7 +1,7 @@
 """A table of which only the file is at hand: which suite it is for, and what is known of it."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fems.errors import ConfigError, DataError
-from fems.quality import parameters
-from fems.registry.book import load_book
+from fems.quality.parameters import SuiteParameters, of_table
+from fems.registry.book import Book, book_names, load_book
 from fems.registry.feed import FactoryFeed
-from fems.registry.plant import FEEDS, Plant
+from fems.registry.plant import Plant
 
 
 def read_file(path: Path, plant: Plant) -> pd.DataFrame:
@@ -24,7 +24,7 @@ def read_file(path: Path, plant: Plant) -> pd.DataFrame:
     try:
         # one file, and not the folders above it that look like partitions
         if path.suffix == ".parquet":
-            table = pq.read_table(path, partitioning=None).to_pandas()
+            table: pd.DataFrame = pq.read_table(path, partitioning=None).to_pandas()
         else:
             table = pd.read_csv(path, dtype={"factory_id": str, "sensor_id": str})
     except (OSError, ValueError, pa.ArrowInvalid) as error:
@@ -49,25 +49,41 @@ def _factory_of(table: pd.DataFrame) -> str:
     return str(table["factory_id"].astype(str).mode().iloc[0])
 
 
-def suite_of(table: pd.DataFrame) -> str:
+def suite_of(table: pd.DataFrame, books: Sequence[Book]) -> str:
     """Return the suite that a table's columns and steps are of.
+
+    Args:
+        table: see `read_file`.
+        books: the definition books that there are.
 
     Raises:
         ConfigError: they are of none.
     """
     columns = set(table.columns)
-    feed = "meter" if "used_kwh" in columns else "steam_trap" if "temperature_c" in columns else None
-    if feed is None:
+    if not {"flag", "coverage_pct"} & columns:
+        if "used_kwh_p50" in columns:
+            return "forecast"
         raise ConfigError("the columns are of no table that is published; name the suite with --suite")
-    if "flag" in columns:
-        return f"{feed}_native"
-    if "coverage_pct" not in columns:
-        return "forecast"
+    grain = "native" if "flag" in columns else _grain(table)
+    known = {book.feed: set(book.table_columns(grain)) - {"flag", "flag_columns", *_SHARES} for book in books}
+    fitting = [feed for feed, own in known.items() if own <= columns] or [
+        book.feed for book in books if book.main_column in columns
+    ]
+    if len(fitting) != 1:
+        feeds = " and of ".join(fitting) or "no feed that has a definition book"
+        raise ConfigError(f"the columns are of {feeds}; name the suite with --suite, such as meter_{grain}")
+    return f"{fitting[0]}_{grain}"
+
+
+_SHARES = ("coverage_pct", "estimated_pct")
+
+
+def _grain(table: pd.DataFrame) -> str:
     step = table["timestamp"].drop_duplicates().sort_values().diff().median()
-    return f"{feed}_{'day' if step >= np.timedelta64(20, 'h') else 'hour'}"
+    return "day" if step >= np.timedelta64(20, "h") else "hour"
 
 
-def parameters_for(table: pd.DataFrame, suite: str, plant: Plant, definitions_dir: Path) -> dict[str, Any]:
+def parameters_for(table: pd.DataFrame, suite: str, plant: Plant, definitions_dir: Path) -> SuiteParameters:
     """Return what can be known of a table of which only the file is at hand.
 
     The registry and the book are asked where they know its factory. What they don't know is left out, and with it the
@@ -76,9 +92,14 @@ def parameters_for(table: pd.DataFrame, suite: str, plant: Plant, definitions_di
     feed, _, grain = suite.rpartition("_")
     factory_id = _factory_of(table)
     zoned = isinstance(table["timestamp"].dtype, pd.DatetimeTZDtype)
-    if feed not in FEEDS or factory_id not in plant.factories or not zoned or table.empty:
-        return {}
+    if (
+        feed not in book_names(definitions_dir)
+        or factory_id not in plant.factories
+        or not zoned
+        or table.empty
+    ):
+        return SuiteParameters()
     if feed not in plant.feeds(factory_id):
-        return {}
+        return SuiteParameters()
     source = FactoryFeed.of(plant, load_book(definitions_dir, feed, plant), factory_id)
-    return parameters.of_table(table, source, grain)
+    return of_table(table, source, grain)

@@ -1,10 +1,11 @@
 """The pages that a person reads: an overview of all months, and one month of a factory. They need no other host."""
 
 import base64
-from typing import Any
+from collections.abc import Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from fems.contracts.evaluation import EvaluatedMonth, EvaluationRecord, Finding, PastEvaluation
 from fems.contracts.grains import GRAINS
 
 _PAGES = Environment(
@@ -12,19 +13,19 @@ _PAGES = Environment(
 )
 
 
-def overview(rows: list[dict[str, Any]], root: str) -> str:
+def overview(rows: Sequence[object], root: str) -> str:
     """Return the page of all months.
 
     Args:
-        rows: see `fems.views.quality.overview`.
+        rows: see `fems.views.quality.QualityRow`.
         root: where the pages lie.
     """
     return _PAGES.get_template("overview.html").render(rows=rows, root=root)
 
 
 def month(
-    record: dict[str, Any],
-    history: list[dict[str, Any]],
+    record: EvaluationRecord,
+    history: list[PastEvaluation],
     picture: bytes,
     docs: dict[str, str],
     *,
@@ -45,8 +46,8 @@ def month(
     """
     return _PAGES.get_template("month.html").render(
         record=record,
-        factory=record["factory_id"],
-        feed=record["feed"],
+        factory=record.factory_id,
+        feed=record.feed,
         findings=findings(record),
         history=history,
         picture=base64.b64encode(picture).decode(),
@@ -58,11 +59,12 @@ def month(
     )
 
 
-def findings(record: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what a month did not meet, the critical first, each with its grain."""
-    found = [
-        {"grain": grain, **finding}
+def findings(record: EvaluatedMonth) -> list[tuple[str, Finding]]:
+    """Return what a month did not meet, the critical first, each with the grain of its table."""
+    every = [
+        (grain, finding)
         for grain in GRAINS
-        for finding in record["tables"].get(grain, {}).get("findings", ())
+        if grain in record.tables
+        for finding in record.tables[grain].findings
     ]
-    return sorted(found, key=lambda each: each["severity"] != "critical")
+    return sorted(every, key=lambda each: each[1].severity != "critical")

@@ -1,17 +1,19 @@
-"""What suites leave open and only the platform knows: sensors, limits, laws and the partition's grid.
+"""What suites leave open and only the platform knows: sensors, columns, limits, laws and the table's intervals.
 
-A limit stands once, in the definition book; suites name it, as `{"$PARAMETER": "limits"}`.
+A column and a limit stand once, in the definition book; suites name them, as `{"$PARAMETER": "limits"}`.
 """
 
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, timedelta
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from fems.process.abnormal import upper_limits
-from fems.registry.book import Book
+from fems.quality.checks import Limits
+from fems.quality.grid import Grid
+from fems.registry.book import Book, ColumnType, Consistency
 from fems.registry.feed import FactoryFeed
 from fems.registry.plant import Sensor
 
@@ -19,10 +21,70 @@ GRAIN_MINUTES = {"hour": 60, "day": 1440}
 _LONGEST_DAY = 1500
 """Minutes of the day on which summer time ends."""
 
+_SHARE_LIMITS: dict[str, Limits] = {"coverage_pct": (0.0, 100.0), "estimated_pct": (0.0, 100.0)}
+
+
+@dataclass(frozen=True)
+class SuiteParameters:
+    """What is known of a table. An expectation that needs one which is None is left out.
+
+    Attributes:
+        factory_id: whose table it is.
+        sensors: those that have rows.
+        grid: its intervals.
+        limits: sensor -> column -> least and most.
+        columns: column -> type, in order.
+        main_column: the column whose values decide what is covered.
+        sums: column -> the native column that it is the sum of.
+        min_coverage_pct: share of an interval that must be covered for it to have a value.
+        laws: the book's laws between columns.
+        laws_not_applied: law and sensor, where the sensor does not keep the law at all.
+        max_estimated_pct: share of a sensor's values that may be replaced, filled or missing.
+        max_level_change: how many times level or spread may differ from the months before.
+        min_rhythm_gain: see `fems.quality.baseline.clock_shifts`.
+        main_meter: the whole factory's meter.
+        usual_per_hour: of all sensors together, of late.
+        hours: that the table covers.
+    """
+
+    factory_id: str | None = None
+    sensors: tuple[str, ...] | None = None
+    grid: Grid | None = None
+    limits: dict[str, dict[str, Limits]] | None = None
+    columns: dict[str, ColumnType] | None = None
+    main_column: str | None = None
+    sums: dict[str, str] | None = None
+    min_coverage_pct: float | None = None
+    laws: dict[str, Consistency] | None = None
+    laws_not_applied: tuple[tuple[str, str], ...] | None = None
+    max_estimated_pct: float | None = None
+    max_level_change: float | None = None
+    min_rhythm_gain: float | None = None
+    main_meter: str | None = None
+    usual_per_hour: float | None = None
+    hours: float | None = None
+
+    def to_gx(self) -> dict[str, object]:
+        """Return those that are known, as Great Expectations takes suite parameters: plain lists and dictionaries."""
+        known: dict[str, object] = {
+            each.name: getattr(self, each.name)
+            for each in fields(self)
+            if getattr(self, each.name) is not None
+        }
+        if self.sensors is not None:
+            known["sensors"] = list(self.sensors)
+        if self.grid is not None:
+            known["grid"] = asdict(self.grid)
+        if self.columns is not None:
+            known["column_names"] = list(self.columns)
+        if self.laws is not None:
+            known["laws"] = {name: law.model_dump() for name, law in self.laws.items()}
+        return known
+
 
 def of_partition(
     source: FactoryFeed, grain: str, first: date, last: date, laws_not_applied: Iterable[tuple[str, str]] = ()
-) -> dict[str, Any]:
+) -> SuiteParameters:
     """Return the parameters of a partition's table.
 
     Args:
@@ -31,79 +93,73 @@ def of_partition(
         first: first local day.
         last: last local day.
         laws_not_applied: law between columns and sensor, where the sensor does not keep the law at all.
-
-    Returns:
-        factory_id, sensors, grid (see `layout.grid_times`), limits (see `checks.within`), sums, min_coverage_pct,
-        laws, laws_not_applied; and main_meter where the factory has one.
     """
     book = source.book
-    minutes = GRAIN_MINUTES.get(grain, source.grain_minutes)
     begin, end = (pd.Timestamp(day).tz_localize(source.zone) for day in (first, last + timedelta(days=1)))
-    found: dict[str, Any] = {
-        "factory_id": source.factory_id,
-        "sensors": [sensor.sensor_id for sensor in source.sensors],
-        "grid": {
-            "begin": begin.isoformat(),
-            "end": end.isoformat(),
-            "minutes": minutes,
-            "timezone": source.zone,
-        },
-        "limits": {
-            source.sensors[i].sensor_id: _limits(rules.book, source.sensors[i], grain, source.grain_minutes)
-            for rules in source.rules
-            for i in rules.sensors.tolist()
-        },
-        "sums": {
-            target: name
-            for name, column in book.columns.items()
-            for target, how in column.aggregate.items()
-            if how == "sum"
-        },
-        "min_coverage_pct": 100
-        * {"hour": book.min_coverage.hour, "day": book.min_coverage.day}.get(grain, 0.0),
-        "laws": {name: law.model_dump() for name, law in book.consistency.items()},
-        "laws_not_applied": [list(each) for each in laws_not_applied],
-    }
+    native, hourly = grain == "native", grain == "hour"
+    coverage = {"hour": book.min_coverage.hour, "day": book.min_coverage.day}
     main_meter = source.plant.factory(source.factory_id).main_meter
-    if main_meter is not None and source.feed == "meter":
-        found["main_meter"] = main_meter
-    return found
+    return SuiteParameters(
+        factory_id=source.factory_id,
+        sensors=tuple(sensor.sensor_id for sensor in source.sensors),
+        grid=_grid(source, grain, begin, end),
+        limits=_limits_by_sensor(source, grain),
+        columns=book.table_columns(grain),
+        main_column=book.main_column,
+        sums=None if native else book.sums,
+        min_coverage_pct=None if native else 100 * coverage[grain],
+        laws=book.consistency if native and book.consistency else None,
+        laws_not_applied=tuple(laws_not_applied) if native else None,
+        max_estimated_pct=book.max_estimated_pct,
+        max_level_change=book.month_to_month.max_level_change if hourly else None,
+        min_rhythm_gain=book.month_to_month.min_rhythm_gain if hourly else None,
+        main_meter=main_meter if main_meter in {sensor.sensor_id for sensor in source.sensors} else None,
+    )
 
 
-def _limits(
-    book: Book, sensor: Sensor, grain: str, grain_minutes: int
-) -> dict[str, tuple[float | None, float | None]]:
-    """Return the least and the most of each column of a table, as the book has them for one sensor."""
+def _grid(source: FactoryFeed, grain: str, begin: pd.Timestamp, end: pd.Timestamp) -> Grid:
+    minutes = GRAIN_MINUTES.get(grain, source.grain_minutes)
+    return Grid(begin.isoformat(), end.isoformat(), minutes, source.zone, source.day_begins)
+
+
+def _limits_by_sensor(source: FactoryFeed, grain: str) -> dict[str, dict[str, Limits]]:
+    """Return the limits of each sensor's columns in a table, overrides applied."""
+    return {
+        source.sensors[i].sensor_id: _limits(rules.book, source.sensors[i], grain, source.grain_minutes)
+        for rules in source.rules
+        for i in rules.sensors.tolist()
+    }
+
+
+def _limits(book: Book, sensor: Sensor, grain: str, grain_minutes: int) -> dict[str, Limits]:
     rated = np.array([np.nan if sensor.rated_kw is None else sensor.rated_kw])
     longest = {"hour": 60, "day": _LONGEST_DAY}.get(grain, grain_minutes)
-    found: dict[str, tuple[float | None, float | None]] = {}
+    limits: dict[str, Limits] = {} if grain == "native" else dict(_SHARE_LIMITS)
     for name, column in book.columns.items():
         low = column.limits.min
-        one = float(upper_limits(column, rated, grain_minutes)[0])
+        high = float(column.upper_limits(rated, grain_minutes)[0])
         if grain == "native":
-            found[name] = (low, one if np.isfinite(one) else None)
+            limits[name] = (low, high if np.isfinite(high) else None)
             continue
         for target, how in column.aggregate.items():
-            high = one * longest / grain_minutes if how == "sum" else one
+            most = high * longest / grain_minutes if how == "sum" else high
             # a sum of what may be below zero has no least that the book knows
-            found[target] = (
-                low if how != "sum" or low is None or low >= 0 else None,
-                high if np.isfinite(high) else None,
-            )
-    return found
+            least = low if how != "sum" or low is None or low >= 0 else None
+            limits[target] = (least, most if np.isfinite(most) else None)
+    return limits
 
 
 def of_table(
     table: pd.DataFrame, source: FactoryFeed, grain: str, laws_not_applied: Iterable[tuple[str, str]] = ()
-) -> dict[str, Any]:
+) -> SuiteParameters:
     """Return the parameters for a table of which only the file is at hand: its days are those that it has rows of."""
     local = table["timestamp"].dt.tz_convert(source.zone)
     return of_partition(source, grain, local.min().date(), local.max().date(), laws_not_applied)
 
 
 def of_forecast(
-    source: FactoryFeed, grain: str, origin: pd.Timestamp, horizon_minutes: int, recent: np.ndarray
-) -> dict[str, Any]:
+    source: FactoryFeed, grain: str, origin: pd.Timestamp, horizon_minutes: int, recent: NDArray[np.float64]
+) -> SuiteParameters:
     """Return the parameters of a forecast's table, a row a machine and interval.
 
     Args:
@@ -112,46 +168,34 @@ def of_forecast(
         origin: where it starts; the table of days has a row for the day that it is in.
         horizon_minutes: how far it goes.
         recent: float64, kWh by hour of the whole factory as measured before the origin, NaN where missing.
-
-    Returns:
-        factory_id, sensors, grid, limits (of used_kwh), usual_per_hour, hours.
     """
-    end = origin + pd.Timedelta(minutes=horizon_minutes)
     begin = origin.normalize() if grain == "day" else origin
-    machines = [sensor for sensor in source.sensors if sensor.equipment_id is not None]
-    limits = {
-        source.sensors[i].sensor_id: _limits(rules.book, source.sensors[i], grain, source.grain_minutes)
-        for rules in source.rules
-        for i in rules.sensors.tolist()
-    }
-    known = recent[~np.isnan(recent)]
-    return {
-        "factory_id": source.factory_id,
-        "sensors": [sensor.sensor_id for sensor in machines],
-        "grid": {
-            "begin": begin.isoformat(),
-            "end": end.isoformat(),
-            "minutes": GRAIN_MINUTES.get(grain, source.grain_minutes),
-            "timezone": source.zone,
-        },
-        "limits": {name: {"used_kwh": each["used_kwh"]} for name, each in limits.items()},
-        "usual_per_hour": float(known.mean()) if len(known) else 0.0,
-        "hours": horizon_minutes / 60,
-    }
+    main = source.book.main_column
+    measured = recent[~np.isnan(recent)]
+    limits = _limits_by_sensor(source, grain)
+    return SuiteParameters(
+        factory_id=source.factory_id,
+        sensors=_machines(source),
+        grid=_grid(source, grain, begin, origin + pd.Timedelta(minutes=horizon_minutes)),
+        limits={sensor: {main: each[main]} for sensor, each in limits.items()},
+        main_column=main,
+        usual_per_hour=float(measured.mean()) if len(measured) else 0.0,
+        hours=horizon_minutes / 60,
+    )
 
 
-def of_training(source: FactoryFeed, hours: pd.DataFrame) -> dict[str, Any]:
+def of_training(source: FactoryFeed, hours: pd.DataFrame) -> SuiteParameters:
     """Return the parameters of what a model is trained on, from its first hour to its last.
 
     Args:
         source: the factory's meters: registry and book.
         hours: a row a machine and hour.
     """
-    found = of_table(hours, source, "hour")
-    machines = [sensor.sensor_id for sensor in source.sensors if sensor.equipment_id is not None]
-    end = hours["timestamp"].max() + pd.Timedelta(hours=1)
-    return {
-        **found,
-        "sensors": machines,
-        "grid": {**found["grid"], "begin": hours["timestamp"].min().isoformat(), "end": end.isoformat()},
-    }
+    begin, end = hours["timestamp"].min(), hours["timestamp"].max() + pd.Timedelta(hours=1)
+    return replace(
+        of_table(hours, source, "hour"), sensors=_machines(source), grid=_grid(source, "hour", begin, end)
+    )
+
+
+def _machines(source: FactoryFeed) -> tuple[str, ...]:
+    return tuple(sensor.sensor_id for sensor in source.sensors if sensor.equipment_id is not None)

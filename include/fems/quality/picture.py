@@ -2,11 +2,14 @@
 
 import io
 from calendar import monthcalendar
-from typing import Any
+from collections.abc import Mapping
+from datetime import date
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+
+from fems.contracts.evaluation import EvaluationRecord, Scored
 
 WORST = 8
 """How many columns and sensors are shown."""
@@ -16,11 +19,11 @@ _COLOURS = ("#b42318", "#e07b39", "#f2c14e", "#a9d08e", "#3d9a5f")
 _INK, _PALE = "#1d2733", "#8a96a3"
 
 
-def picture(record: dict[str, Any], title: str) -> bytes:
+def picture(record: EvaluationRecord, title: str) -> bytes:
     """Draw a month's evaluation.
 
     Args:
-        record: see `fems.flows.evaluate.record_of`.
+        record: the month's.
         title: what stands above it.
 
     Returns:
@@ -30,8 +33,8 @@ def picture(record: dict[str, Any], title: str) -> bytes:
     figure.suptitle(title, x=0.012, ha="left", fontsize=14, color=_INK)
     spaces = figure.add_gridspec(2, 2, width_ratios=(1.35, 1))
     _calendar(figure.add_subplot(spaces[:, 0]), record)
-    _bars(figure.add_subplot(spaces[0, 1]), record["columns"], "Columns: values not as measured, %")
-    _bars(figure.add_subplot(spaces[1, 1]), record["sensors"], "Sensors: values not as measured, %")
+    _bars(figure.add_subplot(spaces[0, 1]), record.columns, "Columns: values not as measured, %")
+    _bars(figure.add_subplot(spaces[1, 1]), record.sensors, "Sensors: values not as measured, %")
     out = io.BytesIO()
     figure.savefig(out, format="png", metadata={"Software": None})
     return out.getvalue()
@@ -42,15 +45,16 @@ def level(score: float) -> int:
     return sum(score >= step for step in _STEPS)
 
 
-def _calendar(axes: Axes, record: dict[str, Any]) -> None:
-    year, month = map(int, record["month"].split("-"))
+def _calendar(axes: Axes, record: EvaluationRecord) -> None:
+    year, month = map(int, record.month.split("-"))
     weeks = monthcalendar(year, month)
     axes.set_title("Days by score: values as measured, %", loc="left", fontsize=10, color=_INK)
     for row, week in enumerate(weeks):
         for weekday, day in enumerate(week):
             if not day:
                 continue
-            score = record["days"].get(f"{record['month']}-{day:02d}", {}).get("score")
+            scored = record.days.get(date(year, month, day))
+            score = scored.score if scored is not None else None
             colour = "#eef1f4" if score is None else _COLOURS[level(score)]
             dark = score is not None and level(score) in (0, 4)
             axes.add_patch(
@@ -71,8 +75,8 @@ def _calendar(axes: Axes, record: dict[str, Any]) -> None:
     _bare(axes)
 
 
-def _bars(axes: Axes, found: dict[str, dict[str, Any]], title: str) -> None:
-    worst = sorted(((100 - each["score"], name) for name, each in found.items() if each["score"] is not None))
+def _bars(axes: Axes, scored: Mapping[str, Scored], title: str) -> None:
+    worst = sorted((100 - each.score, name) for name, each in scored.items() if each.score is not None)
     worst = worst[-WORST:]
     axes.set_title(title, loc="left", fontsize=10, color=_INK)
     axes.barh([name for _, name in worst], [share for share, _ in worst], color="#5b8db8", height=0.65)

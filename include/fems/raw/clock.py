@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from fems.raw.labels import NO_TIME, read_labels
+from fems.raw.shifts import placed_shifts
 from fems.raw.zones import offsets, wall_clock
 from fems.registry.mapping import FileMapping
 
@@ -34,15 +35,21 @@ class LabelTimes:
     near_change: np.ndarray
 
 
-def label_times(labels: list[str], mapping: FileMapping, grain_minutes: int, zone: str) -> LabelTimes:
+def label_times(
+    labels: list[str], mapping: FileMapping, grain_minutes: int, zone: str, day_begins: int = 0
+) -> LabelTimes:
     """Read written times and place them: `read_labels`, then `placed_times`."""
-    return placed_times(
-        *read_labels(labels, mapping.time_formats, mapping.timezone or zone), mapping, grain_minutes, zone
-    )
+    read = read_labels(labels, mapping.time_formats, mapping.timezone or zone)
+    return placed_times(*read, mapping, grain_minutes, zone, day_begins)
 
 
 def placed_times(
-    written: np.ndarray, ahead: np.ndarray, mapping: FileMapping, grain_minutes: int, zone: str
+    written: np.ndarray,
+    ahead: np.ndarray,
+    mapping: FileMapping,
+    grain_minutes: int,
+    zone: str,
+    day_begins: int = 0,
 ) -> LabelTimes:
     """Place written times; a file has far fewer different ones than rows.
 
@@ -52,11 +59,15 @@ def placed_times(
         mapping: in which zone the file writes times, and which end of the interval they mark.
         grain_minutes: the native interval.
         zone: of the factory; the file's as well if the mapping names none.
+        day_begins: of shifts and days: minutes after midnight at which a day's first interval begins.
 
     Returns:
         What each label means. A label that names its offset from UTC is exact; of one that does not and that a
         change of the clocks skips or repeats, the order of the rows may tell more (`fems.raw.clock_change`).
     """
+    if grain_minutes > 60:
+        local, wall, utc = placed_shifts(written, ahead, mapping, grain_minutes, day_begins, zone)
+        return LabelTimes(local, wall, utc, local_days(utc, zone), np.zeros(len(utc), bool))
     source_zone = mapping.timezone or zone
     exact = ahead != NO_TIME
     local = written.copy()

@@ -20,7 +20,7 @@ class Placement:
     def __init__(self, rows: TypedRows, source: FactoryFeed, object_day: np.ndarray) -> None:
         self.rows, self.source, self.object_day = rows, source, object_day
         self.times = clock.placed_times(
-            rows.seconds, rows.ahead, source.mapping, source.grain_minutes, source.zone
+            rows.seconds, rows.ahead, source.mapping, source.grain_minutes, source.zone, source.day_begins
         )
         place = {sensor.sensor_id: i for i, sensor in enumerate(source.sensors)}
         own, alias = source.factory_id, source.mapping.sensors
@@ -60,7 +60,7 @@ class Placement:
     def bad_rows(self) -> np.ndarray:
         """Return the rows without a place, int64, rising."""
         early = self.object_day - self.days
-        bad = (early < 0) | (early > self.source.book.late_days)
+        bad = (early < -self.source.book.ahead_days) | (early > self.source.book.late_days)
         if (self.times.utc == clock.NO_TIME).any():
             bad |= self.starts == clock.NO_TIME
         if (self.places < 0).any():
@@ -92,7 +92,9 @@ class Placement:
         if times.local[label] == clock.NO_TIME:
             return f"the time {written} cannot be read"
         if times.wall[label] == clock.NO_TIME:
-            return f"the time {written} is not on the {source.grain_minutes}-minute grid"
+            return (
+                f"the time {written} is not on the {source.grain_minutes}-minute grid{source.day_begins_text}"
+            )
         if self.starts[row] == clock.NO_TIME:
             return (
                 f"the time {written} is skipped or repeated by a change of the clocks, and the order of the rows "
@@ -104,5 +106,6 @@ class Placement:
                 f"{source.factory_id}, feed {source.feed}: add it to factories.yaml and run ingest again"
             )
         day = day_of(int(self.object_day[row]))
-        late = source.book.late_days
-        return f"the time {written} is outside the object's day {day} and the {late} days before it"
+        late, ahead = source.book.late_days, source.book.ahead_days
+        after = f" or the {ahead} after it" if ahead else ""
+        return f"the time {written} is outside the object's day {day} and the {late} days before it{after}"

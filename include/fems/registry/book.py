@@ -1,21 +1,23 @@
 """The definition book (정의서): the rules that each column must keep and what replaces what breaks them."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from fems.canonical import fingerprint
+from fems.errors import ConfigError
 from fems.registry import yamlfile
 from fems.registry.plant import Feed, Plant
 from fems.registry.yamlfile import WrongAt
 
 Aggregate = Literal["sum", "mean", "max", "energy_weighted_mean"]
+ColumnType = Literal["time", "text", "number"]
 TABLE_COLUMNS = ("timestamp", "factory_id", "sensor_id")
+_RESERVED = (*TABLE_COLUMNS, "coverage_pct", "estimated_pct", "flag", "flag_columns")
 
 
 class _Strict(BaseModel):
@@ -65,6 +67,10 @@ class Stuck(_Strict):
 class Fill(_Strict):
     """What takes the place of a missing or abnormal value, in this order. A longer gap stays missing and says so."""
 
+    unlisted: float | None = Field(
+        None,
+        description="of a sensor without a row, where another sensor has one: of files that list only what was made",
+    )
     stand_in: str | None = Field(
         None,
         description="a column that measures the same: where it was measured, its value x their usual ratio",
@@ -93,6 +99,18 @@ class Column(_Strict):
     aggregate: dict[str, Aggregate] = Field(
         min_length=1, description="columns that the hour and day tables get from this one, and how"
     )
+
+    def upper_limits(self, rated_kw: np.ndarray, grain_minutes: int) -> np.ndarray:
+        """Return each sensor's hard upper limit, inf where neither the book nor the registry gives one.
+
+        Args:
+            rated_kw: float64, S, NaN where the registry has no rating.
+            grain_minutes: the native interval.
+        """
+        limit = np.full(len(rated_kw), np.inf if self.limits.max is None else self.limits.max)
+        if self.limits.max_of_rated is not None:
+            limit = np.fmin(limit, self.limits.max_of_rated * rated_kw * grain_minutes / 60)
+        return limit
 
 
 class StuckReading(_Strict):
@@ -141,6 +159,20 @@ class Coverage(_Strict):
     day: float = Field(gt=0, le=1)
 
 
+class MonthToMonth(_Strict):
+    """How far a month may be from the accepted ones before it without a warning; what is not given is not compared."""
+
+    max_level_change: float | None = Field(
+        None, gt=1, description="times by which a sensor's level or spread may differ"
+    )
+    min_rhythm_gain: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="the clock is off if a day that is shifted fits the months before better by this much correlation",
+    )
+
+
 class RuleChange(_Strict):
     """Rules of one column that are others for some sensors; each one given replaces the book's whole."""
 
@@ -169,7 +201,7 @@ class Override(_Strict):
 class Book(_Strict):
     """The rules of one feed."""
 
-    feed: Feed
+    feed: Feed = Field(pattern=r"^[a-z][a-z0-9_]*$", description="the name of the file, without .yaml")
     time_aliases: tuple[str, ...]
     factory_aliases: tuple[str, ...]
     sensor_aliases: tuple[str, ...]
@@ -179,10 +211,23 @@ class Book(_Strict):
     late_days: int = Field(
         0, ge=0, le=31, description="days by which a row may come late, in a file of a later day"
     )
+    ahead_days: int = Field(
+        0,
+        ge=0,
+        le=400,
+        description="of a plan or a forecast: days by which a row may lie ahead of the day whose file it is in",
+    )
     min_coverage: Coverage
     energy_column: str | None = Field(None, description="the weight of every energy_weighted_mean")
     stuck_reading: StuckReading | None = None
     consistency: dict[str, Consistency] = Field(default_factory=dict)
+    max_estimated_pct: float | None = Field(
+        20,
+        gt=0,
+        le=100,
+        description="share of a sensor's values that may be replaced, filled or missing without a warning",
+    )
+    month_to_month: MonthToMonth = MonthToMonth()
     columns: dict[str, Column] = Field(min_length=1)
     overrides: tuple[Override, ...] = ()
 
@@ -191,9 +236,14 @@ class Book(_Strict):
         weighted = any("energy_weighted_mean" in c.aggregate.values() for c in self.columns.values())
         if (weighted or self.energy_column is not None) and self.energy_column not in self.columns:
             raise WrongAt(("energy_column",), "must name a column: an energy_weighted_mean needs its weight")
+        if not self.columns[self.main_column].required:
+            raise WrongAt(
+                ("columns", self.main_column),
+                "the first column must be `required`: hours and days are covered where it has a value",
+            )
         seen: set[str] = set()
         for name, column in self.columns.items():
-            if name in TABLE_COLUMNS:
+            if name in _RESERVED:
                 raise WrongAt(("columns", name), "the name has a meaning of its own")
             self._check_column(column.fill.stand_in, ("columns", name, "fill", "stand_in"))
             for target in column.aggregate:
@@ -232,25 +282,50 @@ class Book(_Strict):
 
     @property
     def version(self) -> str:
-        """Short fingerprint of the rules themselves: a comment changes nothing, a limit does."""
-        return _fingerprint(self.model_dump(mode="json"))
+        """Short fingerprint of the rules that make the tables: a comment changes nothing, a limit does.
+
+        What only the evaluation asks for is not in it: another bound for a warning rebuilds nothing.
+        """
+        return fingerprint(self.model_dump(mode="json", exclude={"month_to_month", "max_estimated_pct"}))
 
     def version_for(self, factory_id: str, sensor_ids: Iterable[str]) -> str:
         """Return the fingerprint of the rules as they stand for some sensors.
 
         An override changes it for those alone that it concerns.
         """
-        return _fingerprint([self.for_sensor(factory_id, sensor).version for sensor in sensor_ids])
+        return fingerprint([self.for_sensor(factory_id, sensor).version for sensor in sensor_ids])
 
     @property
     def value_columns(self) -> tuple[str, ...]:
         """The measured columns in the book's order."""
         return tuple(self.columns)
 
+    @property
+    def main_column(self) -> str:
+        """The first column: an interval is covered where it has a value."""
+        return next(iter(self.columns))
 
-def _fingerprint(content: Any) -> str:
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    @property
+    def sums(self) -> dict[str, str]:
+        """The columns of hours and days that are sums -> the column that they are the sum of."""
+        return {
+            target: name
+            for name, column in self.columns.items()
+            for target, how in column.aggregate.items()
+            if how == "sum"
+        }
+
+    def table_columns(self, grain: str) -> dict[str, ColumnType]:
+        """Return the columns of a published table and the type of each, in order.
+
+        Args:
+            grain: native, hour or day.
+        """
+        begin: dict[str, ColumnType] = {"timestamp": "time", "factory_id": "text", "sensor_id": "text"}
+        if grain == "native":
+            return {**begin, **dict.fromkeys(self.columns, "number"), "flag": "text", "flag_columns": "text"}
+        targets = [target for column in self.columns.values() for target in column.aggregate]
+        return {**begin, **dict.fromkeys([*targets, "coverage_pct", "estimated_pct"], "number")}
 
 
 @dataclass(frozen=True)
@@ -268,11 +343,16 @@ class RuleGroup:
 
 def rule_groups(book: Book, factory_id: str, sensor_ids: Sequence[str]) -> list[RuleGroup]:
     """Group sensors by the rules that hold for them; one group where the book has no override for them."""
-    found: dict[str, tuple[Book, list[int]]] = {}
+    groups: dict[str, tuple[Book, list[int]]] = {}
     for i, sensor_id in enumerate(sensor_ids):
         own = book.for_sensor(factory_id, sensor_id)
-        found.setdefault(own.version, (own, []))[1].append(i)
-    return [RuleGroup(own, np.array(positions)) for own, positions in found.values()]
+        groups.setdefault(own.version, (own, []))[1].append(i)
+    return [RuleGroup(own, np.array(positions)) for own, positions in groups.values()]
+
+
+def book_names(definitions_dir: Path) -> tuple[Feed, ...]:
+    """Return the feeds that there are: those that have a definition book."""
+    return tuple(sorted(path.stem for path in definitions_dir.glob("*.yaml")))
 
 
 def load_book(definitions_dir: Path, feed: Feed, plant: Plant | None = None) -> Book:
@@ -282,7 +362,12 @@ def load_book(definitions_dir: Path, feed: Feed, plant: Plant | None = None) -> 
         ConfigError: it is missing or wrong; names the line.
     """
     path = definitions_dir / f"{feed}.yaml"
+    if feed not in (feeds := book_names(definitions_dir)):
+        known = ", ".join(feeds) or "none"
+        raise ConfigError(f"{path}: there is no definition book of a feed {feed!r} (there are: {known})")
     book = yamlfile.load(path, Book)
+    if book.feed != feed:
+        raise yamlfile.wrong(path, ("feed",), f"{book.feed!r} is not the name of the file")
     if plant is not None:
         sensors = {s.sensor_id for f in plant.factories for s in plant.sensors(f, feed)}
         for i, override in enumerate(book.overrides):

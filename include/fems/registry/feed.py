@@ -13,7 +13,7 @@ from fems.registry.plant import Feed, Plant, Sensor
 
 @dataclass(frozen=True)
 class FactoryFeed:
-    """Whose files are read, and by which rules: what decoding an object needs beside its bytes."""
+    """Whose files are read, and by which rules: what decoding an object needs besides its bytes."""
 
     factory_id: str
     feed: Feed
@@ -104,8 +104,21 @@ class FactoryFeed:
     @cached_property
     def rest_country(self) -> str | None:
         """Whose public holidays are days of rest here; None where the factory works through them."""
-        factory = self.plant.factory(self.factory_id)
-        return factory.country if factory.holidays_off else None
+        return self.plant.factory(self.factory_id).rest_country
+
+    @cached_property
+    def day_begins(self) -> int:
+        """Minutes after midnight at which the first interval of a day begins; 0 but for shifts and production days."""
+        return self.plant.factory(self.factory_id).day_begins_minutes(self.feed)
+
+    @property
+    def day_begins_text(self) -> str:
+        """The same in words, for a message; empty where the day begins at midnight."""
+        return (
+            f", which begins at {self.day_begins // 60:02d}:{self.day_begins % 60:02d}"
+            if self.day_begins
+            else ""
+        )
 
     @cached_property
     def headers(self) -> dict[str, tuple[str, ...]]:

@@ -1,5 +1,6 @@
 """factories.yaml: the factories, their equipment and sensors, and how their collectors write files."""
 
+import re
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
 from datetime import date
@@ -8,16 +9,24 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from fems.calendar import Shifts
 from fems.errors import ConfigError
 from fems.registry import yamlfile
 from fems.registry.mapping import FileMapping, known_zone
-from fems.registry.tariff import GridEmission, Tariff
+from fems.registry.sensors import FeedSensor
+from fems.registry.tariff import Budget, GridEmission, Tariff, emission_factor
 
-Feed = Literal["meter", "steam_trap"]
-FEEDS: tuple[Feed, ...] = ("meter", "steam_trap")
+Feed = str
+"""The name of a definition book: `meter`, `steam_trap`, `gas` and whatever else a plant measures."""
 
-GRAIN_MINUTES = {"1min": 1, "5min": 5, "10min": 10, "15min": 15, "30min": 30, "1h": 60}
-Grain = Literal["1min", "5min", "10min", "15min", "30min", "1h"]
+_UP_TO_AN_HOUR = {"1min": 1, "5min": 5, "10min": 10, "15min": 15, "30min": 30, "1h": 60}
+GRAIN_MINUTES = {**_UP_TO_AN_HOUR, "8h": 480, "12h": 720, "1d": 1440}
+Grain = Literal["1min", "5min", "10min", "15min", "30min", "1h", "8h", "12h", "1d"]
+"""Native intervals; those longer than an hour are shifts and days, which keep the factory's clock."""
+
+
+_OWN_SENSORS = {"meter": "equipment", "steam_trap": "steam_traps"}
+"""Feeds whose sensors stand elsewhere than under `sensors`."""
 
 
 class _Strict(BaseModel):
@@ -29,7 +38,7 @@ class Equipment(_Strict):
 
     name: str
     name_ko: str | None = Field(None, description="the same in Korean, for the report")
-    kind: Literal["compressor", "furnace", "boiler", "press", "pump", "chiller", "conveyor", "mixer", "line"]
+    kind: str = Field(min_length=1, description="what it is, in the plant's own words")
     sensor: str = Field(description="its meter's sensor ID")
     rated_kw: float | None = Field(
         None, gt=0, description="nameplate power; sets the hard limits of its meter"
@@ -52,8 +61,15 @@ class Factory(_Strict):
     mapping: dict[Feed, str | tuple[str, ...]] = Field(
         description="feed -> a name under `mappings`, or several: the first whose `file_name` a file's name matches"
     )
+    day_begins: dict[Feed, str] = Field(
+        default_factory=dict,
+        description="of a feed of shifts or days: when a day's first one begins, HH:MM; midnight if not given",
+    )
     equipment: dict[str, Equipment] = Field(min_length=1)
     steam_traps: dict[str, SteamTrap] = Field(default_factory=dict)
+    sensors: dict[Feed, dict[str, FeedSensor]] = Field(
+        default_factory=dict, description="feed -> its sensors; of every feed but `meter` and `steam_trap`"
+    )
     main_meter: str | None = Field(
         None,
         description="sensor ID of the whole factory's meter, where there is one: the machines are compared with it",
@@ -61,13 +77,16 @@ class Factory(_Strict):
     since: date = Field(date(2000, 1, 1), description="first day of which there can be measurements")
     timezone: str = "Asia/Seoul"
     country: str = Field("KR", description="ISO 3166 code: whose public holidays it keeps")
-    shifts: Literal["continuous", "two_shift", "day_shift"] = "two_shift"
+    shifts: Shifts = "two_shift"
     holidays_off: bool = Field(True, description="whether it stops on public holidays")
     simulated: bool = Field(False, description="whether `fems simulate` makes its files")
     contract_kw: float | None = Field(
         None, gt=0, description="contract power; the forecast says how likely the maximum demand passes it"
     )
     tariff: str | None = Field(None, description="a name under `tariffs`; without it no cost is forecast")
+    budget: Budget | None = Field(
+        None, description="what a month is to stay under; stands beside the forecast"
+    )
 
     _zone = field_validator("timezone")(known_zone)
 
@@ -93,10 +112,63 @@ class Factory(_Strict):
             raise ValueError("steam_traps need a mapping and a grain for the feed `steam_trap`")
         return self
 
+    @property
+    def rest_country(self) -> str | None:
+        """Whose public holidays are days of rest here; None where the factory works through them."""
+        return self.country if self.holidays_off else None
+
+    @model_validator(mode="after")
+    def _shifts_fit_their_feeds(self) -> "Factory":
+        if GRAIN_MINUTES[self.grain.get("meter", "1h")] > 60:
+            raise yamlfile.WrongAt(("grain", "meter"), "a meter's interval is an hour at most")
+        for feed, text in self.day_begins.items():
+            where = ("day_begins", feed)
+            if re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text) is None:
+                raise yamlfile.WrongAt(where, f"{text!r} is no time of day, HH:MM")
+            minutes = GRAIN_MINUTES[self.grain[feed]] if feed in self.grain else 0
+            if minutes <= 60 or self.day_begins_minutes(feed) >= minutes:
+                raise yamlfile.WrongAt(
+                    where,
+                    "is for the first shift after midnight, or a production day, of a feed that has one",
+                )
+        return self
+
+    def day_begins_minutes(self, feed: Feed) -> int:
+        """Return how many minutes after midnight the first interval of a feed's day begins."""
+        hours, minutes = self.day_begins.get(feed, "00:00").split(":")
+        return 60 * int(hours) + int(minutes)
+
+    @model_validator(mode="after")
+    def _feeds_have_sensors(self) -> "Factory":
+        for feed in self.sensors:
+            if feed in _OWN_SENSORS:
+                raise yamlfile.WrongAt(("sensors", feed), f"write them under `{_OWN_SENSORS[feed]}`")
+            if feed not in self.mapping:
+                raise yamlfile.WrongAt(("sensors", feed), "the feed has no mapping and no grain")
+            for sensor_id, sensor in self.sensors[feed].items():
+                if sensor.equipment is not None and sensor.equipment not in self.equipment:
+                    raise yamlfile.WrongAt(
+                        ("sensors", feed, sensor_id, "equipment"),
+                        f"{sensor.equipment!r} is not under `equipment`",
+                    )
+        for feed in self.mapping:
+            if feed not in _OWN_SENSORS and not self.sensors.get(feed):
+                raise yamlfile.WrongAt(
+                    ("mapping", feed), "the feed has no sensors: name them under `sensors`"
+                )
+        return self
+
 
 @dataclass(frozen=True)
 class Sensor:
-    """A sensor as the stages need it."""
+    """A sensor as the stages need it.
+
+    Attributes:
+        sensor_id: its ID.
+        feed: whose files it stands in.
+        equipment_id: the machine that it belongs to.
+        rated_kw: the most that it can measure in an hour: kWh, or the feed's own quantity.
+    """
 
     sensor_id: str
     feed: Feed
@@ -137,8 +209,9 @@ class Plant(_Strict):
     factories: dict[str, Factory] = Field(min_length=1)
     monitoring: Monitoring = Field(default_factory=Monitoring)
     tariffs: dict[str, Tariff] = Field(default_factory=dict)
-    grid_emission: dict[str, GridEmission] = Field(
-        default_factory=dict, description="country, ISO 3166 -> what a MWh from its grid emits"
+    grid_emission: dict[str, tuple[GridEmission, ...]] = Field(
+        default_factory=dict,
+        description="country, ISO 3166 -> what a MWh from its grid emits, a factor a year",
     )
 
     @model_validator(mode="after")
@@ -148,6 +221,27 @@ class Plant(_Strict):
                 raise yamlfile.WrongAt(
                     ("factories", factory_id, "tariff"), f"tariff {factory.tariff!r} is not under `tariffs`"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _budgets_can_be_reckoned(self) -> "Plant":
+        for factory_id, factory in self.factories.items():
+            if factory.budget is not None and factory.budget.unit == "cost" and factory.tariff is None:
+                raise yamlfile.WrongAt(
+                    ("factories", factory_id, "budget"),
+                    "a budget in money needs a tariff; give one, or unit: kwh",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _emission_factors_are_of_different_years(self) -> "Plant":
+        for country, factors in self.grid_emission.items():
+            years = [factor.year for factor in factors]
+            for i, year in enumerate(years):
+                if year in years[:i]:
+                    raise yamlfile.WrongAt(
+                        ("grid_emission", country, i, "year"), f"overlap: there are two factors for {year}"
+                    )
         return self
 
     @model_validator(mode="after")
@@ -193,17 +287,26 @@ class Plant(_Strict):
         return tuple(self.mappings[name] for name in factory.mapping_names(feed))
 
     def feeds(self, factory_id: str) -> tuple[Feed, ...]:
-        """Return the feeds that a factory has, in the project's order."""
-        return tuple(feed for feed in FEEDS if feed in self.factory(factory_id).mapping)
+        """Return the feeds that a factory has: its meters first, the others as the registry has them."""
+        return tuple(sorted(self.factory(factory_id).mapping, key=lambda feed: feed != "meter"))
 
     def sensors(self, factory_id: str, feed: Feed) -> list[Sensor]:
         """Return a feed's sensors in the order of the registry; a main meter, which is no machine, is the last."""
         factory = self.factory(factory_id)
         if feed == "steam_trap":
             return [Sensor(sensor_id, feed, None, None) for sensor_id in factory.steam_traps]
+        if feed != "meter":
+            return [
+                Sensor(sensor_id, feed, each.equipment, each.rated_per_hour)
+                for sensor_id, each in factory.sensors.get(feed, {}).items()
+            ]
         machines = [Sensor(e.sensor, feed, key, e.rated_kw) for key, e in factory.equipment.items()]
         main = [] if factory.main_meter is None else [Sensor(factory.main_meter, feed, None, None)]
         return machines + main
+
+    def emission(self, factory_id: str, year: int) -> GridEmission | None:
+        """Return what a MWh from the grid of a factory's country emits in a year; None where no factor is known."""
+        return emission_factor(self.grid_emission.get(self.factory(factory_id).country, ()), year)
 
     def grain_minutes(self, factory_id: str, feed: Feed) -> int:
         """Return the native interval of a feed in minutes."""

@@ -15,6 +15,8 @@ _QUANTITIES: dict[str, dict[str, Fraction]] = {
     "share": {"%": Fraction(1)},
     "temperature": {"°C": Fraction(1)},
     "volume": {"l": Fraction(1, 1000), "m3": Fraction(1), "Nm3": Fraction(1)},
+    "mass": {"kg": Fraction(1, 1000), "t": Fraction(1)},
+    "pressure": {"Pa": Fraction(1, 1000), "kPa": Fraction(1), "bar": Fraction(100), "MPa": Fraction(1000)},
     "heat": {"MJ": Fraction(1), "GJ": Fraction(1000)},
 }
 # A mean power over an interval is an energy.
@@ -24,6 +26,7 @@ _KNOWN = {unit.casefold(): (quantity, unit) for quantity, units in _QUANTITIES.i
     "nm³": ("volume", "Nm3"),
     "c": ("temperature", "°C"),
     "℃": ("temperature", "°C"),
+    "degc": ("temperature", "°C"),
 }
 UNITS = tuple(unit for units in _QUANTITIES.values() for unit in units)
 """Every unit that is understood."""

@@ -1,5 +1,6 @@
 """YAML files read into typed models, with the line number in every error."""
 
+from collections.abc import Hashable
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,8 +24,8 @@ class _UniqueKeys(yaml.SafeLoader):
     """A loader that refuses a key written twice: YAML would silently keep the last."""
 
 
-def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict:
-    seen: set = set()
+def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Hashable, object]:
+    seen: set[Hashable] = set()
     for key_node, _ in node.value:
         key = loader.construct_object(key_node)
         if key in seen:
@@ -43,14 +44,14 @@ def line_of(root: yaml.Node, path: tuple[int | str, ...]) -> int:
     """Return the 1-based line of the deepest node of `path` that the document has."""
     node, line = root, root.start_mark.line
     for part in path:
-        found = None
+        entry = None
         if isinstance(node, yaml.MappingNode):
-            found = next(((k, v) for k, v in node.value if str(k.value) == str(part)), None)
+            entry = next(((k, v) for k, v in node.value if str(k.value) == str(part)), None)
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            found = (node.value[part], node.value[part])
-        if found is None:
+            entry = (node.value[part], node.value[part])
+        if entry is None:
             continue  # pydantic also names union branches, which the document does not have
-        line, node = found[0].start_mark.line, found[1]
+        line, node = entry[0].start_mark.line, entry[1]
     return line + 1
 
 

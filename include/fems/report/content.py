@@ -1,10 +1,10 @@
 """What a report is made of: the forecast, what was measured before it, and how earlier forecasts did."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
+from fems.contracts.forecast import ForecastSummary
 from fems.forecast.reasons import Language
 from fems.forecast.tables import Forecast
 from fems.registry.plant import Factory
@@ -26,19 +26,21 @@ class Content:
 
     Attributes:
         factory: from the registry.
-        summary: see `fems.forecast.summary.summarised`, with origin, model and what else is stored beside the tables.
-        forecast: the tables.
+        summary: what is stored beside the tables.
+        forecast: the tables of the calendar month.
         measured: kWh of each local day of the three months before the origin, NaN where unknown.
         track: a row for each earlier forecast of the whole factory, oldest first, with `TRACK_COLUMNS`.
         grain_minutes: of the native table.
+        alert_chance: the chance of exceeding contract power, 0 to 1, from which on the notices tell of it.
     """
 
     factory: Factory
-    summary: dict[str, Any]
+    summary: ForecastSummary
     forecast: Forecast
     measured: pd.Series
     track: pd.DataFrame
     grain_minutes: int
+    alert_chance: float
 
     def machines(self, language: Language) -> dict[str, str]:
         """Return sensor ID -> the machine's name."""
@@ -48,9 +50,9 @@ class Content:
     def peak_day(self) -> pd.Timestamp:
         """Return the local day on which the maximum demand is most likely, or the highest day without a demand."""
         days = pd.DatetimeIndex(self.forecast.factory["day"]["timestamp"])
-        demand = self.summary["demand"]
+        demand = self.summary.demand
         if demand is not None:
-            return pd.Timestamp(demand["at"]).tz_convert(days.tz).normalize()
+            return pd.Timestamp(demand.at).tz_convert(days.tz).normalize()
         return days[int(self.forecast.factory["day"]["used_kwh"].to_numpy().argmax())].normalize()
 
 

@@ -67,9 +67,9 @@ def draw(name: str, content: Content, language: Language, *, narrow: bool) -> st
     if name == "peak_day" and narrow:
         bottom += 0.25
     if name == "equipment":
-        ranked, names = content.summary["top_equipment"], content.machines(language)
+        ranked, names = content.summary.top_equipment, content.machines(language)
         height = 0.3 + 0.42 * len(ranked)
-        left = 0.15 + max(_inches(names.get(m["sensor_id"], m["name"])) for m in ranked)
+        left = 0.15 + max(_inches(names.get(m.sensor_id, m.name)) for m in ranked)
     sink = io.StringIO()
     with mpl.rc_context(settings), warnings.catch_warnings():
         # Text is laid out by the reader's browser; here it is only measured, and Korean with a stand-in.
@@ -93,10 +93,12 @@ def _for_page(svg: str, own: str) -> str:
 
 
 def _months(axes: "Axes", content: Content, language: Language, narrow: bool) -> None:
-    import matplotlib.dates as mdates
+    import matplotlib.dates
+
+    mdates: Any = matplotlib.dates  # it has no types
 
     words, day = TEXT[language], content.forecast.factory["day"]
-    whole = np.array([d["rank"] > 0 for d in content.summary["days"]])
+    whole = np.array([d.rank > 0 for d in content.summary.days])
     ahead = pd.DatetimeIndex(day["timestamp"]).tz_localize(None)[whole]
     said, low, high = (day[f"used_kwh{q}"].to_numpy()[whole] / 1000 for q in ("", "_p10", "_p90"))
     past = content.measured / 1000
@@ -127,23 +129,20 @@ def _calendar(axes: "Axes", content: Content, language: Language, narrow: bool) 
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.patches import Rectangle
 
-    told = content.summary["days"]
-    days = pd.DatetimeIndex([d["date"] for d in told])
-    kwh = np.array([d["kwh"] for d in told])
-    factory = content.factory
-    kinds = kinds_of_days(
-        days.to_numpy().astype("datetime64[D]"), factory.country if factory.holidays_off else None
-    )
+    every = content.summary.days
+    days = pd.DatetimeIndex([d.date for d in every])
+    kwh = np.array([d.kwh for d in every])
+    kinds = kinds_of_days(days.to_numpy().astype("datetime64[D]"), content.factory.rest_country)
     week = (days - pd.to_timedelta(days.day_of_week, unit="D")).to_numpy()
     rows = ((week - week[0]) / np.timedelta64(7, "D")).astype(int)
     shades = LinearSegmentedColormap.from_list("kwh", ["#f3f7f7", "#9fd0cc", ACCENT])
-    whole = np.array([d["rank"] > 0 for d in told])
+    whole = np.array([d.rank > 0 for d in every])
     lowest, highest = kwh[whole].min(), kwh[whole].max()
     for i, day in enumerate(days):
         part = (kwh[i] - lowest) / (highest - lowest) if highest > lowest else 0.0
         face = shades(float(np.clip(part, 0, 1))) if whole[i] else "#ffffff"
         x, y = day.weekday(), rows[i]
-        top = 0 < told[i]["rank"] <= TOP_DAYS
+        top = 0 < every[i].rank <= TOP_DAYS
         axes.add_patch(
             Rectangle((x + 0.04, y + 0.05), 0.92, 0.9, facecolor=face, edgecolor=ALERT if top else GRID,
                       linewidth=2.0 if top else 0.8)
@@ -169,11 +168,11 @@ def _calendar(axes: "Axes", content: Content, language: Language, narrow: bool) 
 
 def _equipment(axes: "Axes", content: Content, language: Language, narrow: bool) -> None:
     words, names = TEXT[language], content.machines(language)
-    ranked = content.summary["top_equipment"]
+    ranked = content.summary.top_equipment
     at = np.arange(len(ranked))
-    share = [m["share_pct"] for m in ranked]
-    peak = [m["peak_share_pct"] for m in ranked]
-    known = all(value is not None for value in peak)
+    share = [m.share_pct for m in ranked]
+    peak = [m.peak_share_pct or 0.0 for m in ranked]
+    known = all(m.peak_share_pct is not None for m in ranked)
     thick = 0.36 if known else 0.6
     axes.barh(at - (thick / 2 if known else 0), share, thick, color=ACCENT, label=words["share_label"])
     if known:
@@ -183,8 +182,8 @@ def _equipment(axes: "Axes", content: Content, language: Language, narrow: bool)
         axes.text(share[i] + 0.6, y, f"{share[i]:.0f} %", va="center", fontsize=8.5, color=INK)
         if known:
             axes.text(peak[i] + 0.6, i + thick / 2, f"{peak[i]:.0f} %", va="center", fontsize=8.5, color=SOFT)
-    axes.set_yticks(at, [names.get(m["sensor_id"], m["name"]) for m in ranked])
-    axes.set_xlim(0, 1.12 * max([*share, *(value for value in peak if value is not None)]))
+    axes.set_yticks(at, [names.get(m.sensor_id, m.name) for m in ranked])
+    axes.set_xlim(0, 1.12 * max([*share, *peak]))
     axes.invert_yaxis()
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
@@ -199,7 +198,7 @@ def _peak_day(axes: "Axes", content: Content, language: Language, narrow: bool) 
     day = content.peak_day()
     rows = native[(native["timestamp"] >= day) & (native["timestamp"] < day + pd.DateOffset(days=1))]
     power = rows.pivot(index="timestamp", columns="sensor_id", values="used_kwh") * 60 / content.grain_minutes
-    order = [m["sensor_id"] for m in content.summary["top_equipment"]]
+    order = [m.sensor_id for m in content.summary.top_equipment]
     shown = order[: len(MACHINES) - 1] if len(order) > len(MACHINES) else order
     stack = [power[sensor].to_numpy() for sensor in shown]
     labels = [names.get(sensor, sensor) for sensor in shown]
@@ -209,18 +208,16 @@ def _peak_day(axes: "Axes", content: Content, language: Language, narrow: bool) 
     hour = ((pd.DatetimeIndex(power.index) - day) / pd.Timedelta(hours=1)).to_numpy()
     axes.stackplot(hour, *stack, labels=labels, colors=MACHINES[: len(stack)], step="post", linewidth=0)
     top = float(np.sum(stack, axis=0).max())
-    demand = content.summary["demand"]
+    demand = content.summary.demand
     if demand is not None:
-        axes.axhline(demand["kw"], color=ALERT, linewidth=1.3, linestyle=(0, (4, 3)))
-        axes.text(
-            0.15, demand["kw"], f"{words['expected_peak']} {demand['kw']:,.0f} kW", color=ALERT, va="bottom"
-        )
-        top = max(top, demand["kw"])
-        if demand["contract_kw"] is not None and demand["contract_kw"] < 1.5 * top:
-            axes.axhline(demand["contract_kw"], color=INK, linewidth=1.2)
-            text = f"{words['contract_line']} {demand['contract_kw']:,.0f} kW"
-            axes.text(23.9, demand["contract_kw"], text, color=INK, va="bottom", ha="right")
-            top = max(top, demand["contract_kw"])
+        axes.axhline(demand.kw, color=ALERT, linewidth=1.3, linestyle=(0, (4, 3)))
+        axes.text(0.15, demand.kw, f"{words['expected_peak']} {demand.kw:,.0f} kW", color=ALERT, va="bottom")
+        top = max(top, demand.kw)
+        if demand.contract_kw is not None and demand.contract_kw < 1.5 * top:
+            axes.axhline(demand.contract_kw, color=INK, linewidth=1.2)
+            text = f"{words['contract_line']} {demand.contract_kw:,.0f} kW"
+            axes.text(23.9, demand.contract_kw, text, color=INK, va="bottom", ha="right")
+            top = max(top, demand.contract_kw)
     axes.set(xlim=(0, 24), ylim=(0, 1.12 * top), ylabel=words["kw_axis"])
     axes.set_xticks(
         range(0, 25, 4 if narrow else 2), [f"{h:02d}:00" for h in range(0, 25, 4 if narrow else 2)]

@@ -2,7 +2,6 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -46,7 +45,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    made.filters |= {"number": number, "signed": signed}
+    made.filters |= {"number": number, "signed": signed, "chance": chance}
     return made
 
 
@@ -58,6 +57,14 @@ def number(value: float | None, digits: int = 0) -> str:
 def signed(value: float | None, digits: int = 1) -> str:
     """Write a rise with + and a fall with a minus sign."""
     return "–" if value is None or pd.isna(value) else f"{value:+,.{digits}f}".replace("-", "−")
+
+
+def chance(value: float | None) -> str:
+    """Write a chance in %: never 0 or 100, which nobody can promise."""
+    if value is None or pd.isna(value):
+        return "–"
+    pct = 100 * value
+    return "< 1" if pct < 1 else "> 99" if pct > 99 else f"{pct:.0f}"
 
 
 def money(value: float, currency: str, language: Language) -> str:
@@ -75,28 +82,37 @@ def written_day(day: pd.Timestamp, language: Language) -> str:
     return f"{weekday[:3]} {day.day} {day:%b}"
 
 
-def _view(content: Content, language: Language) -> dict[str, Any]:
+def _budget(content: Content, language: Language) -> str:
+    budget = content.summary.budget
+    if budget is None:
+        return ""
+    if budget.unit == "kwh":
+        return f"{number(budget.amount / 1000, 1)} MWh"
+    return money(budget.amount, content.summary.cost.currency if content.summary.cost else "", language)
+
+
+def _view(content: Content, language: Language) -> dict[str, object]:
     """Everything that the template needs in one language."""
     words, summary, names = TEXT[language], content.summary, content.machines(language)
     zone = pd.DatetimeIndex(content.forecast.factory["day"]["timestamp"]).tz
-    origin = pd.Timestamp(summary["origin"]).tz_convert(zone)
+    origin = pd.Timestamp(summary.origin).tz_convert(zone)
     last = content.forecast.factory["native"]["timestamp"].iloc[-1]
-    demand, change = summary["demand"], summary["change"]
-    at = pd.Timestamp(demand["at"]).tz_convert(zone) if demand else None
+    demand, change = summary.demand, summary.change
+    at = pd.Timestamp(demand.at).tz_convert(zone) if demand else None
     written_at = f"{written_day(at, language)} {at:%H:%M}" if at is not None else ""
-    ranked = sorted((d for d in summary["days"] if d["rank"]), key=lambda d: d["rank"])
-    machines = [{**m, "name": names.get(m["sensor_id"], m["name"])} for m in summary["top_equipment"]]
-    at_peak = max(machines, key=lambda m: m["peak_share_pct"] or 0.0)
+    ranked = sorted((d for d in summary.days if d.rank), key=lambda d: d.rank)
+    machines = [m.model_copy(update={"name": names.get(m.sensor_id, m.name)}) for m in summary.top_equipment]
+    at_peak = max(machines, key=lambda m: m.peak_share_pct or 0.0)
     alts = {
-        "months": words["months_alt"].format(kwh=number(summary["kwh"])),
-        "calendar": words["calendar_alt"].format(day=written_day(pd.Timestamp(ranked[0]["date"]), language)),
+        "months": words["months_alt"].format(kwh=number(summary.kwh)),
+        "calendar": words["calendar_alt"].format(day=written_day(pd.Timestamp(ranked[0].date), language)),
         "equipment": words["equipment_alt"].format(
-            machine=machines[0]["name"], share=number(machines[0]["share_pct"])
+            machine=machines[0].name, share=number(machines[0].share_pct)
         ),
         "peak_day": words["peak_day_alt"].format(
             day=written_day(content.peak_day(), language),
             at=written_at,
-            kw=number(demand["kw"] if demand else None),
+            kw=number(demand.kw if demand else None),
         ),
         "track": words["track_alt"],
     }
@@ -110,17 +126,19 @@ def _view(content: Content, language: Language) -> dict[str, Any]:
         "last": written_day(last, language),
         "origin": f"{origin:%Y-%m-%d %H:%M}",
         "top_days": ranked[:TOP_DAYS],
-        "days": summary["days"],
-        "written": {d["date"]: written_day(pd.Timestamp(d["date"]), language) for d in summary["days"]},
+        "days": summary.days,
+        "written": {d.date: written_day(pd.Timestamp(d.date), language) for d in summary.days},
         "machines": machines,
         "at_peak": at_peak,
         "written_at": written_at,
         "then": "".join(
-            words[key].format(days=change[name]["working_days"])
-            for key, name in (("then_month", "last_month"), ("then_year", "last_year"))
-            if change[name]
+            words[key].format(days=past.working_days)
+            for key, past in (("then_month", change.last_month), ("then_year", change.last_year))
+            if past is not None
         ),
-        "money": lambda value: money(value, summary["cost"]["currency"], language),
+        "poor": content.summary.model.heldout is not None and content.summary.model.heldout.is_poor,
+        "budget": _budget(content, language),
+        "money": lambda value: money(value, summary.cost.currency if summary.cost else "", language),
         "figures": {
             name: {
                 "alt": alts[name],

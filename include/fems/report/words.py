@@ -12,7 +12,25 @@ TEXT: dict[Language, dict[str, str]] = {
         "per_day": "하루 평균 {kwh} kWh",
         "demand": "월 최대수요전력",
         "demand_at": "{at} 무렵 ({minutes}분 평균)",
-        "contract": "계약전력 초과 확률",
+        "contract": "계약전력 초과 가능성",
+        "alert_from": "{pct} % 이상이면 경보",
+        "part_days": "{whole}/{days}일 기준",
+        "measured_part": "이 중 실적 {kwh} MWh",
+        "budget": "예산",
+        "budget_of": "예산 {amount}, 지킬 가능성 {chance} %",
+        "trust": "이 예측을 얼마나 믿을 수 있나",
+        "trust_heldout": "학습에 쓰지 않은 마지막 한 달(42,300분)에서: 합계 오차 {error} %, 시간의 "
+        "{coverage} %가 80 % 구간 안, "
+        "정확도 {accuracy}(전주 반복 {naive}, 요일·시간대 평균 {profile}).",
+        "trust_poor": "이 공장의 예측은 아직 믿을 만하지 않습니다: 마지막 검증 월의 합계가 {error} "
+        "% 빗나갔고, "
+        "시간의 {coverage} %만 구간 안에 들었습니다.",
+        "trust_behind": "그 달에는 단순한 방법이 더 정확했습니다.",
+        "trust_none": "기준 예측이라 검증 성적이 없습니다.",
+        "alike": "가장 높은 {count}일은 구간에 비해 차이가 작아 순위를 가릴 수 없습니다.",
+        "alike_rank": "비슷",
+        "measured_day": "실적",
+        "one_meter": "계량기가 하나뿐이라 설비별로 나눌 수 없습니다.",
         "contract_of": "계약전력 {kw} kW",
         "no_contract": "계약전력이 등록되지 않음",
         "cost": "예상 전기요금",
@@ -57,10 +75,12 @@ TEXT: dict[Language, dict[str, str]] = {
         "peak_label": "최대수요 시점 비중",
         "peak_day": "최대수요가 예상되는 날",
         "peak_day_alt": "{day}의 시각별 설비 전력(kW). 최대수요 예상 {at}, {kw} kW.",
-        "peak_day_lead": "{at} 무렵 최대수요 {kw} kW가 가장 유력합니다(이 날일 확률 {chance} %). "
-        "그때 {machine}의 비중이 {share} %로 가장 큽니다. 이 시간대의 기동을 나누거나 늦추면 최대수요를 낮출 "
+        "peak_day_lead": "{at} 무렵 최대수요 {kw} kW가 가장 유력합니다(이 날일 확률 {chance} %).",
+        "peak_day_advice": "그때 {machine}의 비중이 {share} %로 가장 큽니다. 이 시간대의 기동을 "
+        "나누거나 늦추면 최대수요를 낮출 "
         "수 있습니다.",
-        "peak_day_note": "면적은 평균적인 하루의 흐름이라 순간 최대보다 낮습니다. 점선은 예상 최대수요입니다.",
+        "peak_day_note": "면적은 평균적인 하루의 흐름이라 순간 최대보다 낮습니다. 점선은 예상 "
+        "최대수요입니다.",
         "kw_axis": "전력 (kW)",
         "others": "기타",
         "expected_peak": "예상 최대수요",
@@ -90,8 +110,10 @@ TEXT: dict[Language, dict[str, str]] = {
         "coverage": "80 % 구간 포함률 (%)",
         "ours": "이 예측",
         "about": "이 보고서에 대하여",
-        "about_text": "{origin}까지의 실적만으로 {minutes}분을 예측했습니다. 설비별 합은 공장과, "
-        "분별 합은 시간·일별과 정확히 일치합니다. 최대수요와 초과 확률은 과거의 오차와 하루 모양을 뽑아 만든 "
+        "about_text": "{origin}까지의 실적만으로 예측했습니다. 숫자는 모두 그 달 전체의 것이고, "
+        "성적은 처음 {minutes}분으로 매깁니다. 설비별 합은 공장과, "
+        "분별 합은 시간·일별과 정확히 일치합니다. 최대수요와 초과 확률은 과거의 오차와 하루 모양을 "
+        "뽑아 만든 "
         "2,000가지 달에서 나온 것입니다. "
         "증감은 달의 길이가 다르므로 하루 평균으로 비교했습니다(근무일: 이번 {now}일{then}).",
         "then_month": ", 전월 {days}일",
@@ -109,7 +131,26 @@ TEXT: dict[Language, dict[str, str]] = {
         "per_day": "{kwh} kWh a day on average",
         "demand": "Maximum demand",
         "demand_at": "about {at} ({minutes} min mean)",
-        "contract": "Chance of passing the contract",
+        "contract": "Chance of exceeding contract power",
+        "alert_from": "an alert from {pct} %",
+        "part_days": "{whole} of {days} days",
+        "measured_part": "{kwh} MWh of it measured",
+        "budget": "Budget",
+        "budget_of": "budget {amount}, chance to keep it {chance} %",
+        "trust": "How far to trust this forecast",
+        "trust_heldout": "On the last month held out of the training (42,300 minutes): total "
+        "{error} % off, {coverage} % of "
+        "hours in the 80 % range, accuracy {accuracy} (weekly naive {naive}, hour-of-week profile "
+        "{profile}).",
+        "trust_poor": "This factory's forecast is not reliable yet: the total of its last held-out "
+        "month was {error} % off, "
+        "and {coverage} % of its hours were in the range.",
+        "trust_behind": "On that month a simple method was more accurate.",
+        "trust_none": "A baseline forecasts, which has no held-out month.",
+        "alike": "The {count} highest days are alike: their difference is far inside the range.",
+        "alike_rank": "alike",
+        "measured_day": "measured",
+        "one_meter": "There is one meter alone, so nothing can be said by equipment.",
         "contract_of": "contract power {kw} kW",
         "no_contract": "no contract power registered",
         "cost": "Expected cost",
@@ -127,7 +168,8 @@ TEXT: dict[Language, dict[str, str]] = {
         "too_little_data": "too little was measured of late",
         "simulated": "This factory's data is simulated.",
         "days": "The highest days",
-        "days_lead": "Days by energy, each with what makes it high. The range in brackets is to hold 80 % of "
+        "days_lead": "Days by energy, each with what makes it high. The range in brackets is to "
+        "hold 80 % of "
         "outcomes.",
         "month_reason": "Behind the whole month: {reasons}",
         "all_days": "All days",
@@ -138,7 +180,8 @@ TEXT: dict[Language, dict[str, str]] = {
         "peak_kw": "Day's highest (kW)",
         "why": "Why",
         "months": "The last three months and the next",
-        "months_alt": "Measured energy by day of the last three months, then the forecast by day with its 80 % "
+        "months_alt": "Measured energy by day of the last three months, then the forecast by day "
+        "with its 80 % "
         "range. "
         "The forecast sums up to {kwh} kWh.",
         "measured": "measured",
@@ -160,11 +203,13 @@ TEXT: dict[Language, dict[str, str]] = {
         "peak_label": "share at the maximum demand",
         "peak_day": "The day of the maximum demand",
         "peak_day_alt": "Power of each machine through {day}, kW. Maximum demand expected at {at}, {kw} kW.",
-        "peak_day_lead": "A maximum demand of {kw} kW is most likely about {at} ({chance} % that it is this day). "
-        "{machine} "
-        "then takes the most, {share} %. Starting machines one after another, or later, in these hours "
+        "peak_day_lead": "A maximum demand of {kw} kW is most likely about {at} ({chance} % that it "
+        "is this day).",
+        "peak_day_advice": "{machine} then takes the most, {share} %. Starting machines one after "
+        "another, or later, in these hours "
         "lowers it.",
-        "peak_day_note": "The area is an average course, so it stays below the highest moment. The dashed line "
+        "peak_day_note": "The area is an average course, so it stays below the highest moment. The "
+        "dashed line "
         "is the "
         ""
         "expected maximum demand.",
@@ -187,7 +232,8 @@ TEXT: dict[Language, dict[str, str]] = {
         "track": "Track record",
         "track_none": "No earlier forecast has been compared with what was measured yet.",
         "track_alt": "Accuracy of earlier forecasts beside weekly naive's.",
-        "track_lead": "Accuracy is 100 × (1 − RMSE of min-max scaled values). Weekly naive, which repeats the last "
+        "track_lead": "Accuracy is 100 × (1 − RMSE of min-max scaled values). Weekly naive, which "
+        "repeats the last "
         "week, "
         "is of the same days.",
         "month": "Month",
@@ -199,10 +245,12 @@ TEXT: dict[Language, dict[str, str]] = {
         "coverage": "Within the 80 % range (%)",
         "ours": "this forecast",
         "about": "About this report",
-        "about_text": "{minutes} minutes, forecast from what was measured before {origin} alone. Machines add up to "
+        "about_text": "Forecast from what was measured before {origin} alone. All figures are of "
+        "the whole calendar month; what is scored "
+        "are the first {minutes} minutes. Machines add up to "
         "the "
-        "factory, minutes to hours to days, exactly. Maximum demand and the chance of passing the "
-        "contract are from 2,000 "
+        "factory, minutes to hours to days, exactly. Maximum demand and the chance of exceeding contract "
+        "power are from 2,000 "
         "months drawn from past errors and past days' shapes. Months differ in length, so changes "
         "compare kWh a day "
         "(working days: {now} now{then}).",

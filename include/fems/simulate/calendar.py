@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fems.calendar import holiday_days
+from fems.calendar import Shifts, holiday_dates
 from fems.registry.plant import Factory
 from fems.simulate.streams import EPOCH, Floats, daily_draws, daily_noise, stream
 
@@ -49,7 +49,7 @@ def _scaled(profile: Profile, factor: float) -> Profile:
     return tuple((hour, level * factor) for hour, level in profile)
 
 
-_WEEK: dict[str, tuple[Profile, ...]] = {  # Monday first
+_WEEK: dict[Shifts, tuple[Profile, ...]] = {  # Monday first
     "two_shift": (*(_TWO_SHIFT,) * 5, _TWO_SHIFT_SATURDAY, _OFF),
     "day_shift": (_OVERTIME, _OVERTIME, _NO_OVERTIME, _OVERTIME, _NO_OVERTIME, _OFF, _OFF),
     "continuous": (*(_CONTINUOUS,) * 5, _scaled(_CONTINUOUS, 0.9), _scaled(_CONTINUOUS, 0.84)),
@@ -105,22 +105,12 @@ def local_midnight(day: date, zone: str) -> pd.Timestamp:
     return naive.tz_localize(zone, ambiguous=True, nonexistent="shift_forward").tz_convert("UTC")
 
 
-@lru_cache(maxsize=256)
-def holidays_of(country: str, year: int) -> frozenset[date]:
-    """Return a year's public and bank holidays (Korea's Workers' Day is a bank holiday).
-
-    Raises:
-        ConfigError: no calendar is known for the country.
-    """
-    return frozenset(holiday_days(country, year, year).tolist())
-
-
 def day_profiles(factory: Factory, grid: Grid) -> list[Profile]:
     """Return the activity profile of each local day of the grid."""
     week = _WEEK[factory.shifts]
     return [
         _OFF
-        if factory.holidays_off and day in holidays_of(factory.country, day.year)
+        if factory.holidays_off and day in holiday_dates(factory.country, day.year)
         else week[day.weekday()]
         for day in grid.dates
     ]
@@ -158,7 +148,8 @@ def campaign_levels(seed: int, *names: str, grid: Grid, low: float, high: float)
     ends = np.cumsum(rng.integers(2, 8, size=2000))
     levels = rng.uniform(low, high, size=2000)
     weeks = np.array([(day - EPOCH).days // 7 for day in grid.dates])
-    return levels[np.searchsorted(ends, weeks, side="right").clip(max=1999)]
+    by_day: Floats = levels[np.searchsorted(ends, weeks, side="right").clip(max=1999)]
+    return by_day
 
 
 def maintenance_days(seed: int, *names: str, grid: Grid, weekday: int | None) -> NDArray[np.bool_]:

@@ -43,13 +43,14 @@ def reactive_kvar(kind: str, kw: Floats, load: Floats, rated_kw: float, rng: np.
     the load (the approximate equivalent circuit of any textbook on electrical machines):
     Q = P_rated (q0 + (q1 - q0) load^2), q1 = tan(phi) at full load. Off, only the standby electronics remain.
     """
-    magnetics = MAGNETICS[kind]
+    magnetics = MAGNETICS.get(kind, MAGNETICS["line"])
     # Under a quarter of the load a machine is started and stopped, and is magnetised only while it runs.
     running = (load / 0.25).clip(0.0, 1.0)
     q1 = _tan_phi(magnetics.full_pf)
     machine = rated_kw * running * (magnetics.no_load + (q1 - magnetics.no_load) * load**2)
     standby = (kw - rated_kw * load) * _tan_phi(_STANDBY_PF)
-    return (machine + standby) * (1.0 + 0.012 * ar1(rng, len(kw), 20.0)).clip(0.9, 1.1)
+    drawn: Floats = (machine + standby) * (1.0 + 0.012 * ar1(rng, len(kw), 20.0)).clip(0.9, 1.1)
+    return drawn
 
 
 def meter_columns(

@@ -109,7 +109,8 @@ class Day:
         step, sensor = divmod(row, self.written.shape[1])
         d = self.sheet.mapping.separator
         time = self.labels[step] if label is None else label
-        return ("\n" + time + self.sheet.ids[sensor] + d.join(quoted(text, d) for text in texts)).encode()
+        line: str = "\n" + time + self.sheet.ids[sensor] + d.join(quoted(text, d) for text in texts)
+        return line.encode()
 
 
 @dataclass

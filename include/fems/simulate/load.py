@@ -57,6 +57,9 @@ NATURES: dict[str, Nature] = {
     "line": Nature(0.6, 0.03, 0.02, 0.2, period_min=120, duty=0.93, low=0.45, tau_min=25),
 }
 
+OTHER_KIND = "line"
+"""How a machine behaves whose kind is a plant's own word."""
+
 
 def rated_kw(equipment: Equipment) -> float:
     """Return the nameplate power in kW; a machine without one gets a middling one."""
@@ -76,7 +79,8 @@ def _drift(rng: np.random.Generator, days: Floats) -> Floats:
     """Wear and cleaning: slow waves of 90 to 400 days, some per cent in all."""
     periods = rng.uniform(90, 400, size=3)
     phases = rng.uniform(0, 2 * np.pi, size=3)
-    return 1.0 + 0.014 * np.sin(2 * np.pi * days[:, None] / periods + phases).sum(axis=1)
+    waves: Floats = np.sin(2 * np.pi * days[:, None] / periods + phases).sum(axis=1)
+    return 1.0 + 0.014 * waves
 
 
 def _breakdowns(rng: np.random.Generator, n: int) -> Floats:
@@ -127,7 +131,7 @@ def true_kw(
         outdoor: degrees Celsius, a value a minute.
         levels: the factory's production level, a value a day.
     """
-    nature = NATURES[equipment.kind]
+    nature = NATURES.get(equipment.kind, NATURES[OTHER_KIND])
     own = stream(seed, *names, "nature")
     run, keep, period, lead = own.uniform((0.92, 0.75, 0.8, 0.7), (1.08, 1.25, 1.25, 1.3))
     rng = stream(seed, *names, "load", month_name(grid.first))
@@ -167,4 +171,5 @@ def _cycled(nature: Nature, rng: np.random.Generator, mean: Floats, period_min: 
     duty = ((mean / full - nature.low) / (1.0 - nature.low)).clip(0.05, 1.0)
     loaded = full * (nature.low + (1.0 - nature.low) * _on_share(rng, len(mean), period_min, duty))
     floor = full * (nature.low + (1.0 - nature.low) * 0.05)
-    return loaded * (mean / floor).clip(0.0, 1.0)
+    share: Floats = (mean / floor).clip(0.0, 1.0)
+    return loaded * share

@@ -16,10 +16,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fems.calendar import holiday_dates
 from fems.errors import ConfigError
 from fems.registry.plant import Feed, Plant
 from fems.simulate import collector, faults
-from fems.simulate.calendar import Grid, holidays_of, local_midnight
+from fems.simulate.calendar import Grid, local_midnight
 from fems.simulate.faults import FAULT_KINDS, FaultRates
 from fems.simulate.streams import Floats, month_name, stream
 from fems.simulate.truth import MonthTruth, month_truth, months_of
@@ -151,7 +152,7 @@ def _checked(plant: Plant, factories: Sequence[str] | None, start: date) -> list
     for factory_id in asked:
         if not plant.factory(factory_id).simulated:
             raise ConfigError(f"factory {factory_id!r} has `simulated: false` in factories.yaml")
-        holidays_of(plant.factory(factory_id).country, start.year)
+        holiday_dates(plant.factory(factory_id).country, start.year)
         for feed in _feeds(plant, factory_id):
             collector.sheet_of(plant, factory_id, feed)
     if not asked:
@@ -160,7 +161,12 @@ def _checked(plant: Plant, factories: Sequence[str] | None, start: date) -> list
 
 
 def _feeds(plant: Plant, factory_id: str) -> list[Feed]:
-    return [feed for feed in plant.feeds(factory_id) if plant.sensors(factory_id, feed)]
+    """Return the feeds of a factory that are simulated."""
+    return [
+        feed
+        for feed in plant.feeds(factory_id)
+        if feed in collector.FEED_COLUMNS and plant.sensors(factory_id, feed)
+    ]
 
 
 def _rows_a_day(plant: Plant, factory_id: str) -> float:

@@ -1,19 +1,23 @@
-"""What a run holds beside its metrics: its story in words, pictures, the backtest as a table, the model."""
+"""What a run holds besides its metrics: a description, its dataset, pictures, the backtest as a table, the model."""
 
 import contextlib
+import logging
+import re
 import shutil
+import warnings
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-import fems
+from fems.contracts.horizon import HORIZON_MINUTES
+from fems.contracts.model_manifest import ModelManifest
 from fems.model import bundle as bundles
+from fems.model import source
 from fems.model.bundle import Bundle
 from fems.model.history import MEASURED
 from fems.model.train import TrainedFactory
-from fems.tracking.registry import Registered
 
 EXAMPLE_DAYS = 15
 _NEEDED_TO_SERVE = (
@@ -21,7 +25,6 @@ _NEEDED_TO_SERVE = (
     "numpy",
     "pandas",
     "holidays",
-    "lightgbm",
     "statsmodels",
 )
 _COLUMNS = {
@@ -33,18 +36,18 @@ _COLUMNS = {
 }
 
 
-def described(trained: TrainedFactory, made: Registered) -> str:
-    """Tell in Markdown what became of a model and why; MLflow shows it on top of the run's page."""
+def description(trained: TrainedFactory, alias: str, reason: str) -> str:
+    """Describe a version in Markdown: what became of it and why, and its scores; MLflow shows it on top of a page."""
     held, one_step = trained.holdout, trained.one_step.metrics
     methods = pd.DataFrame(trained.scored).T.sort_values("accuracy", ascending=False)
     weighed_by = (
-        f"the LSTM has {trained.month_ahead.trust:.0%} of the say in the experts' weights"
+        f"the LSTM has {trained.month_ahead.trust:.0%} of the weight among the experts"
         if trained.month_ahead.gate == "network"
         else "the LSTM earned nothing in validation, so the cross-validated prior weighs the experts"
     )
     return "\n".join(
         [
-            f"**Version {made.version}: {made.alias}.** {made.reason}.",
+            f"**{alias}.** {reason}.",
             "",
             f"**month-ahead**, held out: {len(held)} hours from {held.index[0]:%Y-%m-%d %H:%M}; "
             f"{trained.metrics['month_ahead.coverage_80']:.0%} of them in the 80 % band. Here {weighed_by}.",
@@ -55,6 +58,23 @@ def described(trained: TrainedFactory, made: Registered) -> str:
             f"persistence {one_step['persistence_accuracy']:.2f} %.",
         ]
     )
+
+
+def log_dataset(factory_id: str, hour_table: pd.DataFrame, fingerprint: str) -> None:
+    """Log the hour table as the run's dataset: its columns, its size and its fingerprint, not its rows."""
+    import mlflow
+
+    logging.getLogger("mlflow.data").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of integer columns that could have gaps
+        dataset = mlflow.data.from_pandas(
+            hour_table,
+            source=f"processed/meter/grain=hour/factory={factory_id}/",
+            targets="used_kwh",
+            name=f"{factory_id} hours",
+            digest=fingerprint,
+        )
+        mlflow.log_input(dataset, context="training")
 
 
 def log_tables(trained: TrainedFactory) -> None:
@@ -86,40 +106,51 @@ def log_figures(trained: TrainedFactory) -> None:
     forecast = Figure(figsize=(12, 4), layout="constrained")
     axes = forecast.subplots()
     axes.fill_between(held.index, held["p10_kwh"], held["p90_kwh"], alpha=0.2, label="80 % band")
-    for name in ("truth", "lstm", "weekly_naive"):
+    for name in ("truth", "month_ahead", "weekly_naive"):
         axes.plot(held.index, held[name], label=name.replace("_", " "), linewidth=0.9)
     axes.set(title="Held-out window, month-ahead: forecast against truth", ylabel="kWh an hour")
     axes.legend()
     mlflow.log_figure(forecast, "figures/month_ahead_holdout.png")
 
 
-def log_model(made: Bundle, hour_table: pd.DataFrame, folder: Path) -> Any:
+def log_model(made: Bundle, hour_table: pd.DataFrame, folder: Path) -> tuple[Any, ModelManifest]:
     """Log a bundle as a model from code, with signature, input example and pinned requirements; no pickle.
 
     Args:
         made: the bundle.
         hour_table: its last days become the input example.
         folder: scratch.
+
+    Returns:
+        MLflow's ModelInfo, and the manifest of the bundle.
     """
     import mlflow
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
-    bundles.save(made, folder / "bundle")
+    manifest = bundles.save(made, folder / "bundle")
     outputs = [ColSpec("string", name) for name in ("timestamp", "factory_id", "sensor_id")]
     outputs.append(ColSpec("double", "used_kwh"))
     inputs = [*outputs, *(ColSpec("double", name, required=False) for name in MEASURED[1:])]
-    return mlflow.pyfunc.log_model(
-        name="model",
+    logged = mlflow.pyfunc.log_model(
+        name=_logged_name(made.factory_id),
         python_model=str(Path(__file__).with_name("pyfunc.py")),
         artifacts={"bundle": str(folder / "bundle")},
         code_paths=[str(_code(folder))],
         signature=ModelSignature(
-            Schema(inputs), Schema(outputs), ParamSchema([ParamSpec("horizon_minutes", "long", 42_300)])
+            Schema(inputs),
+            Schema(outputs),
+            ParamSchema([ParamSpec("horizon_minutes", "long", HORIZON_MINUTES)]),
         ),
         input_example=_example(hour_table),
         pip_requirements=_requirements(),
     )
+    return logged, manifest
+
+
+def _logged_name(factory_id: str) -> str:
+    """Return the logged model's name: factory and protocol, without what MLflow takes in no name."""
+    return f"{re.sub(r'[^0-9A-Za-z_-]', '-', factory_id)}-month-ahead"
 
 
 def as_text(hour_table: pd.DataFrame) -> pd.DataFrame:
@@ -131,12 +162,12 @@ def as_text(hour_table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _code(folder: Path) -> Path:
-    """Put together the part of this package that serving needs."""
-    source, target = Path(fems.__file__).parent, folder / "fems"
-    target.mkdir()
-    for name in ("__init__.py", "errors.py", "calendar.py"):
-        shutil.copy(source / name, target / name)
-    shutil.copytree(source / "model", target / "model", ignore=shutil.ignore_patterns("__pycache__"))
+    """Put together the part of this package that serving needs: the model's code."""
+    target = folder / "fems"
+    for name, file in source.source_files().items():
+        copy = target / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copy)
     return target
 
 

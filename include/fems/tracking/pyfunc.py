@@ -7,7 +7,7 @@ import mlflow  # noqa: TID253
 import pandas as pd
 
 
-class FactoryForecast(mlflow.pyfunc.PythonModel):
+class FactoryForecast(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow is not typed
     """Month-ahead forecast from an hour table."""
 
     def load_context(self, context: Any) -> None:
@@ -36,10 +36,12 @@ class FactoryForecast(mlflow.pyfunc.PythonModel):
             DataError: the table cannot be used.
             TooLittleHistory: it holds too few days.
         """
+        from fems.contracts.horizon import HORIZON_MINUTES
+
         zone = self.bundle.month_ahead.trained_until.tz
         times = pd.to_datetime(model_input["timestamp"], utc=True).dt.tz_convert(zone)
         history = self.bundle.history(model_input.assign(timestamp=times))
-        hours = int((params or {}).get("horizon_minutes", 42_300)) // 60
+        hours = int((params or {}).get("horizon_minutes", HORIZON_MINUTES)) // 60
         forecast = self.bundle.month_ahead.predict(history, history.end, hours)
         long = forecast.reset_index().melt("timestamp", var_name="sensor_id", value_name="used_kwh")
         long["timestamp"] = long["timestamp"].map(pd.Timestamp.isoformat)

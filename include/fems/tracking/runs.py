@@ -1,43 +1,66 @@
-"""Runs: a parent a month, a child a factory, figures as they come."""
+"""Runs: a parent a month with the mean of its factories, a child a factory with its figures as they come."""
 
 import contextlib
+import os
+import socket
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from fems.errors import FemsError
+from fems.lake.lake import Lake
 from fems.model import bundle as bundles
-from fems.model.promotion import Verdict
+from fems.model.promotion import Decision
 from fems.model.train import TrainedFactory
-from fems.tracking import artifacts, registry
-from fems.tracking.registry import Registered
-from fems.tracking.server import client, connect, talking
+from fems.tracking import artifacts
+from fems.tracking.registry import Registered, Registry
+from fems.tracking.server import Server, despite_races
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 EXPERIMENT = "fems-train"
+HEADLINES = {
+    "accuracy": "month_ahead.accuracy",
+    "accuracy.weekly_naive": "month_ahead.weekly_naive_accuracy",
+    "accuracy.profile": "month_ahead.profile_accuracy",
+    "accuracy.one_step": "one_step.accuracy",
+}
+"""What MLflow's lists and comparisons open with, since they sort by name -> the figure. Of the protocol month-ahead but
+for the last."""
+
 _PARENT = "mlflow.parentRunId"
 _DESCRIPTION = "mlflow.note.content"
+_PROCESS = "process"
 _ABOUT = (
-    "Open a month, select its factories' runs, *Compare*: `month_ahead.accuracy` beside "
-    "`month_ahead.weekly_naive_accuracy` and `month_ahead.profile_accuracy`, of the same held-out 42,300 minutes; "
-    "`one_step.accuracy` (the study's protocol) beside `one_step.persistence_accuracy`. The tag `promotion` says which "
-    "model became champion, or why not, and each run's description says it at length. MLflow's menus for language "
-    "models go away with *Model training*, top left."
+    "A run a month holds the mean of its factories; below it stands a run a factory. Select factories' runs and "
+    "*Compare*: `accuracy` (protocol month-ahead, in %) stands first, then `accuracy.weekly_naive` and "
+    "`accuracy.profile`, of the same held-out 42,300 minutes; `accuracy.one_step` is the study's protocol. The tag "
+    "`promotion` holds which model became champion, or why not, and each run's description tells it at length. "
+    "MLflow's menus for language models go away with *Model training*, top left."
 )
 _SETTLE_S = 0.5
+_LONGEST = timedelta(hours=4)
+"""A task is stopped after three hours; a run of another machine that is older has no process any more."""
 
 
 class TrainingRun:
     """An open run; made by `training_run`."""
 
-    def __init__(self, factory_id: str, month: str, run_id: str) -> None:
+    def __init__(
+        self, server: Server, lake: Lake, factory_id: str, month: str, run_id: str, parent_id: str
+    ) -> None:
+        self._server, self._lake = server, lake
         self.factory_id = factory_id
         self.month = month
         self.run_id = run_id
+        self.parent_id = parent_id
 
     def log_epoch(self, part: str, epoch: int, figures: Mapping[str, float]) -> None:
         """Log the figures of one epoch as they come; fits `train_factory(on_epoch=...)`.
@@ -47,87 +70,116 @@ class TrainingRun:
         """
         import mlflow
 
-        with talking():
+        with self._server.errors():
             mlflow.log_metrics({f"{part}.{name}": value for name, value in figures.items()}, step=epoch)
 
-    def log_data(self, partitions: Mapping[str, Mapping[str, str]]) -> None:
-        """Log which published partitions the training saw: month -> fingerprint and definition-book version.
+    def log_data(
+        self, hour_table: pd.DataFrame, partitions: Mapping[str, Mapping[str, str]], fingerprint: str
+    ) -> None:
+        """Log which published partitions the training saw, and the hour table as the run's dataset.
+
+        Args:
+            hour_table: what is trained on.
+            partitions: month -> fingerprint and definition-book version.
+            fingerprint: of all of them; the dataset's digest.
 
         Raises:
             ServiceUnavailable: MLflow does not answer.
         """
         import mlflow
 
-        with talking():
+        with self._server.errors():
             mlflow.log_dict({month: dict(seen) for month, seen in partitions.items()}, "data/partitions.json")
+            artifacts.log_dataset(self.factory_id, hour_table, fingerprint)
 
     def register(
-        self, trained: TrainedFactory, hour_table: pd.DataFrame, verdict: Verdict, now: datetime
+        self, trained: TrainedFactory, hour_table: pd.DataFrame, decision: Decision, now: datetime
     ) -> Registered:
         """Log what a training made, and register it as the factory's next version.
+
+        The manifest of its bundle is in the lake before the version is.
 
         Args:
             trained: from `train_factory`.
             hour_table: what it was trained on; its last days become the input example.
-            verdict: whether it becomes champion; the reason is kept in the version's tags either way.
+            decision: whether it becomes champion; the reason is kept in the version's tags either way.
             now: written into the tags that tell who was champion when.
 
         Raises:
-            ServiceUnavailable: MLflow does not answer.
+            ServiceUnavailable: MLflow or the lake does not answer.
         """
         import mlflow
 
         tags = {
             "factory": self.factory_id,
             "month": self.month,
+            "protocol": "month-ahead",
             "gate": trained.month_ahead.gate,
             "trained_until": trained.month_ahead.trained_until.isoformat(),
             "holdout_origin": trained.holdout.index[0].isoformat(),
         }
-        with talking(), tempfile.TemporaryDirectory() as folder:
-            mlflow.log_metrics(bundles.finite(trained.metrics))
+        with self._server.errors(), tempfile.TemporaryDirectory() as folder:
+            metrics = bundles.finite(trained.metrics)
+            headlines = {name: metrics[of] for name, of in HEADLINES.items() if of in metrics}
+            mlflow.log_metrics(metrics | headlines)
+            mlflow.log_params(trained.parameters)
             artifacts.log_tables(trained)
             artifacts.log_figures(trained)
-            logged = artifacts.log_model(trained.bundle(self.factory_id), hour_table, Path(folder))
-            made = registry.register(self.factory_id, logged, self.run_id, tags, verdict, now)
+            logged, manifest = artifacts.log_model(trained.bundle(self.factory_id), hour_table, Path(folder))
+            self._lake.write_model_manifest(self.factory_id, self.run_id, manifest)
+            alias = "champion" if decision.promoted else "challenger"
+            description = artifacts.description(trained, alias, decision.reason)
+            made = Registry(self._server, self._lake).register(
+                self.factory_id, logged, self.run_id, tags, decision, description, now
+            )
             mlflow.set_tags(
                 {
                     "gate": tags["gate"],
                     "model_version": made.version,
                     "promotion": f"{made.alias}: {made.reason}",
-                    _DESCRIPTION: artifacts.described(trained, made),
+                    _DESCRIPTION: f"Version {made.version} of {made.model}. {description}",
                 }
             )
+            _log_mean(self._server.client(), self.parent_id)
             return made
 
 
 @contextlib.contextmanager
 def training_run(
+    server: Server,
+    lake: Lake,
     factory_id: str,
     month: str,
     *,
     tags: Mapping[str, str] | None = None,
-    params: Mapping[str, Any] | None = None,
+    params: Mapping[str, str | int | float] | None = None,
 ) -> Iterator[TrainingRun]:
     """Open a factory's run under its month's in the experiment `fems-train`; what is raised within marks it FAILED.
 
+    A run of the same factory that still is RUNNING though its process is gone is closed first.
+
     Args:
+        server: MLflow.
+        lake: gets the manifest of what is registered.
         factory_id: whose model.
         month: YYYY-MM that the model is trained for.
-        tags: such as dag_run; runs are found again by them.
+        tags: such as dag_run; runs are looked up by them.
         params: what the training was asked to do.
 
     Raises:
         ServiceUnavailable: MLflow does not answer.
     """
-    parent = month_run(month)
-    mlflow = connect()
-    with talking():
-        mlflow.set_experiment(EXPERIMENT)
+    parent = month_run(server, month)
+    mlflow = server.connect()
+    with server.errors():
+        experiment = _experiment(server.client())
+        _close_abandoned(server.client(), experiment, factory_id, (tags or {}).get("dag_run"))
         run = mlflow.start_run(
+            experiment_id=experiment,
             run_name=f"{factory_id}|{month}",
             tags={
                 _PARENT: parent,
+                _PROCESS: _this_process(),
                 "level": "factory",
                 "factory": factory_id,
                 "month": month,
@@ -137,17 +189,18 @@ def training_run(
         )
     status = "FAILED"
     try:
-        with talking():
+        with server.errors():
             mlflow.log_params(dict(params or {}))
-        yield TrainingRun(factory_id, month, run.info.run_id)
+        yield TrainingRun(server, lake, factory_id, month, run.info.run_id, parent)
         status = "FINISHED"
     finally:
-        # What was raised within says more than a server that is gone by now.
-        with contextlib.nullcontext() if status == "FINISHED" else contextlib.suppress(FemsError), talking():
+        # What was raised within tells more than a server that is gone by now.
+        lenient = contextlib.nullcontext() if status == "FINISHED" else contextlib.suppress(FemsError)
+        with lenient, server.errors():
             mlflow.end_run(status)
 
 
-def month_run(month: str) -> str:
+def month_run(server: Server, month: str) -> str:
     """Find or make the run that a month's factories stand under, and return its ID.
 
     Factories train in tasks of their own, and two may start at once; MLflow cannot make a run only if there is none.
@@ -156,26 +209,100 @@ def month_run(month: str) -> str:
     Raises:
         ServiceUnavailable: MLflow does not answer.
     """
-    mlflow = connect()
-    with talking():
-        talk = client()
-        experiment = mlflow.set_experiment(EXPERIMENT).experiment_id
-        found = _parents(talk, experiment, month)
-        if not found:
-            talk.set_experiment_tag(experiment, _DESCRIPTION, _ABOUT)
-            made = talk.create_run(
-                experiment, run_name=month, tags={"level": "month", "month": month}
-            ).info.run_id
+    server.connect()
+    with server.errors():
+        client = server.client()
+        experiment = _experiment(client)
+        parents = _parents(client, experiment, month)
+        if not parents:
+            tags = {"level": "month", "month": month, _DESCRIPTION: "The mean of the factories below."}
+            made = client.create_run(experiment, run_name=month, tags=tags).info.run_id
             time.sleep(_SETTLE_S)
-            found = _parents(talk, experiment, month) or [made]
-            if found[0] != made:
-                talk.delete_run(made)
+            parents = _parents(client, experiment, month) or [made]
+            if parents[0] != made:
+                client.delete_run(made)
             else:
-                talk.set_terminated(made)
-        return found[0]
+                client.set_terminated(made)
+        return parents[0]
 
 
-def _parents(talk: Any, experiment: str, month: str) -> list[str]:
+def _experiment(client: "MlflowClient") -> str:
+    """Find or make the experiment, described as it is made: no second write that two trainings could race for."""
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(EXPERIMENT)
+    if found is not None:
+        return str(found.experiment_id)
+    try:
+        return str(client.create_experiment(EXPERIMENT, tags={_DESCRIPTION: _ABOUT}))
+    except MlflowException:
+        found = client.get_experiment_by_name(EXPERIMENT)
+        if found is None:
+            raise
+        return str(found.experiment_id)
+
+
+def _parents(client: "MlflowClient", experiment: str, month: str) -> list[str]:
     """IDs of the runs of a month, oldest first."""
-    runs = talk.search_runs([experiment], f"tags.level = 'month' and tags.month = '{month}'")
+    runs = client.search_runs([experiment], f"tags.level = 'month' and tags.month = '{month}'")
     return [r.info.run_id for r in sorted(runs, key=lambda r: (r.info.start_time, r.info.run_id))]
+
+
+def _log_mean(client: "MlflowClient", parent: str) -> None:
+    """Log the mean of a month's factories, each by its newest finished or running model, on the month's run."""
+    experiment = client.get_run(parent).info.experiment_id
+    runs = client.search_runs(
+        [experiment], f"tags.`{_PARENT}` = '{parent}'", order_by=["attributes.start_time DESC"]
+    )
+    newest: dict[str, Run] = {}
+    for run in runs:
+        if "accuracy" in run.data.metrics:
+            newest.setdefault(run.data.tags["factory"], run)
+    for name in HEADLINES:
+        values = [run.data.metrics[name] for run in newest.values() if name in run.data.metrics]
+        if values:
+            _log_despite_races(client, parent, name, sum(values) / len(values))
+    _log_despite_races(client, parent, "factories", float(len(newest)))
+
+
+def _log_despite_races(client: "MlflowClient", run_id: str, name: str, value: float) -> None:
+    despite_races(lambda: client.log_metric(run_id, name, value))
+
+
+def _close_abandoned(client: "MlflowClient", experiment: str, factory_id: str, dag_run: str | None) -> None:
+    """Mark a factory's runs as FAILED that nobody will end: MLflow, or the training itself, died within them.
+
+    Those are the runs of an earlier try of the same task, and those whose process is gone.
+    """
+    runs = client.search_runs(
+        [experiment], f"tags.factory = '{factory_id}' and attributes.status = 'RUNNING'"
+    )
+    for run in runs:
+        started = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
+        earlier_try = dag_run is not None and run.data.tags.get("dag_run") == dag_run
+        if earlier_try or _is_gone(run.data.tags.get(_PROCESS, ""), started):
+            client.set_tag(run.info.run_id, "abandoned", "its training ended without a word")
+            client.set_terminated(run.info.run_id, "FAILED")
+
+
+def _this_process() -> str:
+    """Return host, process and the second it was started in, which together are not given twice."""
+    import psutil  # type: ignore[import-untyped]
+
+    return f"{socket.gethostname()}/{os.getpid()}/{int(psutil.Process().create_time())}"
+
+
+def _is_gone(process: str, started: datetime) -> bool:
+    """Tell whether a run's process is over; of another machine's only its age tells."""
+    import psutil
+
+    host, _, rest = process.partition("/")
+    pid, _, created = rest.partition("/")
+    if host == socket.gethostname() and pid.isdigit():
+        try:
+            return str(int(psutil.Process(int(pid)).create_time())) != created
+        except psutil.NoSuchProcess:
+            return True
+        except psutil.AccessDenied:
+            return False
+    return datetime.now(UTC) - started > _LONGEST

@@ -2,23 +2,24 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
-from fems.tracking.registry import model_name
-from fems.tracking.server import client, connect, talking
+from fems.tracking.names import model_name
+from fems.tracking.registry import none_if_absent
+from fems.tracking.server import Server
 
 PREFIX = "track_record."
 
 
 def log_track_record(
-    factory_id: str, version: str, figures: Mapping[str, float], hours: int, until: datetime
+    server: Server, factory_id: str, version: str, figures: Mapping[str, float], hours: int, until: datetime
 ) -> bool:
     """Log how a version's newest forecast did on what was measured since.
 
-    The metrics are a point in time each (step: hours measured, time: `until`); the tags are the newest word, and
+    The metrics are a point in time each (step: hours measured, time: `until`); the tags are the newest figures, and
     `track_record.until` is set last: a log that was cut short is made again, the same one is made once.
 
     Args:
+        server: MLflow.
         factory_id: the factory.
         version: of its model.
         figures: name -> figure; what is not finite is left out.
@@ -32,27 +33,22 @@ def log_track_record(
         ServiceUnavailable: MLflow does not answer.
     """
     from mlflow.entities import Metric
-    from mlflow.exceptions import MlflowException
 
-    connect()
-    with talking():
-        talk, name, stamp = client(), model_name(factory_id), f"{until.isoformat()} ({hours} hours)"
-        try:
-            found: Any = talk.get_model_version(name, version)
-        except MlflowException as error:
-            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                return False
-            raise
-        if found.tags.get(PREFIX + "until") == stamp:
+    server.connect()
+    with server.errors():
+        client, name, stamp = server.client(), model_name(factory_id), f"{until.isoformat()} ({hours} hours)"
+        registered = none_if_absent(lambda: client.get_model_version(name, version))
+        if registered is None or registered.tags.get(PREFIX + "until") == stamp:
             return False
         known = {
             key: value for key, value in figures.items() if value == value and abs(value) != float("inf")
         }
         when = int(until.timestamp() * 1000)
-        talk.log_batch(
-            found.run_id, metrics=[Metric(PREFIX + key, value, when, hours) for key, value in known.items()]
+        client.log_batch(
+            str(registered.run_id),
+            metrics=[Metric(PREFIX + key, value, when, hours) for key, value in known.items()],
         )
         for key, value in known.items():
-            talk.set_model_version_tag(name, version, PREFIX + key, f"{value:.4g}")
-        talk.set_model_version_tag(name, version, PREFIX + "until", stamp)
+            client.set_model_version_tag(name, version, PREFIX + key, f"{value:.4g}")
+        client.set_model_version_tag(name, version, PREFIX + "until", stamp)
         return True

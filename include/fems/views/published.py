@@ -4,28 +4,160 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from datetime import date
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from fems.contracts.grains import GRAINS, ORIGINALS
+from fems.contracts.evaluation import Finding
+from fems.contracts.grains import GRAINS, ORIGINALS, OriginalValue, QuarantinedRow
+from fems.contracts.manifest import (
+    CellCounts,
+    ColumnRange,
+    DayCounts,
+    FailedCounts,
+    LateRows,
+    Manifest,
+    ObjectCounts,
+    RowCounts,
+    Shares,
+    TimeRange,
+)
+from fems.contracts.record import Part
 from fems.errors import ConfigError, DataError
-from fems.flows.evaluate import records
 from fems.flows.platform import Platform
 from fems.lake import keys
-from fems.process.metadata import added, shares
 from fems.registry.plant import Feed
 
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
-_NEEDED = frozenset(["shares", "causes", "columns", "sensors", "laws_not_applied", "time_range", "objects"])
 
-Manifests = dict[str, dict[str, Any]]
+Manifests = dict[str, Manifest]
 
 
-def describe(
+class Counted(Part):
+    """Values by flag, and their shares."""
+
+    cells: CellCounts
+    shares: Shares
+
+    @classmethod
+    def of(cls, counts: Iterable[CellCounts]) -> "Counted":
+        """Add some up."""
+        cells = CellCounts.total(counts)
+        return cls(cells=cells, shares=cells.shares())
+
+
+class MonthOverview(Counted):
+    """A published month; of one sensor alone no rows and quality are known.
+
+    Attributes:
+        days: how many. first_day, last_day: of them. empty: whether no row could be used.
+        laws_not_applied: how many laws were not, each to one sensor.
+    """
+
+    days: int
+    empty: bool
+    first_day: date
+    last_day: date
+    laws_not_applied: int
+    rows: RowCounts | None = None
+    quality: FailedCounts | None = None
+
+
+class LawNotAppliedIn(Part):
+    """A law between columns that a sensor does not keep at all, and in which months."""
+
+    law: str
+    sensor: str
+    months: tuple[str, ...]
+
+
+class RefusedMonth(Part):
+    """A month whose last evaluation failed, and how many critical expectations did."""
+
+    month: str
+    critical_failed: int
+
+
+class DayOverview(DayCounts, Shares):
+    """A local day's rows and values, and the shares of these."""
+
+
+class GrainFinding(Finding):
+    """An expectation that a table did not meet: the table's grain, and the finding."""
+
+    grain: str
+
+
+class PublishedData(Counted):
+    """What a person wants to know of a factory's processed data; totals over the months, unless it says otherwise.
+
+    Attributes:
+        factory_id, name, name_ko, simulated, feed: whose and which.
+        month, sensor: what was asked for; None for all.
+        timezone, grain_minutes: of the first month.
+        book_versions, code_versions: that made them. book_version_now: of the book as it stands.
+        time_range: UTC. days: how many. objects: raw objects of these days.
+        sources: how many raw objects there are with those that the rules look back on. late: those with earlier rows.
+        laws_not_applied: see there. causes: rule -> values that it took out.
+        sensors: sensor -> values. months: YYYY-MM -> the same figures.
+        refused: months whose last evaluation failed.
+        originals: where the originals lie, None where no row could be used. data_package: its key, if it is there.
+        rows, quality, columns: None with a sensor: the manifests don't count them by sensor. A column's sum is given
+            only where the book sums it up.
+        by_day, findings: of a month that was asked for, without a sensor.
+    """
+
+    factory_id: str
+    name: str
+    name_ko: str
+    simulated: bool
+    feed: str
+    month: str | None
+    sensor: str | None
+    timezone: str
+    grain_minutes: int
+    book_versions: tuple[str, ...]
+    book_version_now: str
+    code_versions: tuple[str, ...]
+    time_range: TimeRange | None
+    days: int
+    objects: ObjectCounts
+    sources: int
+    late: tuple[LateRows, ...]
+    laws_not_applied: tuple[LawNotAppliedIn, ...]
+    causes: dict[str, int]
+    sensors: dict[str, Counted]
+    months: dict[str, MonthOverview]
+    refused: tuple[RefusedMonth, ...]
+    originals: str | None
+    data_package: str | None
+    rows: RowCounts | None = None
+    quality: FailedCounts | None = None
+    columns: dict[str, ColumnRange] | None = None
+    by_day: dict[date, DayOverview] | None = None
+    findings: tuple[GrainFinding, ...] | None = None
+
+
+def published_factories(platform: Platform, feed: Feed, month: str | None = None) -> list[str]:
+    """Return the factories of which anything of a feed is published, or a month.
+
+    Raises:
+        DataError: there are none.
+    """
+    plant, lake = platform.plant, platform.lake
+    there = [
+        factory_id
+        for factory_id in plant.factories
+        if feed in plant.feeds(factory_id)
+        for months in (lake.months(feed, factory_id),)
+        if (months if month is None else month in months)
+    ]
+    if not there:
+        raise DataError(f"nothing is published of {feed}{f', {month}' if month else ''}; run ingest")
+    return there
+
+
+def published_data(
     platform: Platform, factory_id: str, feed: Feed, month: str | None = None, sensor: str | None = None
-) -> dict[str, Any]:
+) -> PublishedData:
     """Return what a person wants to know of a factory's processed data.
 
     Args:
@@ -35,63 +167,60 @@ def describe(
         month: YYYY-MM, this one alone and in detail; all months if not given.
         sensor: the shares of this sensor alone; all sensors together if not given.
 
-    Returns:
-        Totals over the months: days, rows, cells, shares, quality, causes, laws_not_applied, sensors, columns (the sum
-        only of what the book sums up), objects, sources, time_range (UTC), the versions, and where the tables of
-        originals and the data package lie. `months`: the same figures, month by month. `refused`: months whose
-        last evaluation failed. With a month also `by_day` and `findings`. With a sensor no rows, columns and
-        quality: the manifests don't count them by sensor.
-
     Raises:
         ConfigError: the factory, the feed or the sensor is unknown, or the month is not written YYYY-MM.
-        DataError: nothing is published, or not that month, or an earlier version published it.
+        DataError: nothing is published, or not that month.
+        UnknownFormat: another version published it; says what to run.
     """
     factory = platform.plant.factory(factory_id)
     refused = _refused(platform, factory_id, feed)
     manifests = _published(platform, factory_id, feed, month, refused)
-    known = _sensors_of(manifests)
+    every, known = list(manifests.values()), _sensors_of(manifests)
     if sensor is not None:
         _check("sensor", sensor, known, f"factory {factory_id}, {feed}")
-    package = keys.package_key(factory_id)
-    first = next(iter(manifests.values()))
-    found = {
-        "factory_id": factory_id,
-        "name": factory.name,
-        "name_ko": factory.name_ko,
-        "simulated": factory.simulated,
-        "feed": feed,
-        "month": month,
-        "sensor": sensor,
-        "timezone": first["timezone"],
-        "grain_minutes": first["grain_minutes"],
-        "book_versions": _distinct(m["book_version"] for m in manifests.values()),
-        "book_version_now": platform.source(factory_id, feed).version,
-        "code_versions": _distinct(m["code_version"] for m in manifests.values()),
-        "time_range": _time_range(manifests),
-        "days": sum(len(m["days"]) for m in manifests.values()),
-        "objects": _totals(m["objects"] for m in manifests.values()),
-        "sources": len({(s["key"], s["etag"]) for m in manifests.values() for s in m["sources"]}),
-        "late": [item for m in manifests.values() for item in m["late"]],
-        "laws_not_applied": _laws_not_applied(manifests, sensor),
-        "causes": _causes(platform, factory_id, feed, manifests, sensor),
-        "sensors": {name: _counted(_of_sensor(manifests, name)) for name in known if sensor in (None, name)},
-        "months": {name: _month(m, sensor) for name, m in manifests.items()},
-        "refused": [r for r in refused if month in (None, r["month"])],
-        "originals": _originals(first, month),
-        "data_package": package if platform.lake.get(package) is not None else None,
-    }
+    sensors = {name: Counted.of(_of_sensor(every, name)) for name in known if sensor in (None, name)}
+    counted = Counted.of(m.cells for m in every) if sensor is None else sensors[sensor]
+    data = PublishedData(
+        factory_id=factory_id,
+        name=factory.name,
+        name_ko=factory.name_ko,
+        simulated=factory.simulated,
+        feed=feed,
+        month=month,
+        sensor=sensor,
+        timezone=every[0].timezone,
+        grain_minutes=every[0].grain_minutes,
+        book_versions=_distinct(m.book_version for m in every),
+        book_version_now=platform.source(factory_id, feed).version,
+        code_versions=_distinct(m.code_version for m in every),
+        time_range=_time_range(every),
+        days=sum(len(m.days) for m in every),
+        objects=ObjectCounts.total(m.objects for m in every),
+        sources=len({(s.key, s.etag) for m in every for s in m.sources}),
+        late=tuple(item for m in every for item in m.late),
+        laws_not_applied=_laws_not_applied(manifests, sensor),
+        causes=_causes(platform, factory_id, feed, manifests, sensor),
+        sensors=sensors,
+        months={name: _month(m, sensor) for name, m in manifests.items()},
+        refused=tuple(r for r in refused if month in (None, r.month)),
+        originals=_originals_key(feed, every[0], month),
+        data_package=keys.package_key(factory_id) if platform.lake.has_package(factory_id) else None,
+        **dict(counted),
+    )
     if sensor is not None:
-        return found | found["sensors"][sensor]
-    found |= {
-        **_counted([m["cells"] for m in manifests.values()]),
-        "rows": _totals(m["rows"] for m in manifests.values()),
-        "quality": _totals(m["quality"] for m in manifests.values()),
-        "columns": _columns(platform, feed, manifests),
+        return data
+    more = {
+        "rows": RowCounts.total(m.rows for m in every),
+        "quality": FailedCounts.total(m.quality for m in every),
+        "columns": _columns(platform, feed, every),
     }
     if month is not None:
-        found["by_day"] = {day: counts | shares(counts) for day, counts in manifests[month]["days"].items()}
-        found["findings"] = _findings(platform, factory_id, feed, month)
-    return found
+        more["by_day"] = {
+            day: DayOverview(**dict(counts), **dict(counts.shares()))
+            for day, counts in manifests[month].days.items()
+        }
+        more["findings"] = _findings(platform, factory_id, feed, month)
+    return data.model_copy(update=more)
 
 
 def originals(
@@ -101,16 +230,17 @@ def originals(
     month: str,
     sensor: str | None = None,
     column: str | None = None,
-) -> list[dict[str, Any]]:
+) -> list[OriginalValue]:
     """Return the values of a month that were read and are published otherwise, ordered by time, sensor and column.
-
-    Returns:
-        A dict a value, see `fems.process.originals.SCHEMA`; the timestamp is in the factory's zone.
 
     Raises:
         ConfigError: the factory, the feed, the sensor or the column is unknown, or the month is not written YYYY-MM.
         DataError: the month is not published, or its table is gone.
+        UnknownFormat: another version published it; says what to run.
     """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     refused = _refused(platform, factory_id, feed)
     manifests = _published(platform, factory_id, feed, month, refused)
     where = f"factory {factory_id}, {feed}"
@@ -119,19 +249,30 @@ def originals(
     if column is not None:
         _check("column", column, platform.book(feed).columns, where)
     manifest = manifests[month]
-    if manifest["empty"]:
+    if manifest.empty:
         return []
     table = platform.lake.published(feed, ORIGINALS, factory_id, [month])
     for name, wanted in (("sensor_id", sensor), ("column", column)):
         if wanted is not None:
             table = table.filter(pc.equal(table[name], wanted))
-    zone = pa.timestamp("us", manifest["timezone"])
+    zone = pa.timestamp("us", manifest.timezone)
     table = table.set_column(0, "timestamp", table["timestamp"].cast(zone))
-    return table.sort_by([(name, "ascending") for name in ("timestamp", "sensor_id", "column")]).to_pylist()
+    ordered = table.sort_by([(name, "ascending") for name in ("timestamp", "sensor_id", "column")])
+    return [OriginalValue(**row) for row in ordered.to_pylist()]
+
+
+def quarantined(platform: Platform, factory_id: str, feed: Feed) -> list[QuarantinedRow]:
+    """Return every row of a factory's feed that could not be used.
+
+    Raises:
+        ConfigError: the factory or the feed is unknown.
+    """
+    platform.plant.mapping(factory_id, feed)  # names what is unknown
+    return platform.lake.quarantined(feed, factory_id)
 
 
 def _published(
-    platform: Platform, factory_id: str, feed: Feed, month: str | None, refused: list[dict[str, Any]]
+    platform: Platform, factory_id: str, feed: Feed, month: str | None, refused: list[RefusedMonth]
 ) -> Manifests:
     """Return the manifests of all months, or of the one asked for."""
     if month is not None and not _MONTH.fullmatch(month):
@@ -139,15 +280,11 @@ def _published(
     manifests = platform.lake.manifests(feed, factory_id)
     if not manifests or (month is not None and month not in manifests):
         what = f"factory {factory_id}, {feed}" + (f", {month}" if month else "")
-        if any(month in (None, r["month"]) for r in refused):
+        if any(month in (None, r.month) for r in refused):
             raise DataError(f"{what}: not published, a critical expectation failed; run ingest to see which")
         there = f" (published: {', '.join(manifests)})" if manifests else "; run ingest"
         raise DataError(f"{what}: nothing is published{there}")
-    chosen = manifests if month is None else {month: manifests[month]}
-    for name, manifest in chosen.items():
-        if not manifest.keys() >= _NEEDED:
-            raise DataError(f"factory {factory_id}, {feed}, {name}: an earlier version made it; run ingest")
-    return chosen
+    return manifests if month is None else {month: manifests[month]}
 
 
 def _check(what: str, name: str, known: Iterable[str], where: str) -> None:
@@ -155,117 +292,111 @@ def _check(what: str, name: str, known: Iterable[str], where: str) -> None:
         raise ConfigError(f"{where}: there is no {what} {name!r} (there are {', '.join(known)})")
 
 
-def _refused(platform: Platform, factory_id: str, feed: Feed) -> list[dict[str, Any]]:
-    """Return the months whose last evaluation failed: month, and how many critical expectations did."""
+def _refused(platform: Platform, factory_id: str, feed: Feed) -> list[RefusedMonth]:
+    """Return the months whose last evaluation failed."""
     platform.plant.mapping(factory_id, feed)  # names what is unknown
     return [
-        {"month": month, "critical_failed": record["critical_failed"]}
-        for month, record in records(platform.lake, feed, factory_id).items()
-        if record["critical_failed"]
+        RefusedMonth(month=month, critical_failed=record.critical_failed)
+        for month, record in platform.lake.evaluations.by_month(feed, factory_id).items()
+        if record.critical_failed
     ]
 
 
-def _findings(platform: Platform, factory_id: str, feed: Feed, month: str) -> list[dict[str, Any]]:
+def _findings(platform: Platform, factory_id: str, feed: Feed, month: str) -> tuple[GrainFinding, ...]:
     """Return the expectations that a month did not meet when it was last evaluated, each with its grain."""
-    record = platform.lake.read_json(keys.quality_key(feed, factory_id, month)) or {}
-    return [
-        {"grain": grain, **finding}
+    record = platform.lake.evaluations.last(feed, factory_id, month)
+    return tuple(
+        GrainFinding(grain=grain, **dict(finding))
         for grain in GRAINS
-        for finding in record.get("tables", {}).get(grain, {}).get("findings", ())
-    ]
+        if record is not None and grain in record.tables
+        for finding in record.tables[grain].findings
+    )
 
 
-def _sensors_of(manifests: Manifests) -> list[str]:
-    return _distinct(name for manifest in manifests.values() for name in manifest["sensors"])
+def _sensors_of(manifests: Manifests) -> tuple[str, ...]:
+    return _distinct(name for manifest in manifests.values() for name in manifest.sensors)
 
 
-def _of_sensor(manifests: Manifests, sensor: str) -> list[dict[str, int]]:
-    return [m["sensors"][sensor] for m in manifests.values() if sensor in m["sensors"]]
+def _of_sensor(manifests: Iterable[Manifest], sensor: str) -> list[CellCounts]:
+    return [m.sensors[sensor] for m in manifests if sensor in m.sensors]
 
 
-def _distinct(names: Iterable[str]) -> list[str]:
-    return sorted(set(names))
+def _distinct(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(names)))
 
 
-def _counted(counts: list[dict[str, int]]) -> dict[str, Any]:
-    cells = added(counts)
-    return {"cells": cells, "shares": shares(cells)}
+def _month(manifest: Manifest, sensor: str | None) -> MonthOverview:
+    counts = [manifest.cells] if sensor is None else _of_sensor([manifest], sensor)
+    return MonthOverview(
+        days=len(manifest.days),
+        empty=manifest.empty,
+        first_day=manifest.first_day,
+        last_day=manifest.last_day,
+        laws_not_applied=sum(sensor in (None, each.sensor) for each in manifest.laws_not_applied),
+        rows=manifest.rows if sensor is None else None,
+        quality=manifest.quality if sensor is None else None,
+        **dict(Counted.of(counts)),
+    )
 
 
-def _totals(counts: Iterable[dict[str, int]]) -> dict[str, int]:
-    total: Counter[str] = Counter()
-    for each in counts:
-        total.update(each)
-    return dict(total)
-
-
-def _month(manifest: dict[str, Any], sensor: str | None) -> dict[str, Any]:
-    about = {
-        "days": len(manifest["days"]),
-        "empty": manifest["empty"],
-        "first_day": manifest["first_day"],
-        "last_day": manifest["last_day"],
-        "laws_not_applied": [n for n in manifest["laws_not_applied"] if sensor in (None, n["sensor"])],
-    }
-    if sensor is not None:
-        return about | _counted(_of_sensor({"": manifest}, sensor))
-    return about | {name: manifest[name] for name in ("rows", "cells", "shares", "quality")}
-
-
-def _laws_not_applied(manifests: Manifests, sensor: str | None) -> list[dict[str, Any]]:
+def _laws_not_applied(manifests: Manifests, sensor: str | None) -> tuple[LawNotAppliedIn, ...]:
     months: dict[tuple[str, str], list[str]] = {}
     for month, manifest in manifests.items():
-        for each in manifest["laws_not_applied"]:
-            if sensor in (None, each["sensor"]):
-                months.setdefault((each["law"], each["sensor"]), []).append(month)
-    return [{"law": law, "sensor": name, "months": some} for (law, name), some in sorted(months.items())]
+        for each in manifest.laws_not_applied:
+            if sensor in (None, each.sensor):
+                months.setdefault((each.law, each.sensor), []).append(month)
+    return tuple(
+        LawNotAppliedIn(law=law, sensor=name, months=tuple(some))
+        for (law, name), some in sorted(months.items())
+    )
 
 
 def _causes(
     platform: Platform, factory_id: str, feed: Feed, manifests: Manifests, sensor: str | None
 ) -> dict[str, int]:
     """Return how many values each rule took out; of one sensor, the originals tell."""
+    import pyarrow.compute as pc
+
+    counts: Counter[str] = Counter()
     if sensor is None:
-        found = _totals(m["causes"] for m in manifests.values())
-    else:
-        months = [month for month, m in manifests.items() if not m["empty"]]
-        tables = platform.lake.published(feed, ORIGINALS, factory_id, months) if months else None
-        some = tables.filter(pc.equal(tables["sensor_id"], sensor))["cause"].to_pylist() if tables else []
-        found = Counter(cause for cause in some if cause)
-    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+        for manifest in manifests.values():
+            counts.update(manifest.causes)
+    elif months := [month for month, m in manifests.items() if not m.empty]:
+        table = platform.lake.published(feed, ORIGINALS, factory_id, months)
+        causes = table.filter(pc.equal(table["sensor_id"], sensor))["cause"].to_pylist()
+        counts.update(cause for cause in causes if cause)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _columns(platform: Platform, feed: Feed, manifests: Manifests) -> dict[str, dict[str, Any]]:
+def _columns(platform: Platform, feed: Feed, manifests: list[Manifest]) -> dict[str, ColumnRange]:
     """Return each column's unit, Korean name and range; a sum only where the book sums it up: of kWh, not of A."""
-    rules, found = platform.book(feed).columns, {}
-    last = next(reversed(manifests.values()))["columns"]
+    rules, ranges = platform.book(feed).columns, {}
+    last = manifests[-1].columns
     for name in (*(name for name in rules if name in last), *(last.keys() - rules.keys())):
-        about = last[name]
-        parts = [m["columns"][name] for m in manifests.values() if name in m["columns"]]
-        least, most, sums = ([p[key] for p in parts if p[key] is not None] for key in ("min", "max", "sum"))
+        parts = [m.columns[name] for m in manifests if name in m.columns]
+        sums = [part.sum for part in parts if part.sum is not None]
         summed = name in rules and "sum" in rules[name].aggregate.values()
-        found[name] = {
-            "name_ko": about["name_ko"],
-            "unit": about["unit"],
-            "min": min(least, default=None),
-            "max": max(most, default=None),
-            "sum": math.fsum(sums) if summed and sums else None,
-        }
-    return found
+        ranges[name] = ColumnRange(
+            name_ko=last[name].name_ko,
+            unit=last[name].unit,
+            min=min((part.min for part in parts if part.min is not None), default=None),
+            max=max((part.max for part in parts if part.max is not None), default=None),
+            sum=math.fsum(sums) if summed and sums else None,
+        )
+    return ranges
 
 
-def _time_range(manifests: Manifests) -> dict[str, str] | None:
-    ranges = [m["time_range"] for m in manifests.values() if m["time_range"] is not None]
+def _time_range(manifests: Iterable[Manifest]) -> TimeRange | None:
+    ranges = [m.time_range for m in manifests if m.time_range is not None]
     if not ranges:
         return None
-    return {"start": min(r["start"] for r in ranges), "end": max(r["end"] for r in ranges)}
+    return TimeRange(start=min(r.start for r in ranges), end=max(r.end for r in ranges))
 
 
-def _originals(manifest: dict[str, Any], month: str | None) -> str | None:
+def _originals_key(feed: Feed, manifest: Manifest, month: str | None) -> str | None:
     """Return the key of a month's table of originals, None where no row could be used; or where all of them lie."""
-    key = keys.processed_key(
-        manifest["feed"], ORIGINALS, manifest["factory_id"], manifest["month"], manifest["fingerprint"]
-    )
     if month is None:
-        return key.partition("month=")[0]
-    return None if manifest["empty"] else key
+        return keys.table_folder(feed, ORIGINALS, manifest.factory_id)
+    if manifest.empty:
+        return None
+    return keys.processed_key(feed, ORIGINALS, manifest.factory_id, month, manifest.fingerprint)

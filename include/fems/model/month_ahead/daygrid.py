@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fems.calendar import Days
-from fems.model.calendar_features import ONE_DAY, local_days
+from fems.calendar import ONE_DAY, Days, local_days
 from fems.model.history import Floats
 
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fems.model.history import Floats
-from fems.model.month_ahead import closures, shapes
-from fems.model.month_ahead.shapes import Past, halving
+from fems.model.month_ahead import shapes, shutdowns
+from fems.model.month_ahead.shapes import ObservedDays, decay_weights
 
 # half-lives of the shape in weeks
 _PLAIN = (1, 4, 26)
@@ -53,7 +53,7 @@ _LEAST_RATIO, _MOST_RATIO = 0.2, 5.0
 
 
 @dataclass(frozen=True)
-class Expertise:
+class ExpertForecasts:
     """What the experts say from one origin.
 
     Attributes:
@@ -65,14 +65,14 @@ class Expertise:
     past: Floats
 
 
-def consult(
+def predict_all(
     known: Floats,
     kinds: NDArray[np.int64],
     week: NDArray[np.int64],
     steps: int,
     past: int,
     holidays_off: bool,
-) -> Expertise:
+) -> ExpertForecasts:
     """Ask every expert from one origin.
 
     Args:
@@ -86,35 +86,44 @@ def consult(
     """
     days = len(known)
     mask = np.isfinite(known)
-    seen = Past(
+    observed = ObservedDays(
         np.where(mask, known, 0.0),
         mask,
         kinds[:days],
         week[:days],
-        closures.find(known, kinds[:days]),
+        shutdowns.find_shutdowns(known, kinds[:days]),
         holidays_off,
     )
-    then = kinds[days - 1 :], week[days - 1 :]
-    apart = {weeks: shapes.apart(seen, weeks) for weeks in {*_APART, _BASE_WEEKS, *(w for w, _ in _TIMES)}}
+    ahead = kinds[days - 1 :], week[days - 1 :]
+    apart = {
+        weeks: shapes.by_day_kind(observed, weeks)
+        for weeks in {*_APART, _BASE_WEEKS, *(w for w, _ in _TIMES)}
+    }
     usual = apart[_BASE_WEEKS]
-    said = [_last_week(known, steps)]
-    said += [shapes.plain(seen, weeks)[then[1]] for weeks in _PLAIN]
-    said += [apart[weeks][then] for weeks in _APART]
+    forecasts = [_last_week(known, steps)]
+    forecasts += [shapes.by_weekday(observed, weeks)[ahead[1]] for weeks in _PLAIN]
+    forecasts += [apart[weeks][ahead] for weeks in _APART]
 
-    detrended = seen.less(_trend(seen, usual))
-    seasonal = {weeks: shapes.apart(detrended, weeks) for weeks, _ in (*_LEVEL, *_HOURLY)}
-    said += [seasonal[weeks][then] + _level(seen, seasonal[weeks], half_life) for weeks, half_life in _LEVEL]
-    said += [seasonal[w][then] + _hourly_level(seen, seasonal[w], half_life) for w, half_life in _HOURLY]
-    said += [apart[weeks][then] * _ratio(seen, apart[weeks], half_life) for weeks, half_life in _TIMES]
+    detrended = observed.less(_trend(observed, usual))
+    seasonal = {weeks: shapes.by_day_kind(detrended, weeks) for weeks, _ in (*_LEVEL, *_HOURLY)}
+    forecasts += [
+        seasonal[weeks][ahead] + _level(observed, seasonal[weeks], half_life) for weeks, half_life in _LEVEL
+    ]
+    forecasts += [
+        seasonal[w][ahead] + _hourly_level(observed, seasonal[w], half_life) for w, half_life in _HOURLY
+    ]
+    forecasts += [
+        apart[weeks][ahead] * _ratio(observed, apart[weeks], half_life) for weeks, half_life in _TIMES
+    ]
     for weeks, *half_lives, kept in _PLUS_TREND:
-        levels = [_level(seen, seasonal[weeks], half_life) for half_life in half_lives]
-        said.append(seasonal[weeks][then] + _onward(levels, half_lives, seen, steps, kept))
+        levels = [_level(observed, seasonal[weeks], half_life) for half_life in half_lives]
+        forecasts.append(seasonal[weeks][ahead] + _onward(levels, half_lives, observed, steps, kept))
     for weeks, *half_lives, kept in _TIMES_TREND:
-        ratios = [np.log(_ratio(seen, apart[weeks], half_life)) for half_life in half_lives]
-        grown = np.exp(_onward(ratios, half_lives, seen, steps, kept))
-        said.append(apart[weeks][then] * np.minimum(grown, _MOST_RATIO))
-    future = np.maximum(np.stack([_or(each, usual[then]) for each in said], axis=1), 0.0)
-    return Expertise(future, usual[seen.kinds, seen.week][-past:])
+        ratios = [np.log(_ratio(observed, apart[weeks], half_life)) for half_life in half_lives]
+        grown = np.exp(_onward(ratios, half_lives, observed, steps, kept))
+        forecasts.append(apart[weeks][ahead] * np.minimum(grown, _MOST_RATIO))
+    future = np.maximum(np.stack([_or(each, usual[ahead]) for each in forecasts], axis=1), 0.0)
+    return ExpertForecasts(future, usual[observed.kinds, observed.week][-past:])
 
 
 def _last_week(known: Floats, steps: int) -> Floats:
@@ -128,69 +137,72 @@ def _last_week(known: Floats, steps: int) -> Floats:
     return out
 
 
-def _residual(past: Past, shape: Floats) -> Floats:
+def _residual(observed: ObservedDays, shape: Floats) -> Floats:
     """(D, 24, E) kWh above the shape on ordinary days, 0 elsewhere."""
-    return np.where(past.ordinary, past.values - shape[past.kinds, past.week], 0.0)
+    return np.where(observed.ordinary, observed.values - shape[observed.kinds, observed.week], 0.0)
 
 
-def _trend(past: Past, shape: Floats) -> Floats:
+def _trend(observed: ObservedDays, shape: Floats) -> Floats:
     """(D, E) kWh an hour above the shape, smoothed from both sides."""
-    hours = past.ordinary.sum(axis=1)
+    hours = observed.ordinary.sum(axis=1)
     near = _two_sided(len(hours), _TREND_HALF_LIFE_DAYS)
-    total: Floats = near @ _residual(past, shape).sum(axis=1)
-    return total / np.maximum(near @ hours, 1e-6)
+    total = near @ _residual(observed, shape).sum(axis=1)
+    trend: Floats = total / np.maximum(near @ hours, 1e-6)
+    return trend
 
 
 @lru_cache(maxsize=8)
 def _two_sided(days: int, half_life: float) -> Floats:
     at = np.arange(days)
-    return halving(np.abs(at[:, None] - at), half_life)
+    return decay_weights(np.abs(at[:, None] - at), half_life)
 
 
-def _level(past: Past, shape: Floats, half_life: float) -> Floats:
+def _level(observed: ObservedDays, shape: Floats, half_life: float) -> Floats:
     """(E,) kWh an hour above the shape of late."""
-    weight = halving(past.age, half_life)
-    total = weight @ _residual(past, shape).sum(axis=1)
-    count = weight @ past.ordinary.sum(axis=1)
+    weight = decay_weights(observed.age, half_life)
+    total = weight @ _residual(observed, shape).sum(axis=1)
+    count = weight @ observed.ordinary.sum(axis=1)
     level: Floats = total / (count + 24 * _LEVEL_PSEUDO_DAYS)
     return level
 
 
-def _hourly_level(past: Past, shape: Floats, half_life: float) -> Floats:
+def _hourly_level(observed: ObservedDays, shape: Floats, half_life: float) -> Floats:
     """(24, E) kWh above the shape of late, hour by hour."""
-    weight = halving(past.age, half_life)
-    total = np.tensordot(weight, _residual(past, shape), 1)
-    count = np.tensordot(weight, past.ordinary.astype(np.float64), 1)
+    weight = decay_weights(observed.age, half_life)
+    total = np.tensordot(weight, _residual(observed, shape), 1)
+    count = np.tensordot(weight, observed.ordinary.astype(np.float64), 1)
     level: Floats = total / (count + _LEVEL_PSEUDO_DAYS)
     return level
 
 
-def _ratio(past: Past, shape: Floats, half_life: float) -> Floats:
+def _ratio(observed: ObservedDays, shape: Floats, half_life: float) -> Floats:
     """(E,) recent energy over what the shape would have had."""
-    weight = halving(past.age, half_life)
-    usual = np.where(past.ordinary, shape[past.kinds, past.week], 0.0)
+    weight = decay_weights(observed.age, half_life)
+    usual = np.where(observed.ordinary, shape[observed.kinds, observed.week], 0.0)
     expected = weight @ usual.sum(axis=1)
-    seen = expected + weight @ _residual(past, shape).sum(axis=1)
+    seen = expected + weight @ _residual(observed, shape).sum(axis=1)
     ratio = np.where(expected > 0, seen / np.where(expected > 0, expected, 1.0), 1.0)
     return np.clip(ratio, _LEAST_RATIO, _MOST_RATIO)
 
 
-def _onward(levels: list[Floats], half_lives: list[float], past: Past, steps: int, kept: float) -> Floats:
+def _onward(
+    levels: list[Floats], half_lives: list[float], observed: ObservedDays, steps: int, kept: float
+) -> Floats:
     """(S, 1, E): a level that goes on as it went, each day by `kept` of the day before (Gardner, 1985).
 
     `levels` are the two of (E,) over a short and over a long memory, whose half-lives in days are `half_lives`.
     """
-    (now, before), age = levels, [_mean_age(past, half_life) for half_life in half_lives]
+    (now, before), age = levels, [_mean_age(observed, half_life) for half_life in half_lives]
     slope = (now - before) / np.maximum(age[1] - age[0], 1.0)
     ahead = age[0] + np.cumsum(kept ** np.arange(steps))[:, None, None]
     onward: Floats = now + slope * ahead
     return onward
 
 
-def _mean_age(past: Past, half_life: float) -> Floats:
+def _mean_age(observed: ObservedDays, half_life: float) -> Floats:
     """(E,) days between the origin and what a memory rests on."""
-    weight = halving(past.age, half_life)[:, None] * past.ordinary.sum(axis=1)
-    age: Floats = past.age @ weight / np.maximum(weight.sum(axis=0), 1e-9)
+    weight = decay_weights(observed.age, half_life)[:, None] * observed.ordinary.sum(axis=1)
+    age: Floats = observed.age @ weight / np.maximum(weight.sum(axis=0), 1e-9)
     return age
 
 

@@ -1,4 +1,4 @@
-"""The network of the month-ahead forecast: an LSTM that says, day by day, how far to trust each expert.
+"""The gate of the month-ahead forecast: an LSTM that weighs, day by day, how far to trust each expert.
 
 It is bounded on purpose. A network that is free to add what it likes learns level shifts that are not
 there; this one can only move between forecasts that are each plausible, and it starts at the cross-
@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from fems.model.history import Floats
 from fems.model.month_ahead import experts
-from fems.model.month_ahead.features import ENCODER_DAYS, Samples
+from fems.model.month_ahead.features import ENCODER_DAYS, Samples, Singles
 
 UNITS = 32
 DROPOUT = 0.2
@@ -48,10 +49,10 @@ def build(encoder_features: int, decoder_features: int) -> Any:
 def fit(
     gate: Any,
     training: Samples,
-    log_prior: np.ndarray,
+    log_prior: Floats,
     *,
     validation: Samples | None,
-    validation_log_prior: np.ndarray | None,
+    validation_log_prior: Floats | None,
     epochs: int,
     seed: int,
     learning_rate: float = LEARNING_RATE,
@@ -131,9 +132,9 @@ def _trainer(gate: Any) -> Any:
     """Put the mixture on top of the gate; the experts enter as an input and are not part of what is saved."""
     import keras
 
-    said = keras.Input((None, len(experts.NAMES), 24), name="experts")
-    mixture = keras.ops.einsum("bsk,bskh->bsh", gate.output, said)
-    return keras.Model([*gate.inputs, said], mixture)
+    forecasts = keras.Input((None, len(experts.NAMES), 24), name="experts")
+    mixture = keras.ops.einsum("bsk,bskh->bsh", gate.output, forecasts)
+    return keras.Model([*gate.inputs, forecasts], mixture)
 
 
 def _batch(samples: int) -> int:
@@ -152,7 +153,7 @@ def _dataset(samples: Samples, log_prior: Any, batch: int, seed: int | None = No
     return data.batch(batch, drop_remainder=True)
 
 
-def mixture(weights: np.ndarray, said: np.ndarray) -> np.ndarray:
+def mixture(weights: Floats, forecasts: Singles) -> Floats:
     """(N, S, K) weights and (N, S, K, 24) experts -> (N, S, 24)."""
-    mixed: np.ndarray = np.einsum("nsk,nskh->nsh", weights, said)
+    mixed: Floats = np.einsum("nsk,nskh->nsh", weights, forecasts)
     return mixed

@@ -1,4 +1,4 @@
-"""The trained gate without TensorFlow: its weights as arrays, and what it says of a sample.
+"""The trained gate without TensorFlow: its weights as arrays, and how it weighs the experts.
 
 A forecast asks the gate for a few hundred rows once a month. Importing TensorFlow for that takes longer than
 everything else the forecast does, and more than doubles its memory; two LSTM layers are a few lines of NumPy. Keras
@@ -43,7 +43,7 @@ class Lstm:
 
 
 @dataclass(frozen=True)
-class Forward:
+class TrainedGate:
     """A trained gate.
 
     Attributes:
@@ -59,7 +59,7 @@ class Forward:
     bias: Floats
 
     @classmethod
-    def of(cls, gate: Any) -> "Forward":
+    def from_keras(cls, gate: Any) -> "TrainedGate":
         """Take the weights of a Keras model from `gate.build`."""
         layers = {name: [_floats(w) for w in gate.get_layer(name).get_weights()] for name in _LAYERS}
         return cls(Lstm(*layers["encode"]), Lstm(*layers["decode"]), *layers["logits"])
@@ -79,8 +79,9 @@ class Forward:
         _, hidden, cell = self.encode.run(_floats(encoder), rest, rest)
         days, _, _ = self.decode.run(_floats(decoder), hidden, cell)
         logits = days @ self.kernel + self.bias + log_prior
-        odds: Floats = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        return odds / odds.sum(axis=-1, keepdims=True)
+        odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        weights: Floats = odds / odds.sum(axis=-1, keepdims=True)
+        return weights
 
     def save(self, path: Path) -> None:
         """Write the arrays as .npz, in the precision that Keras trained them in."""
@@ -93,7 +94,7 @@ class Forward:
         np.savez(path, **{name: value.astype(np.float32) for name, value in flat.items()})
 
     @classmethod
-    def load(cls, path: Path) -> "Forward":
+    def load(cls, path: Path) -> "TrainedGate":
         """Read what `save` wrote; nothing in it is run.
 
         Raises:

@@ -1,27 +1,27 @@
-"""The month-ahead forecast: seasonal experts, weighed day by day by an LSTM.
+"""The month-ahead forecast: seasonal experts, weighed day by day by an LSTM, mixed with trees and MSTL.
 
 Forecast by equipment, each scaled by its own minimum and maximum; the factory is the sum of its equipment. In that sum
 boosted trees and MSTL over the factory's hours have a share each (`shares`): they err elsewhere.
-Protocol `month-ahead`: one origin, and no measured value at or after it. `month_train` makes such a model.
+Protocol `month-ahead`: one origin, and no measured value at or after it. `month_ahead.train` makes such a model.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from fems.calendar import ONE_DAY
 from fems.errors import DataError, TooLittleHistory
-from fems.model.calendar_features import ONE_DAY
 from fems.model.history import Floats, History
-from fems.model.month_ahead import band, gate, prior, trees
-from fems.model.month_ahead import features as samples
-from fems.model.month_ahead import mstl as decomposition
-from fems.model.month_ahead.band import Band, Bands
+from fems.model.month_ahead import band, features, gate, mstl, prior, trees
+from fems.model.month_ahead.band import Bands, BandWidths
+from fems.model.month_ahead.boosted import BoostedTrees
 from fems.model.month_ahead.daygrid import DayGrid, horizon_hours, positions
-from fems.model.month_ahead.features import DECODER_DAYS, Field
-from fems.model.month_ahead.gate_inference import Forward
+from fems.model.month_ahead.features import DECODER_DAYS, DailyHistory, Singles
+from fems.model.month_ahead.gate_inference import TrainedGate
 from fems.model.month_ahead.shares import Shares
+from fems.model.plans import Effects, Plan
 from fems.model.scaling import MinMaxScaler
 
 Gate = Literal["network", "prior"]
@@ -36,28 +36,32 @@ class MonthAheadModel:
 
     Attributes:
         equipment: E sensor IDs.
-        scaler: E columns, kWh, from the training span.
+        floor: (E,) kWh, at most 0: what a machine that feeds in is forecast above; see `floors`.
+        scaler: E columns, kWh above the floor, from the training span.
         covariates: the measured columns' daily means.
         prior: (E, B, K) weights of the experts in each part of the horizon.
         trust: 0 to 1, the network's share in the weights; 0 where it earned nothing on held-out origins.
-        network: the keras.Model, None with trust 0.
-        trees: the lightgbm.Booster of the factory's sum, None where there was too little to fit it on.
+        network: the gate's LSTM, None with trust 0.
+        trees: of the factory's sum, None where there was too little to fit them on.
         shares: of trees and MSTL in the factory's sum.
         band: of the machines' forecasts and of the factory's.
+        effects: what plans are worth, learnt from past ones.
         trained_until: first instant not trained on.
         notes: what training measured.
-        curve: a dict an epoch.
+        curve: a dict an epoch of the gate.
     """
 
     equipment: tuple[str, ...]
+    floor: Floats
     scaler: MinMaxScaler
     covariates: MinMaxScaler
     prior: Floats
     trust: float
-    network: Forward | None
-    trees: Any
+    network: TrainedGate | None
+    trees: BoostedTrees | None
     shares: Shares
-    band: Band
+    band: BandWidths
+    effects: Effects
     trained_until: pd.Timestamp
     notes: dict[str, float] = field(default_factory=dict)
     curve: list[dict[str, float]] = field(default_factory=list)
@@ -67,7 +71,9 @@ class MonthAheadModel:
         """Who weighs the experts: "network", or "prior" where the network earned nothing."""
         return "network" if self.trust > 0 else "prior"
 
-    def predict(self, history: History, origin: pd.Timestamp, horizon_hours: int) -> pd.DataFrame:
+    def predict(
+        self, history: History, origin: pd.Timestamp, horizon_hours: int, plan: Plan | None = None
+    ) -> pd.DataFrame:
         """Forecast every hour from `origin` on, by equipment.
 
         Args:
@@ -75,9 +81,10 @@ class MonthAheadModel:
                 computed. About 430 days are of use.
             origin: any full hour.
             horizon_hours: how many hours.
+            plan: what is planned; what was not known at `origin` is cut off, too.
 
         Returns:
-            (horizon_hours, E) kWh, not negative, indexed by hour, one column an equipment.
+            (horizon_hours, E) kWh, not below `floor`, indexed by hour, one column an equipment.
 
         Raises:
             TooLittleHistory: fewer than 14 days before the origin.
@@ -89,48 +96,57 @@ class MonthAheadModel:
                 f"a forecast from {origin} needs {_LEAST_DAYS_BEFORE} days before it; "
                 f"there are {len(known.hours) / 24:.1f}"
             )
-        known = known.last_days(samples.MEMORY_DAYS)
+        planned = (plan or Plan()).known_at(origin)
+        known = self.effects.without(known.last_days(features.MEMORY_DAYS), planned).above(self.floor)
         first_day = known.hours[0].date()
         origin_day = (origin.tz_convert(known.hours.tz).date() - first_day).days
         hours = _hours(origin, horizon_hours, known)
         day, slot = positions(hours)
         at = ((day - np.datetime64(first_day, "D")) / ONE_DAY).astype(np.int64) - origin_day
         steps = max(DECODER_DAYS, int(at.max()) + 1)
-        laid_out = _padded(Field.of(known, origin_day + steps), origin_day)
-        built = samples.sample(laid_out, origin_day, int(hours[0].hour), steps, self.scaler, self.covariates)
-        weights = weigh(self.network, self.trust, built["encoder"], built["decoder"], self.prior)
-        mixed = gate.mixture(weights, built["experts"])
+        daily = _padded(DailyHistory.of(known, origin_day + steps), origin_day)
+        inputs = features.inputs_at(
+            daily, origin_day, int(hours[0].hour), steps, self.scaler, self.covariates
+        )
+        weights = weigh(self.network, self.trust, inputs.encoder, inputs.decoder, self.prior)
+        mixed = gate.mixture(weights, inputs.experts)
         kwh = np.maximum(self.scaler.inverse(np.moveaxis(mixed, 0, -1))[at, slot], 0.0)
-        kwh *= self._beside(known, hours, kwh.sum(axis=1))[:, None]
-        return pd.DataFrame(kwh, index=hours, columns=list(self.equipment))
+        kwh *= self._correction(known, hours, kwh.sum(axis=1))[:, None]
+        usual = pd.DataFrame(kwh + self.floor, index=hours, columns=list(self.equipment))
+        return self.effects.apply(usual, planned)
 
-    def _beside(self, known: History, hours: pd.DatetimeIndex, factory: Floats) -> Floats:
+    def _correction(self, known: History, hours: pd.DatetimeIndex, factory: Floats) -> Floats:
         """(T,) what the experts' factory is to be multiplied by, so that trees and MSTL have their share in it."""
-        said: list[tuple[float, Floats | None]] = []
+        others: list[tuple[float, Floats | None]] = []
         if self.shares.mstl > 0:
-            said.append((self.shares.mstl, decomposition.forecast(known, hours[0], len(hours))))
+            others.append((self.shares.mstl, mstl.predict(known, hours[0], len(hours))))
         if self.shares.trees > 0 and self.trees is not None and np.isfinite(known.factory_kwh).any():
-            said.append((self.shares.trees, trees.predict(self.trees, known, hours[0], len(hours))))
+            others.append((self.shares.trees, trees.predict(self.trees, known, hours[0], len(hours))))
         factor = np.ones(len(hours))
-        for share, kwh in said:
+        for share, kwh in others:
             if kwh is not None:
                 ratio = np.where(factory > 0, kwh / np.where(factory > 0, factory, 1.0), 1.0)
                 factor += share * (np.minimum(ratio, _MOST_RATIO) - 1)
         return factor
 
-    def predict_bands(self, history: History, origin: pd.Timestamp, horizon_hours: int) -> Bands:
+    def predict_bands(
+        self, history: History, origin: pd.Timestamp, horizon_hours: int, plan: Plan | None = None
+    ) -> Bands:
         """Forecast every machine and the factory with quantiles, by the hour and by the day.
 
-        50 % is what `predict` says; 10 % to 90 % is calibrated to hold 80 % of the truth at every level.
+        50 % is what `predict` returns; 10 % to 90 % is calibrated to hold 80 % of the truth at every level.
 
         Raises:
             TooLittleHistory: as `predict`.
             DataError: as `predict`.
         """
-        return band.around(self.predict(history, origin, horizon_hours), self.band, history.country)
+        kwh = self.predict(history, origin, horizon_hours, plan)
+        return band.around(kwh, self.band, history.country, history.holidays_off, self.floor)
 
 
-def weigh(network: Forward | None, trust: float, encoder: Any, decoder: Any, weights: Floats) -> Floats:
+def weigh(
+    network: TrainedGate | None, trust: float, encoder: Singles, decoder: Singles, weights: Floats
+) -> Floats:
     """Weigh the experts of N samples, which are ordered by origin and within it by equipment.
 
     Args:
@@ -166,13 +182,13 @@ def _hours(origin: pd.Timestamp, count: int, known: History) -> pd.DatetimeIndex
     return horizon_hours(origin.tz_convert(known.hours.tz), count)
 
 
-def _padded(laid_out: Field, origin_day: int) -> Field:
+def _padded(daily: DailyHistory, origin_day: int) -> DailyHistory:
     """Let the grid reach the origin's day, with nothing measured on the days between."""
-    short = origin_day + 1 - len(laid_out.grid.days)
+    short = origin_day + 1 - len(daily.grid.days)
     if short <= 0:
-        return laid_out
-    grid = laid_out.grid
+        return daily
+    grid = daily.grid
     days = np.append(grid.days, grid.days[-1] + ONE_DAY * np.arange(1, short + 1))
     values = np.concatenate([grid.values, np.full((short, *grid.values.shape[1:]), np.nan)])
-    measured = np.concatenate([laid_out.measured, np.full((short, laid_out.measured.shape[1]), np.nan)])
-    return replace(laid_out, grid=DayGrid(days, values), measured=measured)
+    measured = np.concatenate([daily.measured, np.full((short, daily.measured.shape[1]), np.nan)])
+    return replace(daily, grid=DayGrid(days, values), measured=measured)

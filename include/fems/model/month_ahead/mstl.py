@@ -1,4 +1,4 @@
-"""MSTL over the factory's hours, with holidays and stops taken out first and the holidays' effect put back.
+"""MSTL over the factory's hours, with holidays and shutdowns taken out first and the holidays' effect put back.
 
 Multiple seasonal-trend decomposition (Bandara et al., 2021), daily and weekly. It trusts the last days where means of
 past days trust the year, and so errs elsewhere; a holiday that it reads as a fall of the level would mislead it for the
@@ -8,13 +8,14 @@ month. The trend stays where it ended: carried on as it last went, a month ahead
 import numpy as np
 import pandas as pd
 
-from fems.model.calendar_features import ONE_DAY, day_features, day_kinds
+from fems.calendar import ONE_DAY
+from fems.model.calendar_features import day_features, day_kinds
 from fems.model.history import Floats, History
-from fems.model.month_ahead import closures, shapes
+from fems.model.month_ahead import shapes, shutdowns
 from fems.model.month_ahead.daygrid import DayGrid, horizon_hours, positions
 
 DAYS = 91
-"""What is decomposed. It is local: a quarter says what a year says, in a quarter of the time."""
+"""What is decomposed. It is local: a quarter tells what a year tells, in a quarter of the time."""
 LEAST_DAYS = 28
 
 _DAY, _WEEK = 24, 168
@@ -22,7 +23,7 @@ _SHAPE_WEEKS = 26
 _LEVEL_HOURS = 14 * 24
 
 
-def forecast(known: History, origin: pd.Timestamp, count: int) -> Floats | None:
+def predict(known: History, origin: pd.Timestamp, count: int) -> Floats | None:
     """Forecast (count,) kWh of the factory from `origin` on, which may lie past the history's end.
 
     Args:
@@ -42,10 +43,11 @@ def forecast(known: History, origin: pd.Timestamp, count: int) -> Floats | None:
     clean, effect = _cleaned(known, hours)
     # Degree 0, as in R's forecast and in statsforecast.
     parts = MSTL(clean[-DAYS * 24 :], periods=(_DAY, _WEEK), stl_kwargs={"seasonal_deg": 0}).fit()
-    said = parts.trend[-1] + effect[len(clean) :]
+    forecast: Floats = parts.trend[-1] + effect[len(clean) :]
     for period, seasonal in zip((_DAY, _WEEK), parts.seasonal.T, strict=True):
-        said += np.resize(seasonal[-period:], len(ahead))
-    return np.maximum(said, 0.0)[-count:]
+        forecast += np.resize(seasonal[-period:], len(ahead))
+    clipped: Floats = np.maximum(forecast, 0.0)[-count:]
+    return clipped
 
 
 def _cleaned(known: History, hours: pd.DatetimeIndex) -> tuple[Floats, Floats]:
@@ -57,19 +59,19 @@ def _cleaned(known: History, hours: pd.DatetimeIndex) -> tuple[Floats, Floats]:
     features = day_features(days, known.country)
     kinds, week = day_kinds(features), features["weekday"].to_numpy()
     mask, past = np.isfinite(grid.values), len(grid.days)
-    seen = shapes.Past(
+    observed = shapes.ObservedDays(
         np.where(mask, grid.values, 0.0),
         mask,
         kinds[:past],
         week[:past],
-        closures.find(grid.values, kinds[:past]),
+        shutdowns.find_shutdowns(grid.values, kinds[:past]),
         known.holidays_off,
     )
-    shape = shapes.apart(seen, _SHAPE_WEEKS)
+    shape = shapes.by_day_kind(observed, _SHAPE_WEEKS)
     usual = shape[week, week][row, slot, 0]
     effect = shape[kinds, week][row, slot, 0] - usual
     count = len(known.hours)
-    ordinary = seen.ordinary[row[:count], slot[:count], 0] & np.isfinite(known.factory_kwh)
+    ordinary = observed.ordinary[row[:count], slot[:count], 0] & np.isfinite(known.factory_kwh)
     above = pd.Series(np.where(ordinary, known.factory_kwh - usual[:count], np.nan))
     level = (
         above.rolling(_LEVEL_HOURS, center=True, min_periods=_DAY).mean().interpolate(limit_direction="both")

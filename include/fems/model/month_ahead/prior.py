@@ -48,7 +48,7 @@ def fit_prior(experts: Singles, target: Singles) -> Floats:
     return out
 
 
-def lean(weights: Floats, experts: Singles, target: Singles, towards: int, share: float) -> Floats:
+def add_share(weights: Floats, experts: Singles, target: Singles, towards: int, share: float) -> Floats:
     """Give one expert a share beside what the weights give it, cut by the square of how much more it erred.
 
     Args:
@@ -99,5 +99,6 @@ def _least_squares(moment: Floats) -> Floats:
 
 def _inverse(moment: Floats) -> Floats:
     squared = np.maximum(np.diag(moment), 1e-12)
-    weight: Floats = (squared.min() / squared) ** _POWER
-    return weight / weight.sum()
+    weight = (squared.min() / squared) ** _POWER
+    normed: Floats = weight / weight.sum()
+    return normed

@@ -18,7 +18,7 @@ _PSEUDO_COUNT = 1.0
 
 
 @dataclass(frozen=True)
-class Past:
+class ObservedDays:
     """D days up to an origin, the last of them the origin's own.
 
     Attributes:
@@ -48,42 +48,44 @@ class Past:
         usual = self.kinds < HOLIDAY
         for row in np.flatnonzero(self.kinds == FESTIVAL):
             usual[max(0, row - _FESTIVAL_REACH) : row + _FESTIVAL_REACH + 1] = False
-        found: NDArray[np.bool_] = self.mask & ~self.stopped[:, None, :] & usual[:, None, None]
-        return found
+        ordinary: NDArray[np.bool_] = self.mask & ~self.stopped[:, None, :] & usual[:, None, None]
+        return ordinary
 
-    def less(self, level: Floats) -> "Past":
+    def less(self, level: Floats) -> "ObservedDays":
         """Return the same days with a (D, E) level taken off."""
         return replace(self, values=np.where(self.mask, self.values - level[:, None, :], 0.0))
 
 
-def halving(age: Floats, half_life: float) -> Floats:
+def decay_weights(age: Floats, half_life: float) -> Floats:
     """Return weights that halve every `half_life` days."""
     weight: Floats = 0.5 ** (age / half_life)
     return weight
 
 
-def plain(past: Past, weeks: float) -> Floats:
+def by_weekday(observed: ObservedDays, weeks: float) -> Floats:
     """(7, 24, E): mean of each weekday and hour, whatever the day was; recent weeks count more."""
-    return _by_weekday(past.values, past.mask, past.week, halving(past.age, 7 * weeks))
+    return _by_weekday(observed.values, observed.mask, observed.week, decay_weights(observed.age, 7 * weeks))
 
 
-def apart(past: Past, weeks: float) -> Floats:
+def by_day_kind(observed: ObservedDays, weeks: float) -> Floats:
     """(9, 7, 24, E): the shape of each kind of day, and within it of each weekday that it may fall on.
 
     Stops do not count. A festival and a single holiday are each drawn to the mean of all holidays, and that to
-    what `Past.holidays_off` says.
+    what `ObservedDays.holidays_off` says.
     """
-    by_week = _by_weekday(past.values, past.ordinary, past.week, halving(past.age, 7 * weeks))
-    stand_in = np.broadcast_to(by_week[6], by_week.shape) if past.holidays_off else by_week
-    weight = halving(past.age, _HOLIDAY_HALF_LIFE_DAYS)
+    by_week = _by_weekday(
+        observed.values, observed.ordinary, observed.week, decay_weights(observed.age, 7 * weeks)
+    )
+    stand_in = np.broadcast_to(by_week[6], by_week.shape) if observed.holidays_off else by_week
+    weight = decay_weights(observed.age, _HOLIDAY_HALF_LIFE_DAYS)
 
     def mean(days: NDArray[np.bool_], towards: Floats) -> Floats:
-        total, count = _sums(past.values, past.mask, days * weight)
+        total, count = _sums(observed.values, observed.mask, days * weight)
         drawn: Floats = (total + _PSEUDO_COUNT * towards) / (count + _PSEUDO_COUNT)
         return drawn
 
-    pooled = mean(past.kinds >= HOLIDAY, stand_in)
-    holidays = [mean(past.kinds == kind, pooled)[None] for kind in (HOLIDAY, FESTIVAL)]
+    pooled = mean(observed.kinds >= HOLIDAY, stand_in)
+    holidays = [mean(observed.kinds == kind, pooled)[None] for kind in (HOLIDAY, FESTIVAL)]
     return np.concatenate([np.repeat(by_week[:, None], 7, axis=1), *holidays])
 
 

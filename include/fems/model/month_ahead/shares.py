@@ -1,6 +1,6 @@
 """How much of the factory's sum each way of forecasting has: fixed shares, cut where one erred more in the past.
 
-Forecasts that err differently cancel, and who erred least lately says little of who will next month (the forecast
+Forecasts that err differently cancel, and who erred least lately tells little of who will next month (the forecast
 combination puzzle of Stock and Watson, 2004); so the shares start from fixed ones. But a way that does not suit a
 series at all errs several times as much at every past origin, and that is no chance.
 """
@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from fems.contracts.horizon import HORIZON_MINUTES
 from fems.model.history import Floats, History
-from fems.model.month_ahead import mstl as decomposition
-from fems.model.month_ahead import trees
-from fems.model.scores import HORIZON_MINUTES
+from fems.model.month_ahead import mstl, trees
 
 POWER = 2
 """A way with twice the squared error of the best keeps a quarter of its share."""
@@ -41,6 +40,7 @@ NONE = Shares(trees=0.0, mstl=0.0)
 def fit(
     history: History,
     experts: Callable[[History, pd.Timestamp, int], Floats],
+    floor: Floats,
     *,
     seed: int = 0,
     threads: int = 1,
@@ -49,6 +49,7 @@ def fit(
 
     Args:
         history: one factory.
+        floor: (E,) see `floors`.
         experts: (known, origin, hours) -> (hours,) kWh of the factory, without trees and MSTL.
         seed: of the trees.
         threads: of the trees.
@@ -60,19 +61,20 @@ def fit(
     for back in range(_HORIZON_HOURS, _HORIZON_HOURS + _ORIGINS * _EVERY_HOURS, _EVERY_HOURS):
         origin = history.end - pd.Timedelta(hours=back)
         known = history.until(origin)
+        above = known.above(floor)
         truth = history.factory_kwh[len(known.hours) :][:_HORIZON_HOURS]
         if len(known.hours) < _LEAST_DAYS * 24 or not np.isfinite(truth).any():
             continue
-        booster = trees.fit(known, seed=seed, threads=threads)
-        local = decomposition.forecast(known, origin, len(truth))
+        booster = trees.fit(above, seed=seed, threads=threads)
+        local = mstl.predict(above, origin, len(truth))
         if booster is None or local is None:
             continue
-        said = (
+        forecasts = (
             experts(known, origin, len(truth)),
-            trees.predict(booster, known, origin, len(truth)),
-            local,
+            trees.predict(booster, above, origin, len(truth)) + floor.sum(),
+            local + floor.sum(),
         )
-        squared.append([float(np.nanmean((kwh - truth) ** 2)) for kwh in said])
+        squared.append([float(np.nanmean((kwh - truth) ** 2)) for kwh in forecasts])
     if not squared:
         return FIXED
     error = np.maximum(np.mean(squared, axis=0), 1e-12)

@@ -1,29 +1,33 @@
 """Training of the month-ahead model: the prior by past origins, the network where it earns, the band."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from fems.errors import TooLittleHistory
+from fems.model.floors import fit_floors
 from fems.model.history import MEASURED, Floats, History
-from fems.model.month_ahead import band, gate, shares, trees
-from fems.model.month_ahead import features as samples
+from fems.model.month_ahead import band, features, gate, shares, trees
 from fems.model.month_ahead.experts import STEADY
-from fems.model.month_ahead.features import DECODER_DAYS, Field, Samples
-from fems.model.month_ahead.gate_inference import Forward
+from fems.model.month_ahead.features import DECODER_DAYS, DailyHistory, Samples
+from fems.model.month_ahead.gate_inference import TrainedGate
 from fems.model.month_ahead.model import MonthAheadModel, weigh
-from fems.model.month_ahead.prior import fit_prior, lean
+from fems.model.month_ahead.prior import add_share, fit_prior
+from fems.model.plans import Plan, fit_effects
 from fems.model.runtime import prepare
 from fems.model.scaling import MinMaxScaler
 
 LEAST_DAYS = 35
+EPOCHS = 50
 ORIGIN_EVERY_DAYS = 3
 MOST_ORIGINS = 120
 MARGIN = 0.01
 """The network must lower the squared error on held-out origins by this share, or the prior stays.
 
-The held-out origins overlap and its best epoch is chosen on them, so a smaller gain says nothing.
+The held-out origins overlap and its best epoch is chosen on them, so a smaller gain means nothing.
 """
 TRUST = 0.5
 """The network's share in the weights where it earned one: half-way it keeps most of what it gained and risks half."""
@@ -32,21 +36,18 @@ STEADY_SHARE = 0.25
 """Of the expert with the longest memory in the prior, less where it erred more than the others at past origins: levels
 come back more often than one year shows. Chosen on windows before the last four."""
 
-OPTIMISM = 1.07
-"""Errors from past origins are taken as this much larger for the band: the weights were fitted on those very origins.
-Chosen on windows before the last four, of simulated series and of others."""
-
 _HOUR_STRIDE = 7
 _REFIT_SHARE = 4
 
 
 def train_month_ahead(
     history: History,
-    epochs: int = 40,
+    epochs: int = EPOCHS,
     seed: int = 0,
     on_epoch: gate.OnEpoch | None = None,
     *,
     threads: int = 1,
+    plan: Plan | None = None,
 ) -> MonthAheadModel:
     """Train on a history.
 
@@ -55,29 +56,51 @@ def train_month_ahead(
 
     Args:
         history: one factory, at least `LEAST_DAYS` days.
-        epochs: of the network.
+        epochs: of the gate's network, at most; 0 trains none, and the prior forecasts.
         seed: the same seed and history give the same model.
         on_epoch: called with the epoch, from 1, and its loss and val_loss.
         threads: of TensorFlow.
+        plan: what was planned, for past hours too; what was not known by the history's end does not count.
 
     Raises:
         TooLittleHistory: fewer than `LEAST_DAYS` days.
         DataError: the interval is not an hour.
     """
+    model = train_experts(history, epochs, seed, on_epoch, threads=threads, plan=plan)
+    without = model.effects.without(history, (plan or Plan()).known_at(history.end))
+    return _with_shares(model, without, seed, threads)
+
+
+def train_experts(
+    history: History,
+    epochs: int = EPOCHS,
+    seed: int = 0,
+    on_epoch: gate.OnEpoch | None = None,
+    *,
+    threads: int = 1,
+    plan: Plan | None = None,
+) -> MonthAheadModel:
+    """Train all but the shares of trees and MSTL, which are none: see `train_month_ahead`."""
     history.require_hours()
     if len(history.hours) < LEAST_DAYS * 24:
         raise TooLittleHistory(
             f"month-ahead training needs {LEAST_DAYS} days of hours; there are {len(history.hours) / 24:.1f}"
         )
-    prepare(seed, threads)
-    laid_out = Field.of(history, DECODER_DAYS)
-    days = len(laid_out.grid.days)
-    scaler = MinMaxScaler.fit(history.equipment, history.used_kwh)
-    covariates = MinMaxScaler.fit(MEASURED, laid_out.measured)
-    every = samples.training_samples(laid_out, origins(days), scaler, covariates)
+    if epochs > 0:
+        prepare(seed, threads)
+    known_plan = (plan or Plan()).known_at(history.end)
+    effects = fit_effects(history, known_plan)
+    history = effects.without(history, known_plan)
+    floor = fit_floors(history.used_kwh)
+    above = history.above(floor)
+    daily = DailyHistory.of(above, DECODER_DAYS)
+    days = len(daily.grid.days)
+    scaler = MinMaxScaler.fit(history.equipment, above.used_kwh)
+    covariates = MinMaxScaler.fit(MEASURED, daily.measured)
+    every = features.training_samples(daily, origins(days), scaler, covariates)
     cut = days - min(60, days // 3)
-    trial = _try(every, cut, len(history.equipment), epochs, seed, on_epoch)
-    prior = _priors(every, len(history.equipment))
+    trial = _validate_gate(every, cut, len(history.equipment), epochs, seed, on_epoch)
+    prior = _fit_priors(every, len(history.equipment))
     if trial.trust > 0:
         start = weigh(None, 0, every.encoder, every.decoder, prior)
         gate.fit(
@@ -90,36 +113,38 @@ def train_month_ahead(
             seed=seed + 1,
             learning_rate=gate.LEARNING_RATE / 4,
         )
-    residual, at = _residuals(every, trial, scaler)
-    model = MonthAheadModel(
+    kinds = band.kinds_of(daily.features, history.holidays_off)
+    return MonthAheadModel(
         equipment=history.equipment,
+        floor=floor,
         scaler=scaler,
         covariates=covariates,
         prior=prior,
         trust=trial.trust,
-        network=Forward.of(trial.network) if trial.trust > 0 else None,
-        trees=trees.fit(history, seed=seed, threads=threads),
+        network=TrainedGate.from_keras(trial.network) if trial.trust > 0 else None,
+        trees=trees.fit(above, seed=seed, threads=threads),
         shares=shares.NONE,
-        band=band.fit(OPTIMISM * residual, band.kinds_of(laid_out.features)[at]),
+        band=_fit_band(every, trial, scaler, kinds),
+        effects=effects,
         trained_until=history.end,
         notes=trial.notes | {"origins": float(len(every.target) / len(history.equipment))},
         curve=trial.curve,
     )
-    return _shared(model, history, seed, threads)
 
 
-def _shared(model: MonthAheadModel, history: History, seed: int, threads: int) -> MonthAheadModel:
+def _with_shares(model: MonthAheadModel, history: History, seed: int, threads: int) -> MonthAheadModel:
     """Give trees and MSTL their shares; the prior stands for the experts, since the network has seen those origins."""
     weighed_by_prior = replace(model, network=None, trust=0.0)
 
     def experts(known: History, origin: pd.Timestamp, hours: int) -> Floats:
-        return weighed_by_prior.predict(known, origin, hours).to_numpy().sum(axis=1)
+        kwh: Floats = weighed_by_prior.predict(known, origin, hours).to_numpy().sum(axis=1)
+        return kwh
 
-    found = shares.fit(history, experts, seed=seed, threads=threads)
+    fitted = shares.fit(history, experts, model.floor, seed=seed, threads=threads)
     return replace(
         model,
-        shares=found,
-        notes=model.notes | {"trees_share": found.trees, "mstl_share": found.mstl},
+        shares=fitted,
+        notes=model.notes | {"trees_share": fitted.trees, "mstl_share": fitted.mstl},
     )
 
 
@@ -135,7 +160,7 @@ def origins(days: int) -> list[tuple[int, int]]:
 class _Trial:
     """What came of the held-out origins: who is trusted, and what was got wrong where it was not trained on."""
 
-    network: object
+    network: Any
     trust: float
     prior: Floats
     curve: list[dict[str, float]]
@@ -143,13 +168,16 @@ class _Trial:
     weights: Floats
 
 
-def _try(
+def _validate_gate(
     every: Samples, cut: int, equipment: int, epochs: int, seed: int, on_epoch: gate.OnEpoch | None
 ) -> _Trial:
     """Train on the origins before `cut` and judge on those from it on."""
-    early = every.where(every.origin_day < cut - 3).forget_from(cut)
-    late = every.where(every.origin_day >= cut)
-    prior = _priors(early, equipment)
+    early = every.select(every.origin_day < cut - 3).hide_from(cut)
+    late = every.select(every.origin_day >= cut)
+    prior = _fit_priors(early, equipment)
+    if epochs == 0:
+        weights = weigh(None, 0, every.encoder, every.decoder, prior)
+        return _Trial(None, 0.0, prior, [], {"trust": 0.0}, weights)
     network = gate.build(every.encoder.shape[2], every.decoder.shape[2])
     curve, start = gate.fit(
         network,
@@ -162,7 +190,7 @@ def _try(
         on_epoch=on_epoch,
     )
 
-    trained = Forward.of(network)
+    trained = TrainedGate.from_keras(network)
 
     def error(trust: float) -> float:
         mixed = gate.mixture(weigh(trained, trust, late.encoder, late.decoder, prior), late.experts)
@@ -180,19 +208,23 @@ def _try(
     return _Trial(network, trust, prior, curve, notes, weights)
 
 
-def _priors(of: Samples, equipment: int) -> Floats:
+def _fit_priors(samples: Samples, equipment: int) -> Floats:
     """(E, B, K)."""
     fitted = []
     for e in range(equipment):
-        experts, target = of.experts[e::equipment], of.target[e::equipment]
-        fitted.append(lean(fit_prior(experts, target), experts, target, STEADY, STEADY_SHARE))
+        experts, target = samples.experts[e::equipment], samples.target[e::equipment]
+        fitted.append(add_share(fit_prior(experts, target), experts, target, STEADY, STEADY_SHARE))
     return np.stack(fitted)
 
 
-def _residuals(every: Samples, trial: _Trial, scaler: MinMaxScaler) -> tuple[Floats, np.ndarray]:
-    """(R, 24, E) kWh, truth minus forecast, day by day; (R,) the day of the grid."""
+def _fit_band(
+    every: Samples, trial: _Trial, scaler: MinMaxScaler, kinds: NDArray[np.int64]
+) -> band.BandWidths:
+    """Fit the band on what the experts got wrong from past origins; `kinds` are those of the grid's days."""
     error = every.target - gate.mixture(trial.weights, every.experts)
     equipment = len(scaler.span)
-    by_equipment = np.moveaxis(error.reshape(-1, equipment, *error.shape[1:]), 1, -1) * np.array(scaler.span)
-    at = every.origin_day[::equipment, None] + np.arange(error.shape[1])
-    return by_equipment.reshape(-1, 24, equipment), at.reshape(-1)
+    by_origin = error.reshape(-1, equipment, *error.shape[1:])
+    residual = np.moveaxis(by_origin, 1, -1) * np.array(scaler.span)
+    first = every.origin_day[::equipment]
+    at = first[:, None] + np.arange(error.shape[1])
+    return band.fit(residual, kinds[at], band.months_of(first))

@@ -1,7 +1,7 @@
 """Boosted trees over the factory's hours: lags of whole days, the week's mean and the calendar.
 
-Lags start at a day, so that a day's hours are forecast together and become the lags of the next (recursive, as
-LightGBM's users write it).
+Lags start at a day, so that a day's hours are forecast together and become the lags of the next (recursive). The
+library is XGBoost: its wheel brings all that it needs, see docs/decisions/0010-trees-need-no-system-package.md.
 """
 
 from typing import Any
@@ -11,46 +11,59 @@ import pandas as pd
 
 from fems.model.calendar_features import day_features
 from fems.model.history import Floats, History
+from fems.model.month_ahead.boosted import BoostedTrees
 from fems.model.month_ahead.daygrid import horizon_hours, positions
 
 _DAY, _WEEK = 24, 168
 _LAGS = (24, 48, 72, 96, 120, 144, 168, 336)
+_CALENDAR_FEATURES = ("weekday", "holiday", "festival", "before_holiday", "after_holiday")
+FEATURES: tuple[str, ...] = (*(f"lag_{hours}h" for hours in _LAGS), "week_mean", "hour", *_CALENDAR_FEATURES)
+"""The columns that a tree splits."""
+COLUMNS = len(FEATURES)
 _LEAST_ROWS = 7 * 24
-_ROUNDS = 300
-_LEARNING_RATE = 0.05
+ROUNDS = 300
+LEARNING_RATE = 0.05
+_DEPTH = 5
+_SETTINGS = {
+    "objective": "reg:squarederror",
+    "tree_method": "hist",
+    "learning_rate": LEARNING_RATE,
+    "max_depth": _DEPTH,
+    "base_score": 0.0,  # the mean is taken off before
+    "min_child_weight": 20,
+}
 
 
-def fit(known: History, *, seed: int = 0, threads: int = 1) -> Any:
+def fit(known: History, *, seed: int = 0, threads: int = 1) -> BoostedTrees | None:
     """Fit on a history.
 
     Returns:
-        A lightgbm.Booster; None where fewer than a week of hours has the lags it needs.
+        The trees; None where fewer than a week of hours has the lags it needs.
     """
-    import lightgbm
+    import xgboost
 
+    features, target = training_table(known)
+    if len(target) < _LEAST_ROWS:
+        return None
+    mean = float(target.mean())
+    table = xgboost.QuantileDMatrix(features, target - mean, nthread=threads)
+    booster = xgboost.train(_SETTINGS | {"seed": seed, "nthread": threads}, table, ROUNDS)
+    return BoostedTrees.of(booster, mean, _DEPTH)
+
+
+def training_table(known: History) -> tuple[Floats, Floats]:
+    """(R, COLUMNS) and (R,) kWh of the measured hours that have all lags."""
     past = filled(known)
     measured = np.flatnonzero(np.isfinite(known.factory_kwh))
     rows = measured[measured >= max(_LAGS)]
-    if len(rows) < _LEAST_ROWS:
-        return None
-    features = _features(past, _calendar(known.hours, known.country), rows)
-    params = {
-        "objective": "regression",
-        "learning_rate": _LEARNING_RATE,
-        "seed": seed,
-        "num_threads": threads,
-        "deterministic": True,
-        "force_row_wise": True,
-        "verbose": -1,
-    }
-    return lightgbm.train(params, lightgbm.Dataset(features, past[rows]), _ROUNDS)
+    return _features(past, _calendar(known.hours, known.country), rows), past[rows]
 
 
-def predict(booster: Any, known: History, origin: pd.Timestamp, count: int) -> Floats:
+def predict(trees: BoostedTrees, known: History, origin: pd.Timestamp, count: int) -> Floats:
     """Forecast (count,) kWh of the factory from `origin` on, which may lie past the history's end.
 
     Args:
-        booster: from `fit`.
+        trees: from `fit`.
         known: what was measured before the origin; at least 336 hours.
         origin: the first hour.
         count: hours.
@@ -62,7 +75,7 @@ def predict(booster: Any, known: History, origin: pd.Timestamp, count: int) -> F
     values = np.concatenate([past, np.full(ahead, np.nan)])
     for first in range(len(past), len(values), _DAY):
         at = np.arange(first, min(first + _DAY, len(values)))
-        values[at] = np.maximum(np.asarray(booster.predict(_features(values, calendar, at))), 0.0)
+        values[at] = np.maximum(trees(_features(values, calendar, at)), 0.0)
     return values[len(values) - count :]
 
 
@@ -75,7 +88,7 @@ def filled(known: History) -> Floats:
 
 
 def _features(values: Floats, calendar: Floats, rows: Any) -> Floats:
-    """(R, lags + 1 + calendar)."""
+    """(R, C): the columns of `FEATURES`."""
     lags = np.stack([values[rows - lag] for lag in _LAGS], axis=1)
     sums = np.concatenate([[0.0], np.cumsum(np.nan_to_num(values))])
     week = (sums[rows - _DAY + 1] - sums[rows - _DAY + 1 - _WEEK]) / _WEEK
@@ -86,6 +99,5 @@ def _calendar(hours: pd.DatetimeIndex, country: str) -> Floats:
     """(T, 6): hour, weekday, holiday, festival, and whether the day before or after a holiday."""
     day, slot = positions(hours)
     days, row = np.unique(day, return_inverse=True)
-    names = ["weekday", "holiday", "festival", "before_holiday", "after_holiday"]
-    features = day_features(days, country)[names].to_numpy(dtype=np.float64)
+    features = day_features(days, country)[list(_CALENDAR_FEATURES)].to_numpy(dtype=np.float64)
     return np.concatenate([slot[:, None], features[row]], axis=1)

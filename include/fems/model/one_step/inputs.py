@@ -1,19 +1,29 @@
-"""What the one-step model sees at the end of an interval: what was measured, and what is known of the next interval."""
+"""The one-step model's features at the end of an interval: what was measured, and what is known of the next one."""
 
 import numpy as np
 import pandas as pd
 
-from fems.calendar import weekdays
-from fems.model.calendar_features import day_features, local_days
+from fems.calendar import local_days, weekdays
+from fems.model.calendar_features import day_features
 from fems.model.history import Floats, History
 from fems.model.one_step.windows import fill_forward
 from fems.model.scaling import MinMaxScaler
 
 _DAY, _WEEK = pd.Timedelta(days=1), pd.Timedelta(days=7)
-_OF_DAY = ["holiday", "festival", "before_holiday", "after_holiday", "bridge"]
+_OF_DAY = ("holiday", "festival", "before_holiday", "after_holiday", "bridge")
+_WAVES = tuple(f"{wave}_{n}" for n in (1, 2) for wave in ("sin", "cos"))
+
+CALENDAR_FEATURES: tuple[str, ...] = (
+    "used_kwh_day_before",
+    "used_kwh_week_before",
+    *_WAVES,
+    *("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
+    *_OF_DAY,
+)
+"""Columns that follow the measured ones, all of the next interval."""
 
 
-def columns_of(history: History, scaler: MinMaxScaler) -> Floats:
+def input_columns(history: History, scaler: MinMaxScaler) -> Floats:
     """Lay out the inputs, a row an interval; nothing that was measured after the interval's end enters its row.
 
     Args:
@@ -21,8 +31,7 @@ def columns_of(history: History, scaler: MinMaxScaler) -> Floats:
         scaler: from the training span.
 
     Returns:
-        (T, C): the measured columns, scaled and carried forward; and of the next interval used_kwh of a day and of a
-        week before, its time of day as two harmonics, its weekday, and what the calendar says of its day.
+        (T, C): the measured columns, scaled and carried forward; then `CALENDAR_FEATURES`.
     """
     measured = history.inputs.reindex(columns=list(scaler.names)).to_numpy(dtype=np.float64)
     scaled = scaler.transform(measured)
@@ -43,7 +52,7 @@ def _before(used: Floats, history: History) -> Floats:
 def _calendar(intervals: pd.DatetimeIndex, history: History) -> Floats:
     """(T, 16)."""
     days, row = np.unique(local_days(intervals), return_inverse=True)
-    of_day = day_features(days, history.country)[_OF_DAY].to_numpy(dtype=np.float64)
+    of_day = day_features(days, history.country)[list(_OF_DAY)].to_numpy(dtype=np.float64)
     angle = 2 * np.pi * (intervals.hour * 60 + intervals.minute).to_numpy() / (24 * 60)
     time = np.stack([wave(n * angle) for n in (1, 2) for wave in (np.sin, np.cos)], axis=1)
     return np.concatenate([time, np.eye(7)[weekdays(days)][row], of_day[row]], axis=1)

@@ -35,7 +35,7 @@ def sliding(values: Floats, length: int) -> Floats:
     return np.moveaxis(view, -1, 1)
 
 
-def targets_of(target: Floats, length: int) -> tuple[NDArray[np.int64], Floats]:
+def windows_with_target(target: Floats, length: int) -> tuple[NDArray[np.int64], Floats]:
     """Return the windows of `sliding` whose next value was measured, and that value.
 
     A window whose target is missing is dropped; missing inputs inside a window are the business of

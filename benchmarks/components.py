@@ -1,0 +1,203 @@
+"""What the parts of the month-ahead forecast reach alone and mixed: `python -m benchmarks.components`.
+
+For development. Every part forecasts every window, and what lies up to a year before it from past origins as in
+training; that is kept in a file a window, so that another mix or another band is scored in seconds. Development series
+and windows are those of `series_of`; what is reported (`benchmarks.model`) is not among them.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import pandas as pd
+
+from benchmarks import model, others
+from embedded.config import Config
+from fems.model import backtest
+from fems.model.baselines import hour_of_week_profile, weekly_naive
+from fems.model.floors import fit_floors
+from fems.model.history import Floats, History
+from fems.model.month_ahead import mstl, trees
+from fems.model.month_ahead.train import train_experts
+
+PARTS = ("experts", "trees", "mstl", "weekly_naive", "profile")
+HOURS = 705
+PAST_ORIGINS, EVERY_HOURS = 8, 15 * 24
+WINDOWS = 4
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window of a series.
+
+    Attributes:
+        series: its name.
+        span: kWh, that accuracy is scaled by.
+        hours: (T,) its hours.
+        truth: (T,) kWh.
+        parts: (T, P) kWh.
+        past_truth: (O, T) kWh from past origins; NaN where missing.
+        past_parts: (O, T, P) likewise.
+        past_hours: (O,) the origins.
+    """
+
+    series: str
+    span: float
+    hours: pd.DatetimeIndex
+    truth: Floats
+    parts: Floats
+    past_truth: Floats
+    past_parts: Floats
+    past_hours: pd.DatetimeIndex
+
+
+def series_of(kind: str) -> dict[str, int]:
+    """Return development series, and how many of the last windows of each are left out since they are reported."""
+    if kind == "net":
+        return {f"{name}-net": 0 for name in others.NET}
+    simulated = {name: WINDOWS for name in model.reported_series()}
+    return simulated | {name: 0 for name in others.DEVELOPMENT}
+
+
+def measure(series: str, skip: int, back: int, folder: Path) -> None:
+    """Forecast a window of a series with every part, and keep what came of it; `back` counts from the last, 0."""
+    path = folder / f"{series}.{back}.npz"
+    if path.exists():
+        return
+    started = perf_counter()
+    history = model.history_of(series)
+    (origin,) = backtest.origins(history, 1, HOURS, skip=skip + back)
+    known = history.until(origin)
+    parts = Parts(known, fit_floors(known.used_kwh))
+    past = []
+    for hours in range(HOURS, HOURS + PAST_ORIGINS * EVERY_HOURS, EVERY_HOURS):
+        start = origin - pd.Timedelta(hours=hours)
+        before = known.until(start)
+        if len(before.hours) < 60 * 24:
+            break
+        past.append((start, known.factory_kwh[len(before.hours) :][:HOURS], parts.at(before, start)))
+    truth = history.factory_kwh[len(known.hours) :][:HOURS]
+    np.savez(
+        path,
+        span=backtest.training_span(known.factory_kwh),
+        hours=pd.date_range(origin, periods=HOURS, freq="h").asi8,
+        zone=str(origin.tz),
+        truth=truth,
+        parts=parts.at(known, origin),
+        past_truth=np.array([p[1] for p in past]),
+        past_parts=np.array([p[2] for p in past]),
+        past_hours=np.array([p[0].value for p in past]),
+    )
+    print(f"{series} {back}: {perf_counter() - started:.1f} s", flush=True)
+
+
+class Parts:
+    """The parts, trained on what was known; `at` refits the trees, which must not have seen what follows."""
+
+    def __init__(self, known: History, floor: Floats) -> None:
+        self._experts = train_experts(known, epochs=0)
+        self._floor = floor
+
+    def at(self, known: History, origin: pd.Timestamp) -> Floats:
+        """(T, P) kWh."""
+        above, total, n = known.above(self._floor), self._floor.sum(), HOURS
+        booster = trees.fit(above)
+        boosted = np.full(n, np.nan) if booster is None else trees.predict(booster, above, origin, n)
+        local = mstl.predict(above, origin, n)
+        columns = [
+            self._experts.predict(known, origin, n).sum(axis=1).to_numpy(),
+            boosted + total,
+            np.full(n, np.nan) if local is None else local + total,
+            weekly_naive(known, origin, n).sum(axis=1).to_numpy(),
+            hour_of_week_profile(known, origin, n).sum(axis=1).to_numpy(),
+        ]
+        return np.stack(columns, axis=1)
+
+
+def windows(folder: Path) -> Iterator[Window]:
+    """Read what `measure` kept."""
+    for path in sorted(folder.glob("*.npz")):
+        with np.load(path, allow_pickle=False) as kept:
+            zone = str(kept["zone"])
+            yield Window(
+                path.stem.rpartition(".")[0],
+                float(kept["span"]),
+                pd.DatetimeIndex(kept["hours"]).tz_localize("UTC").tz_convert(zone),
+                kept["truth"],
+                kept["parts"],
+                kept["past_truth"],
+                kept["past_parts"],
+                pd.DatetimeIndex(kept["past_hours"]).tz_localize("UTC").tz_convert(zone),
+            )
+
+
+def mixed(window: Window, fixed: tuple[float, ...], power: float) -> tuple[Floats, Floats]:
+    """(T,) and (O, T) kWh: the parts by fixed shares, each cut by how much it erred from the last six past origins."""
+    share = np.array(fixed, dtype=np.float64)
+    if len(window.past_truth):
+        squared = np.nanmean((window.past_parts[:6] - window.past_truth[:6, :, None]) ** 2, axis=(0, 1))
+        best = np.nanmin(squared[share > 0])
+        share = share * (best / np.maximum(squared, 1e-12)) ** power
+    share = np.where(np.isfinite(share), share, 0.0)
+    share /= share.sum()
+    usable = share > 0
+    return window.parts[:, usable] @ share[usable], window.past_parts[..., usable] @ share[usable]
+
+
+def main() -> None:
+    """Measure, then print accuracies of parts and of mixes: mean and standard error over series."""
+    kind = sys.argv[1] if len(sys.argv) > 1 else "development"
+    folder = Config.from_environment().state / "bench" / "components" / kind
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    for back in range(WINDOWS):
+        for series, skip in series_of(kind).items():
+            measure(series, skip, back, folder)
+    report(list(windows(folder)))
+
+
+def report(measured: list[Window]) -> None:
+    """Print the table."""
+    mixes: dict[str, tuple[tuple[float, ...], float]] = {
+        part: (tuple(float(part == other) for other in PARTS), 0.0) for part in PARTS
+    }
+    mixes |= {
+        "0.6 experts, 0.3 trees, 0.1 mstl": ((6, 3, 1, 0, 0), 2.0),
+        "4:3:3": ((4, 3, 3, 0, 0), 2.0),
+        "4:3:3, power 1": ((4, 3, 3, 0, 0), 1.0),
+        "4:3:3, power 4": ((4, 3, 3, 0, 0), 4.0),
+        "4:3:3:1:1 with naive and profile": ((4, 3, 3, 1, 1), 2.0),
+        "4:3:3:1:1, power 4": ((4, 3, 3, 1, 1), 4.0),
+    }
+    names = [window.series for window in measured]
+    by_mix = {}
+    for name, (fixed, power) in mixes.items():
+        accuracy = [
+            100 * (1 - np.sqrt(np.nanmean((mixed(w, fixed, power)[0] - w.truth) ** 2)) / w.span)
+            for w in measured
+        ]
+        by_mix[name] = pd.Series(accuracy).groupby(names).mean()
+    table = pd.DataFrame(by_mix)
+    before = table["0.6 experts, 0.3 trees, 0.1 mstl"]
+    best = table[list(PARTS[1:])].drop(columns="mstl").max(axis=1)
+    gain = table.sub(before, axis=0)
+    shown = pd.DataFrame(
+        {
+            "accuracy": table.mean(),
+            "gain": gain.mean(),
+            "standard error": gain.std() / np.sqrt(len(table)),
+            "mean rank": table.rank(axis=1, ascending=False).mean(),
+            "worst gap to the best single": table.sub(best, axis=0).min(),
+            "series over 0.3 behind it, %": 100 * (table.sub(best, axis=0) < -0.3).mean(),
+        }
+    )
+    print(f"accuracy, month-ahead, {len(table)} development series, {len(measured)} windows")
+    print(shown.round(3).to_string())
+
+
+if __name__ == "__main__":
+    main()

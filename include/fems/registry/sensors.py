@@ -1,0 +1,16 @@
+"""Sensors of feeds other than the meters of machines and the steam traps: gas, steam, water, production, weather."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class FeedSensor(BaseModel):
+    """A sensor of a feed; the key is the sensor ID. Of production, it is a line's product."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    name_ko: str | None = Field(None, description="the same in Korean")
+    equipment: str | None = Field(None, description="the machine that it belongs to, a key of `equipment`")
+    rated_per_hour: float | None = Field(
+        None, gt=0, description="the most in an hour, in the unit of the quantity; sets its hard limits"
+    )

@@ -1,0 +1,109 @@
+"""The throttle of wrong passwords, with a clock of its own, and what MLflow's door refuses."""
+
+import asyncio
+from base64 import b64encode
+from typing import Any
+
+import pytest
+
+from guards.logins import Attempt, LoginThrottle
+from guards.mlflow_door import refusal
+
+
+class Server:
+    """Answers 401 to every password but the right one; counts how many it was shown."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.seen = 0
+        self.throttle = LoginThrottle(self.answer, self.attempt, lambda: self.now)
+
+    @staticmethod
+    def attempt(scope: Any) -> Attempt | None:
+        return Attempt(scope["who"], scope["password"]) if scope["password"] else None
+
+    async def answer(self, scope: Any, receive: Any, send: Any) -> None:
+        self.seen += 1
+        await asyncio.sleep(0)
+        await send(
+            {"type": "http.response.start", "status": 200 if scope["password"] in (b"", b"right") else 401}
+        )
+
+    async def ask(self, password: bytes, who: str = "u") -> int:
+        found: list[int] = []
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                found.append(message["status"])
+
+        await self.throttle({"type": "http", "who": who, "password": password}, None, send)
+        return found[0]
+
+    def try_(self, password: bytes, who: str = "u") -> int:
+        return asyncio.run(self.ask(password, who))
+
+
+def test_five_wrong_passwords_are_free_and_then_each_costs_more() -> None:
+    server = Server()
+    assert [server.try_(b"wrong") for _ in range(6)] == [401] * 5 + [429]
+    waits = []
+    for _ in range(8):
+        start = server.now
+        while server.try_(b"wrong") == 429:
+            server.now += 0.5
+        waits.append(server.now - start)
+    assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+
+
+def test_a_thousand_at_once_are_five() -> None:
+    server = Server()
+
+    async def together() -> list[int]:
+        return await asyncio.gather(*(server.ask(b"wrong") for _ in range(1000)))
+
+    assert asyncio.run(together()).count(401) == 5
+    assert server.seen == 5
+
+
+def test_a_password_that_was_right_before_passes_and_forgives() -> None:
+    server = Server()
+    assert server.try_(b"right") == 200
+    assert [server.try_(b"wrong") for _ in range(9)][-1] == 429
+    assert server.try_(b"right") == 200
+    assert server.try_(b"wrong") == 401
+
+
+def test_other_users_and_requests_without_a_password_are_not_slowed() -> None:
+    server = Server()
+    assert [server.try_(b"wrong") for _ in range(9)][-1] == 429
+    assert server.try_(b"wrong", "other") == 401
+    assert server.try_(b"") == 200
+
+
+def scope(path: str, method: str = "POST", user: str = "reader", **headers: str) -> dict[str, Any]:
+    sent = {"host": "127.0.0.1:5000", **headers}
+    if user:
+        sent["authorization"] = "Basic " + b64encode(f"{user}:x".encode()).decode()
+    pairs = [(key.encode(), value.encode()) for key, value in sent.items()]
+    return {"type": "http", "path": path, "method": method, "headers": pairs}
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        (scope("/api/2.0/mlflow/runs/create"), "only read"),
+        (scope("/api/2.0/mlflow/runs/create", user="somebody-new"), "only read"),
+        (scope("/api/2.0/mlflow/runs/create", user="platform"), ""),
+        (scope("/api/2.0/mlflow/runs/create", user=""), ""),
+        (scope("/api/2.0/mlflow/runs/search"), ""),
+        (scope("/api/2.0/mlflow/experiments/list", "GET"), ""),
+        (scope("/api/2.0/mlflow/runs/search", "DELETE"), "only read"),
+        (scope("/GATEWAY/x", user="admin"), "switched off"),
+        (scope("/api/2.0/mlflow-artifacts/artifacts/1/jobs/x", "PUT", user="platform"), ""),
+        (scope("/api/2.0/mlflow/runs/search", origin="http://127.0.0.1:5001"), "another origin"),
+        (scope("/api/2.0/mlflow/runs/search", origin="http://127.0.0.1:5000"), ""),
+        (scope("/api/2.0/mlflow/runs/search", origin="null"), "another origin"),
+    ],
+)
+def test_mlflows_door(asked: dict[str, Any], why: str) -> None:
+    assert (why in refusal(asked)) if why else refusal(asked) == ""

@@ -1,0 +1,81 @@
+"""The rooms of docs/architecture.md: the order that they import in, and who may touch the store."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support import ROOT
+
+
+def linted(include: Path) -> subprocess.CompletedProcess[str]:
+    """Run the linter of imports on a copy of include/, with the project's own contracts."""
+    shutil.copy(ROOT / "pyproject.toml", include.parent)
+    return subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"],
+        cwd=include.parent, env={**os.environ, "PYTHONPATH": str(include)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def include(tmp_path: Path) -> Path:
+    return shutil.copytree(
+        ROOT / "include",
+        tmp_path / "include",
+        ignore=shutil.ignore_patterns("__pycache__", "*.html", "*.yaml"),
+    )
+
+
+def test_every_room_imports_only_from_those_below_it(include: Path) -> None:
+    done = linted(include)
+    assert done.returncode == 0 and "2 kept, 0 broken" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("where", "planted", "told"),
+    [
+        ("fems/lake/keys.py", "import fems.process.grid", "fems.lake is not allowed to import fems.process"),
+        (
+            "fems/model/history.py",
+            "import fems.tracking",
+            "fems.model is not allowed to import fems.tracking",
+        ),
+        ("fems/flows/land.py", "import fems.views.status", "fems.flows is not allowed to import fems.views"),
+        ("fems/attic.py", "", "attic"),
+    ],
+)
+def test_an_upward_import_and_a_room_without_a_place_fail(
+    include: Path, where: str, planted: str, told: str
+) -> None:
+    with (include / where).open("a", encoding="utf-8") as file:
+        file.write(f"\n{planted}\n")
+    done = linted(include)
+    assert done.returncode == 1 and told in " ".join(done.stdout.split()), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("folder", ["include/fems", "include/embedded", "dags", "plugins"])
+def test_nothing_outside_the_lake_touches_the_store(folder: str) -> None:
+    inside = ROOT / "include/fems/lake"
+    reaching = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in (ROOT / folder).rglob("*.py")
+        if inside not in path.parents
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(r"lake\.store\b(?!\s+import)|FolderStore|MinioStore", line)
+    ]
+    assert reaching == []
+
+
+def test_no_test_imports_from_another_and_each_has_a_name_of_its_own() -> None:
+    tests = sorted((ROOT / "tests").rglob("test_*.py"))
+    names = [path.name for path in tests]
+    assert len(set(names)) == len(names), "pytest imports them by name"
+    importing = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("*.py")
+        if re.search(r"^(from|import) test_", path.read_text(encoding="utf-8"), re.M)
+    ]
+    assert importing == []
