@@ -1,10 +1,10 @@
 """`fems inspect`: what a strange file looks like, a mapping to paste, and its first rows as they would be published."""
 
-import json
 from collections import Counter
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
@@ -12,10 +12,27 @@ import yaml
 from rich.markup import escape
 from rich.table import Table
 
-from fems.cli.terminal import FeedOption, as_feed, out
+from fems.cli.terminal import FeedOption, JsonOption, as_feed, out
 from fems.errors import ConfigError, UndecodableObject
 
+if TYPE_CHECKING:
+    from fems.raw.guess import Guess
+    from fems.registry.book import Book
+    from fems.registry.feed import FactoryFeed
+    from fems.registry.plant import Plant
+
 _SHOWN = 6
+
+
+@dataclass
+class Trial:
+    """What a mapping makes of a file: rows read, how many go to quarantine and why, the first ones; or why it fails."""
+
+    read: int = 0
+    quarantined: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    rows: list[dict[str, str | float]] = field(default_factory=list)
+    error: str | None = None
 
 
 def inspect(
@@ -24,7 +41,7 @@ def inspect(
         str | None, typer.Option(help="Whose file it is: what the mapping that it has makes of the file.")
     ] = None,
     feed: FeedOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show what a strange file looks like, a mapping to paste into factories.yaml, and its first rows."""
     from fems.raw.guess import guess
@@ -47,9 +64,7 @@ def inspect(
     trial = _trial(data, file.name, look.mapping, look.interval_minutes, book, zone)
     own = _as_it_is(data, file.name, plant, book, factory) if factory else None
     if as_json:
-        out.print_json(
-            json.dumps({**_plain(look), "trial": trial, "own": own}, ensure_ascii=False, default=str)
-        )
+        print_json({**asdict(look), "trial": asdict(trial), "own": asdict(own) if own else None})
         return
     out.print(f"{file.name}: {look.container}, {look.rows:,} rows", markup=False)
     out.print(_columns(look))
@@ -63,13 +78,7 @@ def inspect(
         _show(f"With the mapping that factory {factory} has", own, zone)
 
 
-def _plain(look: Any) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(look)
-
-
-def _columns(look: Any) -> Table:
+def _columns(look: "Guess") -> Table:
     table = Table(title="Columns")
     for heading in ("column", "holds", "unit in the header", "distinct", "level", "such as"):
         table.add_column(heading)
@@ -99,8 +108,8 @@ def _yaml(mapping: dict[str, Any], doubts: dict[str, str]) -> str:
 
 
 def _trial(
-    data: bytes, name: str, mapping: dict[str, Any], minutes: int | None, book: Any, zone: str
-) -> dict[str, Any]:
+    data: bytes, name: str, mapping: dict[str, Any], minutes: int | None, book: "Book", zone: str
+) -> Trial:
     """Return what a mapping would make of a file, in a plant of its own with the sensors that the file names."""
     from fems.raw.decode import read_rows
     from fems.registry.feed import FactoryFeed
@@ -108,10 +117,10 @@ def _trial(
 
     grains = {steps: grain for grain, steps in GRAIN_MINUTES.items()}
     if minutes is not None and minutes not in grains:
-        return {"error": f"an interval of {minutes} minutes is none of {', '.join(GRAIN_MINUTES)}"}
+        return Trial(error=f"an interval of {minutes} minutes is none of {', '.join(GRAIN_MINUTES)}")
     grain = grains[minutes or 60]
 
-    def made(sensors: list[str]) -> FactoryFeed:
+    def made(sensors: list[str]) -> "FactoryFeed":
         machines = {
             f"E{i}": {"name": sensor, "kind": "line", "sensor": sensor} for i, sensor in enumerate(sensors)
         }
@@ -142,25 +151,25 @@ def _trial(
         sensors = list(dict.fromkeys(text.strip() for text in texts if text.strip())) or ["SENSOR"]
         return _decoded(data, name, made(sensors))
     except (UndecodableObject, ConfigError, ValueError) as error:
-        return {"error": str(error)}
+        return Trial(error=str(error))
 
 
-def _as_it_is(data: bytes, name: str, plant: Any, book: Any, factory: str) -> dict[str, Any]:
+def _as_it_is(data: bytes, name: str, plant: "Plant", book: "Book", factory: str) -> Trial:
     """Return what the factory's own mapping makes of a file."""
     from fems.registry.feed import FactoryFeed
 
     try:
         return _decoded(data, name, FactoryFeed.of(plant, book, factory))
     except UndecodableObject as error:
-        return {"error": str(error)}
+        return Trial(error=str(error))
 
 
-def _decoded(data: bytes, name: str, source: Any) -> dict[str, Any]:
+def _decoded(data: bytes, name: str, source: "FactoryFeed") -> Trial:
     from fems.contracts.raw_object import RawObject
     from fems.raw.decode import decode
     from fems.raw.split import split
 
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, str | float]] = []
     read = refused = 0
     reasons: Counter[str] = Counter()
     for part in split(data, name, source, date(2000, 1, 1), date(2199, 1, 1)):
@@ -178,23 +187,22 @@ def _decoded(data: bytes, name: str, source: Any) -> dict[str, Any]:
             }
             sensor = source.sensors[int(one.sensors[i])].sensor_id
             rows.append({"timestamp": start.isoformat(" ", "minutes"), "sensor_id": sensor, **values})
-    return {"read": read, "quarantined": refused, "reasons": dict(reasons.most_common(5)), "rows": rows}
+    return Trial(read, refused, dict(reasons.most_common(5)), rows)
 
 
-def _show(title: str, found: dict[str, Any], zone: str) -> None:
-    if "error" in found:
-        out.print(f"\n{title} it cannot be read: {found['error']}", markup=False)
+def _show(title: str, trial: Trial, zone: str) -> None:
+    if trial.error is not None:
+        out.print(f"\n{title} it cannot be read: {trial.error}", markup=False)
         return
     out.print(
-        f"\n{title}: {found['read']:,} rows read, {found['quarantined']:,} of them to quarantine",
-        markup=False,
+        f"\n{title}: {trial.read:,} rows read, {trial.quarantined:,} of them to quarantine", markup=False
     )
-    for reason, count in found["reasons"].items():
+    for reason, count in trial.reasons.items():
         out.print(f"  {count:,} x {reason}", markup=False)
-    if found["rows"]:
+    if trial.rows:
         table = Table(title=f"First rows as they would be published ({zone})")
-        for heading in found["rows"][0]:
+        for heading in trial.rows[0]:
             table.add_column(heading)
-        for row in found["rows"]:
-            table.add_row(*(escape(f"{v:g}" if isinstance(v, float) else str(v)) for v in row.values()))
+        for row in trial.rows:
+            table.add_row(*(escape(f"{v:g}" if isinstance(v, float) else v) for v in row.values()))
         out.print(table)

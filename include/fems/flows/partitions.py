@@ -1,10 +1,12 @@
 """Which partitions a factory's raw objects make, and which of them are stale."""
 
+import logging
 from calendar import monthrange
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from fems import __version__
 from fems.canonical import fingerprint
@@ -18,6 +20,11 @@ from fems.raw.decode import decode_all
 from fems.raw.decoded import DecodedObject
 from fems.registry.feed import FactoryFeed
 from fems.registry.plant import Feed
+
+log = logging.getLogger(__name__)
+
+_CLOCKS_AHEAD = timedelta(days=1)
+"""What a clock on the other side of the date line may be ahead."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +115,7 @@ def stale(lake: Lake, source: FactoryFeed) -> list[PartitionPlan]:
     """Return the partitions of a factory's feed whose published state is not what the raw objects make."""
     published = lake.readable_manifests(source.feed, source.factory_id)
     there = lake.part_keys(source.feed, source.factory_id)
-    raw = lake.raw_objects(source.feed, source.factory_id)
+    raw = _of_days_that_can_be(lake.raw_objects(source.feed, source.factory_id), source)
     return [
         plan
         for plan in plan_partitions(source, raw, _late_rows(raw, published))
@@ -116,6 +123,24 @@ def stale(lake: Lake, source: FactoryFeed) -> list[PartitionPlan]:
         or published[plan.month].fingerprint != plan.fingerprint
         or _parts_of(there, plan.month) != wanted_parts(plan, published[plan.month])
     ]
+
+
+def _of_days_that_can_be(raw: list[RawObject], source: FactoryFeed) -> list[RawObject]:
+    """Leave out objects of days before the plant or after today: the clock that named their folder was wrong.
+
+    What a simulated factory measures may lie in the future.
+    """
+    factory = source.plant.factory(source.factory_id)
+    today = datetime.now(ZoneInfo(source.zone)).date()
+    last = date.max if factory.simulated else today + _CLOCKS_AHEAD
+    for odd in raw:
+        if not factory.since <= odd.day <= last:
+            log.warning(
+                "%s: passed over, its day is before %s or after today; land it under the right one",
+                odd.key,
+                factory.since,
+            )
+    return [o for o in raw if factory.since <= o.day <= last]
 
 
 def _late_rows(raw: list[RawObject], published: dict[str, Manifest]) -> dict[RawObject, set[date]]:

@@ -96,9 +96,9 @@ def _runs(labels: np.ndarray, step: int, zone: str) -> np.ndarray | None:
             return None
     else:
         return None
-    told = np.where(second, late, early)
-    known = told[told != NO_TIME]
-    return told if (np.diff(known) > 0).all() else None
+    instants = np.where(second, late, early)
+    known = instants[instants != NO_TIME]
+    return instants if (np.diff(known) > 0).all() else None
 
 
 def _contiguous(rows: np.ndarray) -> bool:

@@ -31,7 +31,7 @@ def read_rows(data: bytes, name: str, source: FactoryFeed) -> list[TypedRows]:
     feed = source.for_file(name)
     if feed is None:
         raise UndecodableObject(no_mapping(name, source))
-    facts = feed.mapping.name_says(name) or {}
+    facts = feed.mapping.facts_of(name) or {}
     mapping = in_format(feed.mapping)
     if mapping is not feed.mapping:
         feed = replace(feed, chosen=mapping)

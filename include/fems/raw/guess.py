@@ -225,10 +225,10 @@ def _find_columns(table: TextTable, made: Guess, book: Book) -> None:
                 f"it is a column of numbers; and its unit, if not {book.columns[ours].unit}?"
             )
     for ours, name in list(columns.items()):
-        look = next((each for each in values if each.name == name), None)
-        if look is not None and look.register:
+        value = next((each for each in values if each.name == name), None)
+        if value is not None and value.register:
             made.mapping.setdefault("cumulative", {})[ours] = float(
-                10 ** max(5, len(str(int(look.high or 0))))
+                10 ** max(5, len(str(int(value.high or 0))))
             )
             made.doubts["cumulative"] = (
                 "its values only rise: a running register? and where does it roll over?"

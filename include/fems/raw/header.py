@@ -112,7 +112,7 @@ def matched(
     names: dict[str, list[str]] = {}
     for name in filter(None, header):
         names.setdefault(name.casefold(), []).append(name)
-    found: dict[str, tuple[str, ...]] = {}
+    columns: dict[str, tuple[str, ...]] = {}
     for ours, wanted in source.headers.items():
         hits = dict.fromkeys(name.casefold() or UNNAMED for name in wanted)
         hits = dict.fromkeys(key for key in hits if key in names)
@@ -122,18 +122,18 @@ def matched(
                 f"{both} both name {ours}: say in the mapping's `columns` which one it is"
             )
         if hits:
-            found[ours] = (_only(names[next(iter(hits))], ours),)
+            columns[ours] = (_only(names[next(iter(hits))], ours),)
     for ours, parts in source.parts.items():
         there = [part for part in parts if part.casefold() in names]
         if (there and len(there) < len(parts)) or (not there and ours == "timestamp"):
             gone = next(part for part in parts if part not in there)
             raise UndecodableObject(f"the header has no column {gone!r}, a part of {ours}{_it_has(header)}")
         if there:
-            found[ours] = tuple(_only(names[part.casefold()], ours) for part in parts)
-    if "timestamp" not in found and "timestamp" not in source.mapping.columns and header[0] == UNNAMED:
-        found["timestamp"] = (UNNAMED,)
-    _check(found, header, source, facts or {})
-    return found
+            columns[ours] = tuple(_only(names[part.casefold()], ours) for part in parts)
+    if "timestamp" not in columns and "timestamp" not in source.mapping.columns and header[0] == UNNAMED:
+        columns["timestamp"] = (UNNAMED,)
+    _check(columns, header, source, facts or {})
+    return columns
 
 
 def _only(names: list[str], ours: str) -> str:
@@ -143,7 +143,10 @@ def _only(names: list[str], ours: str) -> str:
 
 
 def _check(
-    found: Mapping[str, tuple[str, ...]], header: Sequence[str], source: FactoryFeed, facts: Mapping[str, str]
+    columns: Mapping[str, tuple[str, ...]],
+    header: Sequence[str],
+    source: FactoryFeed,
+    facts: Mapping[str, str],
 ) -> None:
     mapping, book = source.mapping, source.book
     given = {*mapping.constants, *facts}
@@ -159,13 +162,13 @@ def _check(
         day_columns.intervals(list(header), mapping)
     number = mapping.interval_number
     if number is not None:
-        columns = [name for name in header if name.casefold() == number.column.casefold()]
-        if not columns:
+        counting = [name for name in header if name.casefold() == number.column.casefold()]
+        if not counting:
             raise UndecodableObject(f"the header has no column {number.column!r}, the number of the interval")
-        _only(columns, "the number of the interval")
+        _only(counting, "the number of the interval")
     required = ["timestamp", *(name for name, column in book.columns.items() if column.required), "sensor_id"]
     for ours in required:
-        if ours not in found and ours not in given:
+        if ours not in columns and ours not in given:
             looked = ", ".join(source.headers.get(ours, source.parts.get(ours, ())))
             raise UndecodableObject(
                 f"the header has no column for {ours} (looked for: {looked}; it has: {', '.join(list(header)[:12])})"

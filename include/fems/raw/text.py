@@ -130,8 +130,8 @@ class _Lines:
         filled[: mapping.skip_lines or 0] = False
         if mapping.comment:
             sign = mapping.comment.encode()
-            for i in np.flatnonzero(filled & (raw[self.starts] == sign[0])).tolist():
-                filled[i] = not body.startswith(sign, self.starts[i])
+            for row in np.flatnonzero(filled & (raw[self.starts] == sign[0])).tolist():
+                filled[row] = not body.startswith(sign, int(self.starts[row]))
         self.numbers = (np.flatnonzero(filled) + 1).astype(np.int32)
 
     def text(self, number: int) -> str:

@@ -56,7 +56,7 @@ class FactoryFeed:
     def for_file(self, name: str) -> "FactoryFeed | None":
         """Return the feed with the mapping that is for files of that name; None if there is none."""
         for mapping, feed in zip(self.mappings, self._variants, strict=True):
-            if mapping.name_says(name) is not None:
+            if mapping.facts_of(name) is not None:
                 return feed
         return None
 

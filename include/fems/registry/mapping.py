@@ -239,7 +239,7 @@ class FileMapping(_Strict):
             and all(isinstance(header, str) for header in self.columns.values())
         )
 
-    def name_says(self, name: str) -> dict[str, str] | None:
+    def facts_of(self, name: str) -> dict[str, str] | None:
         """Return what a file's name says of its rows; None if it is not the name of such a file."""
         if self.file_name is None:
             return {}

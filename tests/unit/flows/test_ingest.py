@@ -280,3 +280,12 @@ def test_a_folder_gives_the_same_bytes_as_the_store(platform: Platform, tmp_path
     ingest_factory(other, "F")
     assert snapshot(other) == snapshot(platform)
     assert not (out / "raw").exists(), "raw files are only read"
+
+
+@pytest.mark.parametrize("day", [date(1970, 1, 1), date(2099, 1, 1)])
+def test_a_folder_of_a_day_that_cannot_be_makes_no_partition(platform: Platform, day: date) -> None:
+    ingest_factory(platform, "F")
+    before = snapshot(platform)
+    put(platform, day, lines_of(day))
+    assert ingest_factory(platform, "F").partitions == 0
+    assert snapshot(platform) == before

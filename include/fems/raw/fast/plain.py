@@ -68,7 +68,7 @@ def batches(objects: list[tuple[RawObject, bytes]], source: FactoryFeed) -> Iter
         body = None if feed is None else _plain(data, feed.mapping)
         if feed is None or body is None:
             continue
-        facts = feed.mapping.name_says(name) or {}
+        facts = feed.mapping.facts_of(name) or {}
         begin = body.index(b"\n") + 1
         own = body[:begin].rstrip(b"\r\n")
         alike = batch is not None and own == line and batch.source is feed and batch.facts == facts
@@ -237,11 +237,13 @@ def _numbers(
             pa.chunked_array([texts.take(pa.array(some))]), mark, unit
         )
         telling.append(some[odd])
-    told = np.sort(np.concatenate(telling)) if telling else np.empty(0, np.int64)
+    odd_rows = np.sort(np.concatenate(telling)) if telling else np.empty(0, np.int64)
     for j, name in enumerate(source.book.columns):
         if scale[name] != 1:
             values[j] = scaled(values[j], scale[name])
-    odd_cells = OddCells(rows[told], columns[told], texts.take(pa.array(told)).to_pandas().to_numpy(object))
+    odd_cells = OddCells(
+        rows[odd_rows], columns[odd_rows], texts.take(pa.array(odd_rows)).to_pandas().to_numpy(object)
+    )
     return values, states, odd_cells, supplied
 
 
