@@ -1,7 +1,7 @@
 """`fems inspect`: what a strange file looks like, a mapping to paste, and its first rows as they would be published."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,7 @@ import yaml
 from rich.markup import escape
 from rich.table import Table
 
-from fems.cli.terminal import FeedOption, JsonOption, as_feed, out
+from fems.cli.terminal import FeedOption, JsonOption, as_feed, out, print_json
 from fems.errors import ConfigError, UndecodableObject
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """`fems inspect` says what a file looks like, and the mapping that it proposes reads it."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,11 @@ def test_what_is_no_table_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n....")
     result = CliRunner().invoke(app, ["inspect", str(tmp_path / "x.png")])
     assert result.exit_code == 1
+
+
+def test_as_json_for_other_programs(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("time,kWh\n" + "".join(f"2024-03-{d[:2]} {t},{v}\n" for d, t, v in ROWS))
+    result = CliRunner().invoke(app, ["inspect", str(file), "--json"])
+    look = json.loads(result.stdout)
+    assert look["interval_minutes"] == 60 and look["trial"]["read"] == 72 and look["own"] is None
