@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fems.errors import UndecodableObject
 from fems.raw import labels, marks, numbers, text
@@ -181,6 +182,11 @@ def _numbers_of(
         supplied[j] = True
         unit = unit_of_cells(source, arranged.units, name)
         parts = [_read(table, header, decimals[header], unit) for header in headers[name]]
+        if source.mapping.decimal is None:
+            parts = [
+                _retyped(table.columns[header], part) if decimals[header] == marks.COMMA else part
+                for header, part in zip(headers[name], parts, strict=True)
+            ]
         total, states[j], odd = _sum(parts)
         values[j] = scaled(total, scale[name])
         if len(odd):
@@ -224,6 +230,18 @@ def _read(table: text.TextTable, header: str, mark: str, unit: str | None) -> Pa
         values[at], states[at], some = numbers.to_numbers(column.take(pa.array(at)), own, unit)
         odd.append(at[some])
     return values, states, np.sort(np.concatenate(odd))
+
+
+def _retyped(column: pa.ChunkedArray, parsed: Parsed) -> Parsed:
+    """Mark what was read by a mark that is concluded: the same number is the same in whatever file it comes."""
+    values, states, odd = parsed
+    commas = pc.fill_null(pc.match_substring(column.cast(pa.string()), ","), False).to_numpy()
+    tidied = commas & (states == numbers.MEASURED)
+    return (
+        values,
+        np.where(tidied, numbers.RETYPED, states).astype(np.uint8),
+        np.union1d(odd, np.flatnonzero(tidied)),
+    )
 
 
 def _sum(parts: list[Parsed]) -> Parsed:
