@@ -13,7 +13,9 @@ FITS := import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (
 FEMS_PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	if "$$python" -c "$(FITS)" 2> /dev/null; then echo "$$python"; break; fi; done)
 # Where none fits, any python3 can say what to do.
-DOCTOR = "$(or $(FEMS_PYTHON),python3)" include/embedded/doctor.py
+ANY_PYTHON = $(or $(FEMS_PYTHON),python3)
+NO_PYTHON = error: there is no $(ANY_PYTHON): install Python 3.11, 3.12 or 3.13 (Debian and Ubuntu: sudo apt install python3-venv; Fedora: sudo dnf install python3.13)
+DOCTOR = command -v "$(ANY_PYTHON)" > /dev/null || { echo "$(NO_PYTHON)" >&2; exit 1; }; "$(ANY_PYTHON)" include/embedded/doctor.py
 # More for `make demo`, such as DEMO="--factories 1100,steel --epochs 5"
 DEMO ?=
 # More for `make bench`, such as BENCH="--only process,truth"
@@ -28,14 +30,12 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 doctor: ## does this machine have what is needed? a line each, with what to do
-	@command -v "$(or $(FEMS_PYTHON),python3)" > /dev/null || { echo "error: there is no $(or $(FEMS_PYTHON),python3): install Python 3.11, 3.12 or 3.13" >&2; exit 1; }
-	$(DOCTOR) demo
+	@$(DOCTOR) demo
 
 setup: $(VENV)/.ready ## the virtual environment, with the packages of requirements.txt and requirements-dev.txt
 
 $(VENV)/.ready: requirements.txt requirements-dev.txt requirements-uv.txt pyproject.toml
-	@command -v "$(or $(FEMS_PYTHON),python3)" > /dev/null || { echo "error: there is no $(or $(FEMS_PYTHON),python3): install Python 3.11, 3.12 or 3.13" >&2; exit 1; }
-	$(DOCTOR) setup --quiet
+	@$(DOCTOR) setup --quiet
 	rm -f $@
 	[[ -x $(BIN)/python ]] || "$(FEMS_PYTHON)" -m venv $(VENV)
 	# uv has an environment of its own: what syncs the packages must not be one of them.
@@ -57,8 +57,7 @@ demo: check setup ## everything: services, raw files, ingest, training, forecast
 
 .PHONY: check
 check:
-	@command -v "$(or $(FEMS_PYTHON),python3)" > /dev/null || { echo "error: there is no $(or $(FEMS_PYTHON),python3): install Python 3.11, 3.12 or 3.13" >&2; exit 1; }
-	$(DOCTOR) demo --quiet
+	@$(DOCTOR) demo --quiet
 
 down: ## stop what `make up` or `make demo` started; the data stays
 	@if [[ -x $(BIN)/python ]]; then $(BIN)/python -m embedded down; else echo "nothing is running"; fi

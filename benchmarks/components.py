@@ -17,11 +17,14 @@ import pandas as pd
 
 from benchmarks import model, others
 from embedded.config import Config
-from fems.model import backtest
+from fems.calendar import ONE_DAY
+from fems.model import backtest, scores
 from fems.model.baselines import hour_of_week_profile, weekly_naive
+from fems.model.calendar_features import day_features
 from fems.model.floors import fit_floors
 from fems.model.history import Floats, History
-from fems.model.month_ahead import mstl, trees
+from fems.model.month_ahead import band, mstl, trees
+from fems.model.month_ahead.daygrid import DayGrid
 from fems.model.month_ahead.train import train_experts
 
 PARTS = ("experts", "trees", "mstl", "weekly_naive", "profile")
@@ -158,6 +161,7 @@ def main() -> None:
         for series, skip in series_of(kind).items():
             measure(series, skip, back, folder)
     report(list(windows(folder)))
+    report_band(list(windows(folder)))
 
 
 def report(measured: list[Window]) -> None:
@@ -197,6 +201,60 @@ def report(measured: list[Window]) -> None:
     )
     print(f"accuracy, month-ahead, {len(table)} development series, {len(measured)} windows")
     print(shown.round(3).to_string())
+
+
+DAYS = 31
+
+
+def report_band(measured: list[Window]) -> None:
+    """Print what the band holds around the mix, fitted on what the experts got wrong from past origins."""
+    rows = []
+    for window in measured:
+        country = _country(window.series)
+        at = [pd.date_range(origin, periods=HOURS, freq="h") for origin in window.past_hours]
+        residual = np.full((len(at), DAYS, 24, 1), np.nan)
+        days = np.empty((len(at), DAYS), dtype="datetime64[D]")
+        for i, hours in enumerate(at):
+            grid = DayGrid.of(hours, (window.past_truth[i] - window.past_parts[i, :, 0])[:, None])
+            residual[i, : len(grid.days)] = grid.values
+            days[i] = grid.days[0] + np.arange(DAYS) * ONE_DAY
+        kinds = band.kinds_of(day_features(days.reshape(-1), country), True).reshape(days.shape)
+        widths = band.fit(residual, kinds, band.months_of(days[:, 0].astype(np.int64)))
+        kwh = pd.DataFrame({"series": mixed(window, (4, 3, 3, 0, 0), 2.0)[0]}, index=window.hours)
+        bands = band.around(kwh, widths, country, True, np.full(1, -np.inf))
+        truth = pd.Series(window.truth, index=window.hours)
+        hour, total = bands.hour[band.FACTORY], float(kwh["series"].sum())
+        low, high = bands.of_span(band.FACTORY, total, HOURS)
+        rows.append(
+            {
+                "hours": scores.coverage(truth, hour["p10_kwh"], hour["p90_kwh"]),
+                "days": _days_held(truth, bands),
+                "total": float(low <= truth.fillna(kwh["series"]).sum() <= high),
+                "interval score, % of the span": 100
+                * scores.interval_score(truth, hour["p10_kwh"], hour["p90_kwh"])
+                / window.span,
+            }
+        )
+    table = pd.DataFrame(rows)
+    print(
+        f"\nthe 80 % band on {len(table)} development windows: share held, and the interval score (Gneiting, Raftery)"
+    )
+    print(table.mean().round(3).to_string())
+    print(
+        f"windows with under 60 % of their hours in it: {int((table['hours'] < 0.6).sum())} of {len(table)}"
+    )
+    print(f"the lowest: {table['hours'].min():.2f}")
+
+
+def _days_held(truth: pd.Series, bands: band.Bands) -> float:
+    hours = pd.DatetimeIndex(truth.index)
+    daily = truth.groupby(hours.normalize()).sum(min_count=23)
+    day = bands.day[band.FACTORY]
+    return scores.coverage(daily, day["p10_kwh"], day["p90_kwh"])
+
+
+def _country(series: str) -> str:
+    return "KR" if series[:1].isdigit() or series == "steel" else "DE"
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from datetime import timedelta
 from airflow.sdk import Param, PartitionedAssetTimetable, dag, task
 
 from fems.contracts.horizon import HORIZON_MINUTES
+from fems.monitor import notices
 from fems_airflow.assets import FORECAST, MODEL
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
@@ -34,6 +35,8 @@ its factory and month from there. The same origin, model and data again change n
 `DataError` says what is wrong with the month, origin or horizon. `ConfigError` names the line of factories.yaml.
 """
 
+TOLD = RunNotifier({"forecast_factory": notices.of_forecast})
+
 
 @dag(
     dag_id="forecast",
@@ -45,7 +48,8 @@ its factory and month from there. The same origin, model and data again change n
     dagrun_timeout=timedelta(hours=2),
     deadline=done_within(hours=1),
     default_args=TASK_DEFAULTS,
-    on_failure_callback=RunNotifier(),
+    on_success_callback=TOLD,
+    on_failure_callback=TOLD,
     params={
         "factories": factories_param(),
         "month": month_param(),

@@ -14,7 +14,7 @@ from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
 from fems_airflow.links import task_with_quality
 from fems_airflow.notify import RunNotifier
-from fems_airflow.params import factories_param, known_params
+from fems_airflow.params import accept_param, factories_param, known_params
 
 DOCS = """
 ### Raw files into published tables
@@ -24,14 +24,17 @@ DOCS = """
    hours and days, evaluate with Great Expectations, publish. Rows that cannot be used go to `quarantine/`, each with
    its reason.
 
-**Params:** *factories* to look at; none chosen means all.
+**Params:** *factories* to look at; none chosen means all. *accept*: publish also a month that has less than the
+published one, or another level; without it such a month fails, and says what it would lose.
 
 The link *Quality evaluation* under *Details* of a task leads to the factory's months: score by day, what was not met,
 Data Docs.
 
 **When it is red:** open the failed task's log; its last line says which object, row or expectation, and what to do.
 `QualityFailed` means that a month was not published and that the last good one still stands. Nothing is lost: mend
-the file (land a corrected one beside it) or the rule, and start the Dag again.
+the file (land a corrected one beside it) or the rule, and start the Dag again. `NeedsAcceptance` means that the month
+would lose sensors, days or values that are published, or that its level is off by the factor of a unit: mend it, or
+start the Dag again with *accept*.
 """
 
 
@@ -46,7 +49,7 @@ the file (land a corrected one beside it) or the rule, and start the Dag again.
     deadline=done_within(hours=3),
     default_args=TASK_DEFAULTS,
     on_failure_callback=RunNotifier(),
-    params={"factories": factories_param()},
+    params={"factories": factories_param(), "accept": accept_param()},
     tags=["fems", "ingest", "nightly"],
 )
 def ingest() -> None:
@@ -60,13 +63,14 @@ def ingest() -> None:
         return stale_factories(platform, known_params(params, dag)["factories"] or platform.plant.factories)
 
     @task_with_quality(outlets=[PROCESSED], map_index_template="{{ task.op_kwargs['factory'] }}")
-    def ingest_factory(factory: str, *, run_id: str) -> dict:
+    def ingest_factory(factory: str, *, run_id: str, params: dict | None = None, dag: object = None) -> dict:
         """Process, evaluate and publish a factory's stale partitions."""
         from fems.flows.ingest import ingest_factory
         from fems.flows.platform import Platform
 
         platform = Platform.from_environment(role="ingest")
-        return ingest_factory(platform, factory, run=run_id).model_dump(mode="json")
+        accept = bool(known_params(params, dag).get("accept"))
+        return ingest_factory(platform, factory, run=run_id, accept=accept).model_dump(mode="json")
 
     ingest_factory.expand(factory=find_stale())
 

@@ -1,4 +1,4 @@
-"""Train: a multivariate LSTM per factory, scored against baselines, registered in MLflow.
+"""Train: a model per factory, scored against baselines, registered in MLflow.
 
 Runs on the 1st of each month, after the night's ingest, and when the monitor asks for it (Dag `retrain`). Each model
 that is registered starts the forecast of its factory and month through the asset `fems_model`. Without a scheduler:
@@ -20,7 +20,7 @@ DOCS = """
 ### A model per factory
 
 **train_factory**, one per factory: reads the published hours, trains the one-step LSTM (the study's protocol) and the
-month-ahead LSTM, scores both on the last 42,300 minutes (month-ahead beside weekly naive and the hour-of-week profile
+month-ahead model, scores both on the last 42,300 minutes (month-ahead beside weekly naive and the hour-of-week profile
 on the same window), refits on everything, logs the run to MLflow (experiment `fems-train`, a run a factory under the
 run of its month) and registers `fems-<factory>` as `challenger`. It becomes `champion` where it is ahead of the one
 that is, on the same window; the version's tag `promotion` says why, or why not. `fems promote` and `fems rollback`
@@ -39,7 +39,7 @@ TOLD = RunNotifier({"train_factory": notices.of_training})
 
 @dag(
     dag_id="train",
-    description="Train, score and register each factory's LSTM",
+    description="Train, score and register each factory's model",
     doc_md=DOCS,
     schedule=CronPartitionTimetable("0 4 1 * *", timezone="Asia/Seoul"),
     catchup=False,
@@ -52,7 +52,12 @@ TOLD = RunNotifier({"train_factory": notices.of_training})
     params={
         "factories": factories_param(),
         "epochs": Param(
-            50, type="integer", minimum=1, maximum=500, title="Epochs", description="At most so many."
+            50,
+            type="integer",
+            minimum=1,
+            maximum=500,
+            title="Epochs",
+            description="Of each network (the one-step LSTM, the month-ahead gate) at most.",
         ),
         "seed": Param(0, type="integer", minimum=0, title="Seed", description="Of every random choice."),
         "reason": Param(

@@ -86,14 +86,13 @@ class Observer:
     def _training(self, factory_id: str) -> tuple[dict[str, Any], int]:
         """Return the champion's metrics without the seconds, and how many runs are still open."""
         from fems.flows.platform import Platform
-        from fems.tracking import EXPERIMENT
+        from fems.tracking.runs import EXPERIMENT
 
         tracking = Platform.from_environment().tracking
         _, metrics = tracking.champion_metrics(factory_id)
+        tracking.server.connect()
         client = tracking.server.client()
         experiment = client.get_experiment_by_name(EXPERIMENT)
-        if experiment is None:
-            return {}, 0
         runs = client.search_runs([experiment.experiment_id], "attributes.status = 'RUNNING'")
         kept = {name: round(value, 6) for name, value in metrics.items() if "second" not in name}
         return kept, len(runs)

@@ -44,6 +44,10 @@ class QualityFailed(DataError):
     """A critical expectation failed; the partition was not published."""
 
 
+class NeedsAcceptance(QualityFailed):
+    """A month has less than the published one, or another level. It is published only on a person's word."""
+
+
 class TooLittleHistory(DataError):
     """Not enough published data to train on or to forecast from."""
 

@@ -15,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from fems.errors import FemsError
-from fems.registry.plant import Feed
+from fems.registry.sensors import Feed
 from fems_airflow.api import router
 
 if TYPE_CHECKING:
@@ -244,6 +244,24 @@ def workbook(request: Request, factory: str) -> Response:
         "Cache-Control": "no-store",
     }
     return Response(data, media_type=kind, headers=headers)
+
+
+@app.get("/traps/{factory}")
+def traps_of_factory(factory: str) -> HTMLResponse:
+    """A factory's steam traps: by what they cost, each with its chart."""
+    from fems.views.traps import traps_page
+
+    return _html(traps_page(_platform(), factory))
+
+
+@app.get("/traps/{factory}/worklist.xlsx")
+def trap_work_list(factory: str) -> Response:
+    """The open events of a factory's steam traps as an Excel file."""
+    from fems.views.traps import work_list
+
+    content, _ = work_list(_platform(), [factory])
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    return Response(content, media_type=kind, headers=_HEADERS)
 
 
 @app.get("/{path:path}", include_in_schema=False)

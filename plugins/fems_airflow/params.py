@@ -37,6 +37,17 @@ def month_param() -> Param:
     )
 
 
+def accept_param() -> Param:
+    """Return whether a person accepts that a month loses something."""
+    return Param(
+        False,
+        type="boolean",
+        title="Accept a poorer month",
+        description="Publish also a month that has less than the published one (sensors, days, values), "
+        "and take back one whose raw objects are gone. Look at the failed task's message first.",
+    )
+
+
 def known_params(params: Mapping[str, Any] | None, dag: Any) -> dict[str, Any]:
     """Return a run's params, once it is sure that it was started with none that its Dag does not have.
 

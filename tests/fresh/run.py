@@ -19,9 +19,9 @@ ROOTS = {"bookworm": "Debian 12", "trixie": "Debian 13"}
 PACKAGES = "python3,python3-venv,git,make,ca-certificates"
 STEPS = {
     "demo": 'make demo DEMO="--factories 2160,1120" && make down',
-    "natives": ".venv/bin/python -m embedded.natives",
+    "natives": "make setup && .venv/bin/python -m embedded.natives",
     "test": "make test",
-    "unit": ".venv/bin/python -m pytest tests/unit -q",
+    "unit": "make setup && .venv/bin/python -m pytest tests/unit -q",
 }
 USUAL = ("demo", "natives", "test")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")

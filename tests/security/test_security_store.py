@@ -69,7 +69,7 @@ def test_nobody_deletes_raw(store: Client, role: str) -> None:
     [
         ("landing", {"raw"}),
         ("ingest", {"processed", "quarantine", "quality"}),
-        ("training", {"quality"}),
+        ("training", {"models", "quality"}),
         ("forecast", {"forecasts", "quality"}),
         ("monitor", {"forecasts", "monitor"}),
         ("pages", set()),
@@ -77,7 +77,7 @@ def test_nobody_deletes_raw(store: Client, role: str) -> None:
     ],
 )
 def test_each_role_writes_what_it_makes(store: Client, role: str, may_write: set[str]) -> None:
-    rooms = {"raw", "processed", "quarantine", "quality", "forecasts", "monitor"}
+    rooms = {"raw", "models", "processed", "quarantine", "quality", "forecasts", "monitor"}
     written = {
         room for room in rooms if not refused(lambda room=room: put(store(role), LAKE, f"{room}/by-{role}"))
     }

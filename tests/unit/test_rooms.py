@@ -1,5 +1,6 @@
 """The rooms of docs/architecture.md: the order that they import in, and who may touch the store."""
 
+import ast
 import os
 import re
 import shutil
@@ -79,3 +80,16 @@ def test_no_test_imports_from_another_and_each_has_a_name_of_its_own() -> None:
         if re.search(r"^(from|import) test_", path.read_text(encoding="utf-8"), re.M)
     ]
     assert importing == []
+
+
+def test_what_passes_between_functions_has_a_type() -> None:
+    """Plain dictionaries of anything stand only where JSON comes in or goes out."""
+    untyped = [
+        f"{path.relative_to(ROOT)}: {function.name}"
+        for path in (ROOT / "include/fems").rglob("*.py")
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(function, ast.FunctionDef)
+        for signature in (ast.unparse(function.args) + ast.unparse(function.returns or ast.Constant(None)),)
+        if "dict[str, Any]" in signature
+    ]
+    assert len(untyped) < 10, "\n".join(untyped)

@@ -78,7 +78,17 @@ def land(
     out.print(f"{path.name}: {landed.put} raw objects landed, {landed.kept} were there already")
 
 
-def ingest(factories: FactoriesArgument = None, as_json: JsonOption = False) -> None:
+def ingest(
+    factories: FactoriesArgument = None,
+    accept: Annotated[
+        bool,
+        typer.Option(
+            "--accept",
+            help="Publish also a month that has less than the published one, or that is off by the factor of a unit.",
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Process, evaluate and publish every partition whose raw objects changed."""
     from fems.flows.ingest import ingest_factory
     from fems.flows.platform import Platform
@@ -86,7 +96,7 @@ def ingest(factories: FactoriesArgument = None, as_json: JsonOption = False) -> 
     platform = Platform.from_environment()
     each(
         chosen(platform.plant, factories),
-        lambda factory_id: ingest_factory(platform, factory_id, note),
+        lambda factory_id: ingest_factory(platform, factory_id, note, accept=accept),
         print_json if as_json else None,
     )
 

@@ -69,6 +69,8 @@ def forecasts_table(outcomes: "Mapping[str, ForecastOutcome]") -> "Table":
         )  # fmt: skip
         if summary.model.fallback:
             note(f"factory {factory_id}: a baseline forecasts: {summary.model.fallback}")
+        if summary.model.notice:
+            note(f"factory {factory_id}: {summary.model.notice}")
     if any(outcome.summary.simulated for outcome in outcomes.values()):
         table.caption = "* simulated data"
     return table

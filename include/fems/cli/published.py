@@ -50,7 +50,8 @@ def describe(
 ) -> None:
     """Show what a factory's processed data is made of: rows, coverage, what was replaced and by which rule."""
     from fems.cli.published_tables import description
-    from fems.views.published import PublishedData, published_data, published_factories
+    from fems.contracts.published import PublishedData
+    from fems.views.published import published_data, published_factories
 
     platform, kind = platform_over(folder), as_feed(feed)
 

@@ -13,7 +13,7 @@ from fems.contracts.grains import OriginalValue, QuarantinedRow
 from fems.contracts.manifest import ROW_COUNTS, ColumnRange, FailedCounts, RowCounts, Shares
 
 if TYPE_CHECKING:
-    from fems.views.published import Counted, GrainFinding, PublishedData
+    from fems.contracts.published import Counted, GrainFinding, PublishedData
 
 _SHARES = {"coverage_pct": SHARES["coverage_pct"], "retyped_pct": "retyped %"} | SHARES
 
@@ -49,11 +49,16 @@ def _about(data: "PublishedData") -> Text:
             f"{each.law} to {each.sensor} ({', '.join(each.months)})" for each in data.laws_not_applied
         )
         or "none",
+        **({"taken out": "; ".join(data.off_levels)} if data.off_levels else {}),
         "originals": data.originals or "none, for no row could be used",
         "data package": data.data_package or "none yet",
         **{
-            f"{each.month} refused": f"its last evaluation failed ({each.critical_failed} critical); "
-            "what was published before stays"
+            f"{each.month} refused": (
+                f"its last evaluation failed ({each.critical_failed} critical)"
+                if each.critical_failed
+                else "it needs a person's word (fems ingest says what for)"
+            )
+            + "; what was published before stays"
             for each in data.refused
         },
     }

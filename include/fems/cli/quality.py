@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fems.flows.platform import Platform
     from fems.quality.evaluate import Evaluation
     from fems.quality.parameters import SuiteParameters
-    from fems.registry.plant import Feed
+    from fems.registry.sensors import Feed
     from fems.views.quality import QualityRow
 
 

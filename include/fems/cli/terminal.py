@@ -16,11 +16,12 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from fems.errors import ConfigError, DataError, FemsError
-from fems.registry.plant import Feed
+from fems.registry.sensors import Feed
 
 if TYPE_CHECKING:
     from fems.flows.platform import Platform
-    from fems.registry.plant import Feed, Plant
+    from fems.registry.plant import Plant
+    from fems.registry.sensors import Feed
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -135,6 +135,7 @@ class PartitionFigures(Part):
         cells: values by flag, over all. shares: of these. sensors: the same by sensor.
         empty: whether no row could be used.
         laws_not_applied: see `LawNotApplied`.
+        off_levels: levels that are off by the factor of a unit, in words; their values were taken out.
         causes: rule -> how many values it took out.
         columns: column -> what is published of it.
         time_range: None where there is no interval.
@@ -147,6 +148,7 @@ class PartitionFigures(Part):
     shares: Shares
     sensors: dict[str, SensorCounts]
     laws_not_applied: tuple[LawNotApplied, ...]
+    off_levels: tuple[str, ...] = ()
     causes: dict[str, int]
     columns: dict[str, ColumnRange]
     time_range: TimeRange | None
@@ -164,6 +166,8 @@ class Manifest(PartitionFigures, Record):
         sources: every raw object behind it, those of the lookback included.
         late: objects with rows of earlier days.
         objects: how many of its own days.
+        future_from: first time of the rows that had not come yet when it was made; None where there were none.
+        accepted: what a person accepted of it, though it looked wrong.
         quality: expectations that it did not meet, without those that compare with earlier months.
     """
 
@@ -182,4 +186,6 @@ class Manifest(PartitionFigures, Record):
     sources: tuple[Source, ...]
     late: tuple[LateRows, ...]
     objects: ObjectCounts
+    future_from: Instant | None = None
+    accepted: tuple[str, ...] = ()
     quality: FailedCounts = FailedCounts()

@@ -19,7 +19,7 @@ from fems.quality import baseline, docs, parameters, score
 from fems.quality.evaluate import Evaluation, Evaluator
 from fems.quality.table import TableView
 from fems.registry.feed import FactoryFeed
-from fems.registry.plant import Feed
+from fems.registry.sensors import Feed
 
 USUAL_MONTHS = 3
 """How many accepted months say what is usual."""
@@ -94,8 +94,20 @@ def usual_before(lake: Lake, feed: Feed, factory_id: str, month: str) -> Profile
     return baseline.baseline(islice(accepted, USUAL_MONTHS))
 
 
+def newest_before(lake: Lake, feed: Feed, factory_id: str, month: str) -> Profile:
+    """Return what the hours of the newest accepted month before a month look like; empty where there is none."""
+    for record in lake.evaluations.before(feed, factory_id, month):
+        if record.published and record.profile:
+            return record.profile
+    return {}
+
+
 def evaluation_record(
-    plan: PartitionPlan, manifest: Manifest, partition: Partition, evaluated: Evaluated | None
+    plan: PartitionPlan,
+    manifest: Manifest,
+    partition: Partition,
+    evaluated: Evaluated | None,
+    refused: bool = False,
 ) -> EvaluationRecord:
     """Return what is kept of an evaluation. It holds no clock: the same data and suites give the same record.
 
@@ -104,6 +116,7 @@ def evaluation_record(
         manifest: the partition's metadata.
         partition: its tables.
         evaluated: None for a month of which no row could be used.
+        refused: whether it is not published, since a person has to be asked first.
     """
     tables = {} if evaluated is None else evaluated.tables
     return EvaluationRecord(
@@ -111,7 +124,7 @@ def evaluation_record(
         feed=plan.feed,
         month=plan.month,
         fingerprint=plan.fingerprint,
-        published=evaluated is None or evaluated.count("critical") == 0,
+        published=not refused and (evaluated is None or evaluated.count("critical") == 0),
         critical_failed=0 if evaluated is None else evaluated.count("critical"),
         warning_failed=0 if evaluated is None else evaluated.count("warning"),
         tables={grain: evaluation.record() for grain, evaluation in tables.items()},

@@ -14,7 +14,7 @@ from fems.flows.land import land_file
 from fems.flows.platform import Platform
 from fems.lake.lake import Lake
 from fems.lake.output import OutputFolder
-from fems.registry.plant import Feed
+from fems.registry.sensors import Feed
 
 
 def process_folder(

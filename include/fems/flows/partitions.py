@@ -1,12 +1,10 @@
 """Which partitions a factory's raw objects make, and which of them are stale."""
 
-import logging
 from calendar import monthrange
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from fems import __version__
 from fems.canonical import fingerprint
@@ -15,16 +13,12 @@ from fems.contracts.manifest import Manifest
 from fems.contracts.raw_object import RawObject
 from fems.lake import keys
 from fems.lake.lake import Lake
+from fems.process import period
 from fems.process.partition import Partition, process
 from fems.raw.decode import decode_all
 from fems.raw.decoded import DecodedObject
 from fems.registry.feed import FactoryFeed
-from fems.registry.plant import Feed
-
-log = logging.getLogger(__name__)
-
-_CLOCKS_AHEAD = timedelta(days=1)
-"""What a clock on the other side of the date line may be ahead."""
+from fems.registry.sensors import Feed
 
 
 @dataclass(frozen=True)
@@ -39,6 +33,7 @@ class PartitionPlan:
         last: last local day.
         sources: the raw objects behind it, those of the lookback included.
         fingerprint: changes when the sources, the book, the registry's entry or the code's version do.
+        possible: whether it has a day of which there may be rows: none of the future, none from before the plant.
     """
 
     factory_id: str
@@ -48,6 +43,7 @@ class PartitionPlan:
     last: date
     sources: tuple[RawObject, ...]
     fingerprint: str
+    possible: bool = True
 
 
 def _fingerprint(
@@ -66,34 +62,43 @@ def _fingerprint(
         "grain": source.grain_minutes,
         "zone": source.zone,
         "rest": source.rest_country,
-        "sensors": [(s.sensor_id, s.rated_kw) for s in source.sensors],
+        "since": source.since,
+        "sensors": [(s.sensor_id, s.rated_kw, s.net) for s in source.sensors],
     }
     return fingerprint(content)
 
 
 def plan_partitions(
-    source: FactoryFeed, raw: list[RawObject], late: dict[RawObject, set[date]]
+    source: FactoryFeed,
+    raw: list[RawObject],
+    late: dict[RawObject, set[date]],
+    now: datetime | None = None,
 ) -> Iterator[PartitionPlan]:
     """Yield every partition that a feed's raw objects make, in order.
 
     A partition is a month. It begins with the first day of which there are rows and ends with the last one, so that a
-    month that is still running has no empty days at its end.
+    month that is still running has no empty days at its end. A day that cannot be, of the future or from before the
+    plant, moves neither end of another month: its rows go to quarantine.
 
     Args:
         source: the factory's feed.
         raw: its raw objects.
         late: objects known to hold rows of days before their own, and which days.
+        now: the time; None where no day lies in the future.
     """
     if not raw:
         return
+    newest = date.max if now is None else period.last_day(source, now)
     by_day = sorted(raw, key=lambda o: (o.day, o.key))
     named = {day for days in late.values() for day in days}
     there = {o.day for o in by_day} | named
-    begin, end = min(there), max(there)
+    possible = {day for day in there if source.since <= day <= newest}
     for month in sorted({day.isoformat()[:7] for day in there}):
         year, number = int(month[:4]), int(month[5:])
-        first = max(begin, date(year, number, 1))
-        last = min(end, date(year, number, monthrange(year, number)[1]))
+        own = {day for day in there if day.isoformat()[:7] == month}
+        known = own | (possible if own & possible else set())
+        first = max(min(known), date(year, number, 1))
+        last = min(max(known), date(year, number, monthrange(year, number)[1]))
         since = first - timedelta(days=source.book.lookback_days)
         sources = tuple(
             o
@@ -108,39 +113,37 @@ def plan_partitions(
             last,
             sources,
             _fingerprint(source, month, first, last, sources),
+            bool(own & possible),
         )
 
 
-def stale(lake: Lake, source: FactoryFeed) -> list[PartitionPlan]:
-    """Return the partitions of a factory's feed whose published state is not what the raw objects make."""
+def stale(lake: Lake, source: FactoryFeed, now: datetime | None = None) -> list[PartitionPlan]:
+    """Return the partitions of a factory's feed whose published state is not what the raw objects make.
+
+    Args:
+        lake: where they lie.
+        source: registry and book.
+        now: the time; what lay in the future when it was published, and has come since, is stale.
+    """
     published = lake.readable_manifests(source.feed, source.factory_id)
     there = lake.part_keys(source.feed, source.factory_id)
-    raw = _of_days_that_can_be(lake.raw_objects(source.feed, source.factory_id), source)
+    raw = lake.raw_objects(source.feed, source.factory_id)
     return [
         plan
-        for plan in plan_partitions(source, raw, _late_rows(raw, published))
+        for plan in plan_partitions(source, raw, _late_rows(raw, published), now)
         if plan.month not in published
+        or period.is_due(source, published[plan.month].future_from, now)
         or published[plan.month].fingerprint != plan.fingerprint
         or _parts_of(there, plan.month) != wanted_parts(plan, published[plan.month])
     ]
 
 
-def _of_days_that_can_be(raw: list[RawObject], source: FactoryFeed) -> list[RawObject]:
-    """Leave out objects of days before the plant or after today: the clock that named their folder was wrong.
-
-    What a simulated factory measures may lie in the future.
-    """
-    factory = source.plant.factory(source.factory_id)
-    today = datetime.now(ZoneInfo(source.zone)).date()
-    last = date.max if factory.simulated else today + _CLOCKS_AHEAD
-    for odd in raw:
-        if not factory.since <= odd.day <= last:
-            log.warning(
-                "%s: passed over, its day is before %s or after today; land it under the right one",
-                odd.key,
-                factory.since,
-            )
-    return [o for o in raw if factory.since <= o.day <= last]
+def without_raw(lake: Lake, source: FactoryFeed) -> list[str]:
+    """Return the published months of a factory's feed that no raw object makes any more, in order."""
+    published = lake.readable_manifests(source.feed, source.factory_id)
+    raw = lake.raw_objects(source.feed, source.factory_id)
+    made = {plan.month for plan in plan_partitions(source, raw, _late_rows(raw, published))}
+    return [month for month in published if month not in made]
 
 
 def _late_rows(raw: list[RawObject], published: dict[str, Manifest]) -> dict[RawObject, set[date]]:
@@ -195,7 +198,7 @@ def decode_ahead(
 
 
 def process_ahead(
-    lake: Lake, source: FactoryFeed, wanted: list[PartitionPlan]
+    lake: Lake, source: FactoryFeed, wanted: list[PartitionPlan], now: datetime | None = None
 ) -> Iterator[tuple[PartitionPlan, Partition]]:
     """Yield each partition, processed and not yet published; the next one is processed meanwhile.
 
@@ -203,7 +206,7 @@ def process_ahead(
     """
 
     def processed(plan: PartitionPlan, decoded: list[DecodedObject]) -> tuple[PartitionPlan, Partition]:
-        return plan, process(decoded, source, plan.first, plan.last)
+        return plan, process(decoded, source, plan.first, plan.last, now)
 
     with ThreadPoolExecutor(1, thread_name_prefix="process") as ahead:
         coming: list[Future[tuple[PartitionPlan, Partition]]] = []

@@ -13,7 +13,7 @@ from fems.errors import ConfigError, DataError
 from fems.flows.platform import Platform
 from fems.process.partition import process
 from fems.raw.decode import decode_all
-from fems.registry.plant import Feed
+from fems.registry.sensors import Feed
 
 
 def plan_as_known(

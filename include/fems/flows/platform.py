@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from fems.contracts.record import Outcome
 from fems.lake.lake import Lake
-from fems.registry.plant import Feed, Plant, load_plant
+from fems.registry.plant import Plant, load_plant
+from fems.registry.sensors import Feed
 from fems.settings import Settings, settings
 
 if TYPE_CHECKING:  # what only some commands need is imported where it is used

@@ -11,16 +11,30 @@ from fems import __version__
 from fems.canonical import to_json
 from fems.contracts.grains import GRAINS, ORIGINALS
 from fems.contracts.manifest import FailedCounts, LateRows, Manifest, ObjectCounts, Source
-from fems.flows.evaluate import Evaluated, evaluate, evaluation_record, keep, usual_before, write_docs
+from fems.errors import NeedsAcceptance, QualityFailed
+from fems.flows.evaluate import (
+    Evaluated,
+    evaluate,
+    evaluation_record,
+    keep,
+    newest_before,
+    usual_before,
+    write_docs,
+)
 from fems.flows.partitions import PartitionPlan
 from fems.flows.platform import Platform
 from fems.lake import keys
 from fems.lake.lake import Lake
+from fems.lake.traps import trap_manifest
+from fems.process.explain import why_unusable
+from fems.process.losses import losses
 from fems.process.metadata import figures
+from fems.process.month_level import months_off
 from fems.process.package import package, resource
 from fems.process.partition import Partition
 from fems.quality.evaluate import Evaluator
 from fems.registry.feed import FactoryFeed
+from fems.traps.package import trap_resources
 
 
 def manifest_of(plan: PartitionPlan, source: FactoryFeed, partition: Partition) -> Manifest:
@@ -46,6 +60,7 @@ def manifest_of(plan: PartitionPlan, source: FactoryFeed, partition: Partition) 
             read=sum(1 for o in plan.sources if plan.first <= o.day <= plan.last),
             quarantined=int((partition.quarantine["line"] == 0).sum()),
         ),
+        future_from=partition.future_from,
         **dict(figures(partition, source)),
     )
 
@@ -57,6 +72,7 @@ def publish(
     partition: Partition,
     evaluator: Evaluator,
     run: str = "by hand",
+    accept: bool = False,
 ) -> tuple[Manifest, Evaluated | None]:
     """Evaluate a partition and publish it: the tables under new names, then the manifest that makes them count.
 
@@ -71,12 +87,15 @@ def publish(
         partition: its tables.
         evaluator: Great Expectations.
         run: which run does it, for the record.
+        accept: a person's word that it may be published, though it has less than the published month, or its level is
+            off the months before by the factor of a unit.
 
     Returns:
         The manifest, and the evaluation; None for a month of which no row could be used.
 
     Raises:
         QualityFailed: a critical expectation failed; the last good partition stays.
+        NeedsAcceptance: it would need a person's word; the published month stays.
     """
     manifest = manifest_of(plan, source, partition)
     evaluated = None
@@ -88,14 +107,57 @@ def publish(
             warning_failed=evaluated.count("warning", own_only=True),
         )
         manifest = manifest.model_copy(update={"quality": failed})
-    keep(lake, plan.feed, evaluation_record(plan, manifest, partition, evaluated), run)
-    if evaluated is not None:
-        if evaluated.count("critical") or evaluated.count("warning"):
-            write_docs(lake, plan, evaluated, run)
-        for grain, evaluation in evaluated.tables.items():
+    lost, off = _doubts(lake, plan, source, manifest, evaluated)
+    asked = (lost or off) and not accept
+    keep(lake, plan.feed, evaluation_record(plan, manifest, partition, evaluated, bool(asked)), run)
+    if evaluated is not None and (evaluated.count("critical") or evaluated.count("warning")):
+        write_docs(lake, plan, evaluated, run)
+    try:
+        for grain, evaluation in {} if evaluated is None else evaluated.tables.items():
             evaluation.require(f"factory {plan.factory_id}, {plan.feed} {grain}, {plan.month}")
+        if asked:
+            raise question(plan.factory_id, plan.feed, plan.month, lost, off)
+    except QualityFailed as error:
+        lake.write_quarantine(plan.feed, plan.factory_id, plan.month, _bad_rows(partition))
+        raise type(error)(f"{error} {why_unusable(partition, source)}".strip()) from None
+    published = lake.readable_manifests(plan.feed, plan.factory_id).get(plan.month)
+    before = () if published is None else published.accepted
+    manifest = manifest.model_copy(update={"accepted": tuple(sorted({*before, *off}))})
     write(lake, plan, partition, manifest)
     return manifest, evaluated
+
+
+def _doubts(
+    lake: Lake, plan: PartitionPlan, source: FactoryFeed, manifest: Manifest, evaluated: Evaluated | None
+) -> tuple[list[str], list[str]]:
+    """Return what a month would take away from the published one, and which levels are off; neither if accepted."""
+    published = lake.readable_manifests(plan.feed, plan.factory_id).get(plan.month)
+    lost = losses(published, manifest) if plan.possible else []
+    if published is None and manifest.empty and lake.part_keys(plan.feed, plan.factory_id, plan.month):
+        lost = ["all of its tables, of which the metadata cannot be read"]
+    if evaluated is None:
+        return lost, []
+    off = months_off(evaluated.profile, newest_before(lake, plan.feed, plan.factory_id, plan.month), source)
+    return lost, [line for line in off if published is None or line not in published.accepted]
+
+
+def question(factory_id: str, feed: str, month: str, lost: list[str], off: list[str]) -> NeedsAcceptance:
+    """Return what a person is asked before a doubtful month takes the place of a good one.
+
+    Args:
+        factory_id: whose.
+        feed: the feed.
+        month: YYYY-MM.
+        lost: what the published month has and this one has not.
+        off: levels that are off the months before by the factor of a unit.
+    """
+    doubts = [f"It would lose {'; '.join(lost)}."] if lost else []
+    doubts += [f"Its level is off: {'; '.join(off)}."] if off else []
+    return NeedsAcceptance(
+        f"factory {factory_id}, {feed} {month}: not published, what is published stays. {' '.join(doubts)} "
+        f"Mend the files, the mapping or the book; or, if it is meant, say so: "
+        f"fems ingest {factory_id} --accept (in Airflow: the param `accept` of the Dag ingest)."
+    )
 
 
 def write(lake: Lake, plan: PartitionPlan, partition: Partition, manifest: Manifest) -> None:
@@ -125,6 +187,10 @@ def write_package(platform: Platform, factory_id: str) -> None:
                 key = keys.processed_key(feed, grain, factory_id, manifest.month, manifest.fingerprint)
                 if key in there:
                     resources.append(resource(key.removeprefix("processed/"), grain, book, manifest))
-    if resources:
+    traps = trap_manifest(lake, factory_id)
+    resources += trap_resources(traps) if traps else []
+    if not resources:  # a package without a resource is none
+        lake.remove_package(factory_id)
+    else:
         name = platform.plant.factory(factory_id).name
         lake.write_package(factory_id, to_json(package(factory_id, name, resources)))

@@ -9,7 +9,7 @@ from fems.errors import DataError
 from fems.lake import keys
 from fems.lake.records import get, read_record, write_record
 from fems.lake.store import Store
-from fems.registry.plant import Feed
+from fems.registry.sensors import Feed
 
 log = logging.getLogger(__name__)
 

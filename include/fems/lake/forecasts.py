@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from fems.canonical import to_json
@@ -32,7 +33,16 @@ class Forecasts:
         return read_record(self._store, LatestForecast, keys.latest_key(factory_id))
 
     def point_to(self, folder: str, summary: ForecastSummary) -> None:
-        """Make a forecast the factory's newest."""
+        """Make a forecast the factory's newest, unless there is one of a later origin that makes sense.
+
+        An origin of the future makes none: it came from a wrong clock.
+        """
+        try:
+            present = self.latest(summary.factory_id)
+        except DataError:  # of an earlier version
+            present = None
+        if present is not None and summary.origin < present.origin <= datetime.now(UTC) + timedelta(days=1):
+            return
         pointer = LatestForecast(
             factory_id=summary.factory_id, month=summary.month, origin=summary.origin, prefix=folder
         )

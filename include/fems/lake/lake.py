@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import partial
@@ -20,7 +20,7 @@ from fems.lake.forecasts import Forecasts
 from fems.lake.monitoring import Monitoring
 from fems.lake.serialize import to_parquet
 from fems.lake.store import FolderStore, MinioStore, Store
-from fems.registry.plant import Feed
+from fems.registry.sensors import Feed
 from fems.settings import Settings
 
 if TYPE_CHECKING:
@@ -284,9 +284,34 @@ class Lake:
         records.write_record(self.store, keys.manifest_key(feed, factory_id, month), manifest)
         for key in self.part_keys(feed, factory_id, month) - named.keys():
             self.store.delete(key)
+        self._keep_quarantine(feed, factory_id, month, bad.keys())
+
+    def write_quarantine(
+        self,
+        feed: Feed,
+        factory_id: str,
+        month: str,
+        quarantine: Mapping[date, Callable[[], "pa.Table"]],
+    ) -> None:
+        """Write the bad rows of a month that may not be published itself; its tables stay as they are."""
+        bad = {keys.quarantine_key(feed, factory_id, day): make for day, make in quarantine.items()}
+        for _ in self.put_many((key, partial(_packed, make)) for key, make in bad.items()):
+            pass
+        self._keep_quarantine(feed, factory_id, month, bad.keys())
+
+    def _keep_quarantine(self, feed: Feed, factory_id: str, month: str, wanted: Collection[str]) -> None:
+        """Remove a month's quarantine but for some keys."""
         for key in list(self.store.keys(f"{keys.quarantine_prefix(feed, factory_id)}date={month}-")):
-            if key not in bad:
+            if key not in wanted:
                 self.store.delete(key)
+
+    def take_back(self, feed: Feed, factory_id: str, month: str) -> None:
+        """Remove a published month: the manifest first, so that no reader sees a part of it."""
+        self.store.delete(keys.manifest_key(feed, factory_id, month))
+        for key in self.part_keys(feed, factory_id, month):
+            self.store.delete(key)
+        self._keep_quarantine(feed, factory_id, month, ())
+        self.store.delete(keys.quality_key(feed, factory_id, month))
 
     def quarantined(self, feed: Feed, factory_id: str) -> list[QuarantinedRow]:
         """Return every row of a factory's feed that could not be used, in the order of days.
@@ -305,6 +330,10 @@ class Lake:
         key = keys.package_key(factory_id)
         if self.get(key) != content:
             self.store.put(key, content)
+
+    def remove_package(self, factory_id: str) -> None:
+        """Remove a factory's data package; nothing happens if there is none."""
+        self.store.delete(keys.package_key(factory_id))
 
     def has_package(self, factory_id: str) -> bool:
         """Tell whether a factory has a data package."""

@@ -8,6 +8,23 @@ from fems.process.runs import longer_than
 from fems.registry.book import Column, Consistency, Jump, Stuck, StuckReading
 from fems.registry.laws import check_laws
 
+_TELLING_STEPS = 50
+"""A value of fewer steps of the meter's resolution repeats under a load that is steady to 2 %."""
+_LEAST_DISTINCT = 10
+"""So many distinct values show a meter's resolution."""
+
+
+def lower_limits(column: Column, upper: np.ndarray) -> np.ndarray:
+    """Return each sensor's hard lower limit, -inf where there is none; of a meter of both ways, less the upper one.
+
+    Args:
+        column: the book's rules.
+        upper: float64, S, see `upper_limits`.
+    """
+    if column.limits.both_ways:
+        return -upper
+    return np.full(len(upper), -np.inf if column.limits.min is None else column.limits.min)
+
 
 def outside_limits(values: np.ndarray, column: Column, upper: np.ndarray, usual: np.ndarray) -> np.ndarray:
     """Find values beyond the hard limits, and spikes far above what the sensor usually shows.
@@ -24,9 +41,10 @@ def outside_limits(values: np.ndarray, column: Column, upper: np.ndarray, usual:
     limit = upper
     if column.limits.max_of_usual is not None:
         limit = np.fmin(upper, np.where(usual > 0, column.limits.max_of_usual * usual, np.inf))
+    lower = lower_limits(column, limit)
     bad = values > limit[:, None]
-    if column.limits.min is not None:
-        bad |= values < column.limits.min
+    if np.isfinite(lower).any():
+        bad |= values < lower[:, None]
     return np.flatnonzero(bad)
 
 
@@ -51,15 +69,16 @@ def jumps(values: np.ndarray, jump: Jump, usual: np.ndarray, grain_minutes: int)
         limit = np.fmin(limit, np.where(usual > 0, jump.of_usual * usual, np.inf))
     step = np.diff(values, axis=1)
     up, down = step > limit[:, None], step < -limit[:, None]
-    found = np.zeros(values.shape, bool)
-    found[:, 1:-1] = (up[:, :-1] & down[:, 1:]) | (down[:, :-1] & up[:, 1:])
-    return np.flatnonzero(found)
+    leaps = np.zeros(values.shape, bool)
+    leaps[:, 1:-1] = (up[:, :-1] & down[:, 1:]) | (down[:, :-1] & up[:, 1:])
+    return np.flatnonzero(leaps)
 
 
 def stuck_values(values: np.ndarray, stuck: Stuck, usual: np.ndarray, grain_minutes: int) -> np.ndarray:
     """Find values that repeat exactly for longer than the book allows; zero may repeat, a machine may be off.
 
-    The first value of such a run stands, the repetitions are abnormal.
+    The first value of such a run stands, the repetitions are abnormal. So may a value that is few steps of the meter's
+    resolution: a steady load gives a pulse meter the same few pulses again and again.
 
     Args:
         values: float64, (S, T).
@@ -76,8 +95,28 @@ def stuck_values(values: np.ndarray, stuck: Stuck, usual: np.ndarray, grain_minu
     np.equal(now, values[:, :-1], out=repeats[:, 1:])
     if not repeats.any():
         return np.empty(0, np.int64)
-    repeats[:, 1:] &= (now != 0) & (now >= floor[:, None])
-    return longer_than(repeats, stuck.minutes // grain_minutes)
+    repeats[:, 1:] &= (now != 0) & (np.abs(now) >= floor[:, None])
+    cells = longer_than(repeats, stuck.minutes // grain_minutes)
+    sensor = cells // values.shape[1]
+    least = np.zeros(len(values))
+    for s in np.unique(sensor):
+        least[s] = _TELLING_STEPS * resolution(values[s])
+    return cells[np.abs(values.reshape(-1)[cells]) >= least[sensor]]
+
+
+def resolution(series: np.ndarray) -> float:
+    """Return the step in which a sensor's values come, such as 1 for whole kWh, 0.01 for two decimals.
+
+    Args:
+        series: float64, T, NaN where there is none.
+    """
+    distinct = np.unique(np.round(series[~np.isnan(series)], 6))
+    if len(distinct) >= _LEAST_DISTINCT:
+        return float(np.quantile(np.diff(distinct), 0.1, method="lower"))
+    for step in 10.0 ** np.arange(0, -6, -1):
+        if np.allclose(distinct / step, np.round(distinct / step), rtol=0, atol=1e-6):
+            return float(step)
+    return 1e-6
 
 
 def stuck_readings(values: np.ndarray, rule: StuckReading, grain_minutes: int) -> np.ndarray:
@@ -129,23 +168,23 @@ def contradictions(
         laws: the book's laws; those with a column that the files don't carry are left out.
         usual: column -> float64, S.
     """
-    found, suspended = {}, {}
+    verdicts, suspended = {}, {}
     for name, check in check_laws(values, laws, usual).items():
         judged, broken = check.judged, check.broken
         often = broken.sum(axis=1) > laws[name].max_broken * judged.sum(axis=1)
         broken[often] = judged[often] = False
-        found[name], suspended[name] = (judged, broken), often
-    some = [broken for _, broken in found.values()]
+        verdicts[name], suspended[name] = (judged, broken), often
+    some = [broken for _, broken in verdicts.values()]
     cells = np.flatnonzero(np.logical_or.reduce(some)) if some else np.empty(0, np.int64)
     if not len(cells):
         return Contradictions({}, suspended)
-    names = [column for column in values if any(column in laws[name].columns for name in found)]
+    names = [column for column in values if any(column in laws[name].columns for name in verdicts)]
     guilt = np.zeros((len(names), len(cells)), np.int64)
-    for name, (judged, broken) in found.items():
+    for name, (judged, broken) in verdicts.items():
         here = broken.reshape(-1)[cells]
         kept = judged.reshape(-1)[cells] & ~here
         for column in laws[name].columns:
-            guilt[names.index(column)] += len(found) * here.astype(np.int64) - kept
+            guilt[names.index(column)] += len(verdicts) * here.astype(np.int64) - kept
     worst = guilt.max(axis=0)
     blamed = {column: cells[(guilt[i] == worst) & (worst > 0)] for i, column in enumerate(names)}
     return Contradictions(blamed, suspended)

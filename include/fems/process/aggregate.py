@@ -8,6 +8,8 @@ import numpy as np
 from fems.registry.book import Book
 
 _AT_ONCE = 64
+_MOSTLY = 0.5
+"""A day of which more than this share is made says nothing of the machine."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,25 @@ def _two_sums(members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         lost += np.add(other, part, out=other)
         total, now = now, total
     return total, lost
+
+
+def without_mostly_made(values: np.ndarray, made: np.ndarray, begins: np.ndarray) -> np.ndarray:
+    """Return the values that hours and days are summed up from.
+
+    On a day of which more than half is made, what is made counts neither as coverage nor as history.
+
+    Args:
+        values: float64, (C, S, T).
+        made: bool, (C, S, T): replaced or filled, and no share of a known sum.
+        begins: int64: where each local day begins.
+    """
+    if not made.any():
+        return values
+    length = np.diff(np.append(begins, values.shape[2]))
+    mostly = np.add.reduceat(made, begins, axis=2, dtype=np.int64) > _MOSTLY * length
+    if not mostly.any():
+        return values
+    return np.where(np.repeat(mostly, length, axis=2) & made, np.nan, values)
 
 
 def aggregate(

@@ -42,10 +42,10 @@ def flag_columns(flags: np.ndarray, names: list[str]) -> tuple[pa.DictionaryArra
     row = flags.max(axis=0) if len(names) else np.zeros(rows, np.uint8)
     odd = np.flatnonzero(row)
     weight = len(FLAGS) ** np.arange(len(names))
-    code = (flags[:, odd].T.astype(np.int64) * weight).sum(axis=1)
-    found, inverse = np.unique(code, return_inverse=True)
+    codes = (flags[:, odd].T.astype(np.int64) * weight).sum(axis=1)
+    distinct, inverse = np.unique(codes, return_inverse=True)
     texts = [""]
-    for value in found:
+    for value in distinct:
         parts = [(int(value) // len(FLAGS) ** j) % len(FLAGS) for j in range(len(names))]
         texts.append(";".join(f"{n}={FLAGS[p]}" for n, p in zip(names, parts, strict=True) if p))
     detail = np.zeros(rows, np.int16)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,17 @@ class Axis:
     days: np.ndarray
     bounds: np.ndarray
     grain_minutes: int
+
+    @cached_property
+    def at_clock(self) -> np.ndarray:
+        """Where each local time of day is on the axis; int64, (days, intervals a day), -1 where a day has it not.
+
+        Of an hour that the clocks repeat, the first one; a day on which they skip an hour has none there.
+        """
+        positions = np.full((len(self.days), 24 * 60 // self.grain_minutes), -1, np.int64)
+        # assigned backwards, the first one stays
+        positions[self.day[::-1], self.clock[::-1]] = np.arange(len(self.starts) - 1, -1, -1)
+        return positions
 
     def hours(self, since: int) -> np.ndarray:
         """Return where each local hour begins from interval `since` on, counted from there.

@@ -6,7 +6,8 @@ import numpy as np
 
 from fems.calendar import kinds_of_days
 from fems.process import abnormal, missing, register
-from fems.process.grid import Grid
+from fems.process.grid import Axis, Grid
+from fems.process.level import OffLevel, find_off_levels
 from fems.registry.book import Book
 from fems.registry.feed import FactoryFeed
 from fems.registry.laws import usual_levels
@@ -21,10 +22,11 @@ CAUSES = (
     "jump",
     "stuck value",
     "contradicts other columns",
+    "level of another unit",
 )
 """Why a value that was read does not stand; the position is the code."""
 
-_NO_SIGNAL, _STUCK_READING, _REGISTER, _LIMITS, _JUMP, _STUCK_VALUE, _CONTRADICTS = range(1, 8)
+_NO_SIGNAL, _STUCK_READING, _REGISTER, _LIMITS, _JUMP, _STUCK_VALUE, _CONTRADICTS, _LEVEL = range(1, 9)
 
 LONGEST_SPREAD_MINUTES = 24 * 60
 """A register's energy over a longer gap is not spread over it."""
@@ -38,13 +40,18 @@ class Judged:
         values: float64, (C, S, T): measured, replaced or filled; NaN where missing.
         cause: uint8, (C, S, T): position in CAUSES of the rule that a value broke.
         estimated: bool, (C, S, T): the value is not the one that was read.
+        known: bool, (C, S, T): the value was not read, and is known all the same: a share of a register's sum, or what
+            the book says of a sensor that is not listed.
         suspended: law and sensor, where a sensor does not keep a law between columns at all.
+        off_levels: sensor ID and what is off, where a level cannot be; its values are taken out.
     """
 
     values: np.ndarray
     cause: np.ndarray
     estimated: np.ndarray
+    known: np.ndarray
     suspended: list[tuple[str, str]]
+    off_levels: list[tuple[str, OffLevel]]
 
 
 def judge(grid: Grid, source: FactoryFeed) -> Judged:
@@ -55,23 +62,29 @@ def judge(grid: Grid, source: FactoryFeed) -> Judged:
     cause = np.zeros(grid.values.shape, np.uint8)
     kinds = kinds_of_days(grid.axis.days, source.rest_country)
     estimated = np.zeros(grid.values.shape, bool)
+    known = np.zeros(grid.values.shape, bool)
     suspended: list[tuple[str, str]] = []
+    off_levels: list[tuple[str, OffLevel]] = []
     # a column that no file carries is not made up from another one
     carried = np.flatnonzero(grid.supplied).tolist()
     for group in source.rules:
         everyone = len(group.sensors) == len(source.sensors)
         pick = slice(None) if everyone else group.sensors
         values = np.ascontiguousarray(grid.values[:, pick])
-        bench, spread = _take_out(
-            values, carried, group.book, [source.sensors[i] for i in group.sensors], source
-        )
+        sensors = [source.sensors[i] for i in group.sensors]
+        bench = _take_out(values, carried, group.book, sensors, source, grid.axis, kinds)
         gone = np.isnan(values)
         columns = list(group.book.columns.items())
         rated = _rated([source.sensors[i] for i in group.sensors])
         for j in carried:
+            upper = columns[j][1].upper_limits(rated, source.grain_minutes)
+            missing.shape_shares(values[j], bench.known[j], grid.axis, kinds, columns[j][1].fill, upper)
+        for j in carried:
             unlisted = columns[j][1].fill.unlisted
             if unlisted is not None:
-                values[j][_unlisted(grid)[pick]] = unlisted
+                where = _unlisted(grid)[pick]
+                values[j][where] = unlisted
+                bench.known[j] |= where  # the book's word for it: no guess
             stand_in = columns[j][1].fill.stand_in
             if stand_in is not None:
                 other = group.book.value_columns.index(stand_in)
@@ -80,11 +93,13 @@ def judge(grid: Grid, source: FactoryFeed) -> Judged:
         for j in carried:
             missing.fill_gaps(values[j], grid.axis, kinds, columns[j][1].fill)
             upper = columns[j][1].upper_limits(rated, source.grain_minutes)
-            missing.keep_within(values[j], gone[j], columns[j][1].limits.min, upper)
+            least = abnormal.lower_limits(columns[j][1], upper)
+            missing.keep_within(values[j], gone[j], least, upper)
         grid.values[:, pick], cause[:, pick] = values, bench.cause
         suspended += bench.suspended
-        estimated[:, pick] = gone | spread
-    return Judged(grid.values, cause, estimated, sorted(suspended))
+        off_levels += [(sensors[off.sensor].sensor_id, off) for off in bench.off_levels]
+        estimated[:, pick], known[:, pick] = gone | bench.known, bench.known
+    return Judged(grid.values, cause, estimated, known, sorted(suspended), off_levels)
 
 
 def _unlisted(grid: Grid) -> np.ndarray:
@@ -98,31 +113,79 @@ def _rated(sensors: list[Sensor]) -> np.ndarray:
 
 
 class _Bench:
-    """One group's values while they are judged; what is taken out is NaN from then on, and has its cause."""
+    """One group's values while they are judged; what is taken out is NaN from then on, and has its cause.
+
+    What a rule made, the shares of a register's sum, is not judged by later rules as if it had been read.
+    """
 
     def __init__(self, values: np.ndarray) -> None:
         self.values = values
         self.cause = np.zeros(values.shape, np.uint8)
+        self.known = np.zeros(values.shape, bool)
         self.suspended: list[tuple[str, str]] = []
+        self.off_levels: list[OffLevel] = []
 
     def take(self, column: int, cells: np.ndarray, cause: int) -> None:
-        """Take out the cells of a column that still have a value."""
+        """Take out the cells of a column that still have a value that was read."""
         if len(cells):
             flat = self.values[column].reshape(-1)
-            there = cells[~np.isnan(flat[cells])]
+            there = cells[~np.isnan(flat[cells]) & ~self.known[column].reshape(-1)[cells]]
             flat[there] = np.nan
             self.cause[column].reshape(-1)[there] = cause
 
 
 def _take_out(
-    values: np.ndarray, carried: list[int], book: Book, sensors: list[Sensor], source: FactoryFeed
-) -> tuple[_Bench, np.ndarray]:
+    values: np.ndarray,
+    carried: list[int],
+    book: Book,
+    sensors: list[Sensor],
+    source: FactoryFeed,
+    axis: Axis,
+    kinds: np.ndarray,
+) -> _Bench:
     """Make NaN what breaks a rule; return the causes, and which values are shares of a register's sum."""
     grain = source.grain_minutes
     bench = _Bench(values)
     columns = list(book.columns.items())
+    _take_out_no_reading(bench, carried, book, grain)
+    rated = _rated(sensors)
+    upper = {j: columns[j][1].upper_limits(rated, grain) for j in carried}
     for j in carried:
-        no_signal = columns[j][1].no_signal
+        modulus = source.cumulative.get(columns[j][0])
+        if modulus is not None:
+            _registers_to_energy(bench, j, modulus, upper[j], grain)
+    country = source.plant.factory(source.factory_id).country
+    by_name = {columns[j][0]: values[j] for j in carried}
+    bench.off_levels = find_off_levels(by_name, book, rated, country, axis, kinds)
+    for off in bench.off_levels:
+        bench.take(book.value_columns.index(off.column), _cells_of(off, axis), _LEVEL)
+    usual: dict[str, np.ndarray] = {}
+    for j in carried:
+        name, column = columns[j]
+        series = values[j]
+        usual[name] = usual_levels(np.abs(series) if column.limits.both_ways else series)
+        bench.take(j, abnormal.outside_limits(series, column, upper[j], usual[name]), _LIMITS)
+        if column.jump is not None:
+            bench.take(j, abnormal.jumps(series, column.jump, usual[name], grain), _JUMP)
+        if column.stuck is not None:
+            bench.take(j, abnormal.stuck_values(series, column.stuck, usual[name], grain), _STUCK_VALUE)
+    by_name = {
+        columns[j][0]: np.where(bench.known[j], np.nan, values[j]) if bench.known[j].any() else values[j]
+        for j in carried
+    }
+    contradictory = abnormal.contradictions(by_name, book.consistency, usual)
+    for name, cells in contradictory.cells.items():
+        bench.take(book.value_columns.index(name), cells, _CONTRADICTS)
+    for law, sensors_of in contradictory.suspended.items():
+        bench.suspended.extend((law, sensors[s].sensor_id) for s in np.flatnonzero(sensors_of))
+    return bench
+
+
+def _take_out_no_reading(bench: _Bench, carried: list[int], book: Book, grain: int) -> None:
+    """Take out what a device writes where it has no reading, and readings sent again and again."""
+    columns, values = list(book.columns.values()), bench.values
+    for j in carried:
+        no_signal = columns[j].no_signal
         if no_signal:
             bench.take(j, np.flatnonzero(np.isin(values[j], no_signal)), _NO_SIGNAL)
     if book.stuck_reading is not None and len(carried) >= book.stuck_reading.columns:
@@ -130,41 +193,23 @@ def _take_out(
         cells = abnormal.stuck_readings(read, book.stuck_reading, grain)
         for j in carried:
             bench.take(j, cells, _STUCK_READING)
-    rated = _rated(sensors)
-    spread = np.zeros(values.shape, bool)
-    usual: dict[str, np.ndarray] = {}
-    for j in carried:
-        name, column = columns[j]
-        upper = column.upper_limits(rated, grain)
-        modulus = source.cumulative.get(name)
-        if modulus is not None:
-            _registers_to_energy(bench, j, modulus, upper, spread[j], grain)
-        series = values[j]
-        usual[name] = usual_levels(series)
-        bench.take(j, abnormal.outside_limits(series, column, upper, usual[name]), _LIMITS)
-        if column.jump is not None:
-            bench.take(j, abnormal.jumps(series, column.jump, usual[name], grain), _JUMP)
-        if column.stuck is not None:
-            bench.take(j, abnormal.stuck_values(series, column.stuck, usual[name], grain), _STUCK_VALUE)
-    by_name = {columns[j][0]: values[j] for j in carried}
-    found = abnormal.contradictions(by_name, book.consistency, usual)
-    for name, cells in found.cells.items():
-        bench.take(book.value_columns.index(name), cells, _CONTRADICTS)
-    for law, sensors_of in found.suspended.items():
-        bench.suspended.extend((law, sensors[s].sensor_id) for s in np.flatnonzero(sensors_of))
-    return bench, spread
 
 
-def _registers_to_energy(
-    bench: _Bench, column: int, modulus: float, upper: np.ndarray, spread: np.ndarray, grain: int
-) -> None:
+def _cells_of(off: OffLevel, axis: Axis) -> np.ndarray:
+    """Return the flat positions, of (S, T), of the values whose level is off."""
+    steps = len(axis.starts)
+    at = np.arange(steps) if off.days is None else np.flatnonzero(np.isin(axis.day, off.days))
+    return off.sensor * steps + at
+
+
+def _registers_to_energy(bench: _Bench, column: int, modulus: float, upper: np.ndarray, grain: int) -> None:
     """Turn a column of running registers into the energy of each interval, in place."""
     for s, series in enumerate(bench.values[column]):
         read = ~np.isnan(series)
-        limit = upper[s] if np.isfinite(upper[s]) else modulus / 2
-        energy, spread[s] = register.energy_from_register(
-            series, modulus, limit, LONGEST_SPREAD_MINUTES // grain
+        energy, shared = register.energy_from_register(
+            series, modulus, upper[s], LONGEST_SPREAD_MINUTES // grain
         )
-        unusable = read & (np.isnan(energy) | spread[s])
+        bench.known[column, s] = shared
+        unusable = read & (np.isnan(energy) | shared)
         bench.cause[column, s][unusable] = _REGISTER
         series[:] = energy

@@ -44,14 +44,52 @@ def fill_from_stand_in(values: np.ndarray, stand_in: np.ndarray, axis: Axis) -> 
     return cells
 
 
+def shape_shares(
+    values: np.ndarray, shared: np.ndarray, axis: Axis, kinds: np.ndarray, fill: Fill, most: np.ndarray
+) -> None:
+    """Give the equal shares of a register's sum the shape that earlier days have there, in place; the sum stays.
+
+    Spans that a straight line would fill keep equal shares, and so do those of which earlier days say nothing, or of
+    which a share would pass the sensor's limit.
+
+    Args:
+        values: float64, (S, T), contiguous.
+        shared: bool, (S, T): shares of a known sum.
+        axis: the intervals.
+        kinds: int8, days: see `fems.calendar.kinds_of_days`.
+        fill: the book's rules.
+        most: float64, S: the most of each sensor's, inf where there is none.
+    """
+    cells = np.flatnonzero(shared)
+    if not len(cells):
+        return
+    flat, steps = values.reshape(-1), values.shape[1]
+    # neighbours with the same share are of the same sum
+    follows = (np.diff(cells) == 1) & (flat[cells[1:]] == flat[cells[:-1]]) & (cells[1:] % steps != 0)
+    span = np.concatenate(([0], np.cumsum(~follows)))
+    length = np.bincount(span)
+    read = np.where(shared, np.nan, values)
+    shape = _from_earlier_days(read, cells, axis, kinds)
+    weight = np.bincount(span, weights=shape)
+    total = np.bincount(span, weights=flat[cells])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = shape * (total / weight)[span]
+        fits = np.minimum.reduceat(
+            (shape >= 0) & (shares <= most[cells // steps]), np.flatnonzero(np.diff(span, prepend=-1))
+        )
+    wanted = fits & (weight > 0) & (length > fill.interpolate_minutes // axis.grain_minutes)
+    flat[cells] = np.where(wanted[span], shares, flat[cells])
+
+
 def fill_gaps(values: np.ndarray, axis: Axis, kinds: np.ndarray, fill: Fill) -> None:
     """Fill one column's gaps in place.
 
     A short gap inside a day is a straight line between its neighbours. A longer one, or a short one that touches
     midnight, is the mean of the same time on the four nearest earlier days of the same kind on which it was measured,
     days of the same weekday before others; where the day was measured on both sides of the gap, this is moved to the
-    level there and averaged with the straight line (see `_drawn_to_today`). What is longer still stays NaN. No day
-    takes anything from a later one: a forecast from any midnight sees only its past.
+    level there and averaged with the straight line (see `_drawn_to_today`). What is longer still stays NaN, and so does
+    what comes after a sensor's last value: nothing is made beyond it. No day takes anything from a later one: a
+    forecast from any midnight sees only its past.
 
     Args:
         values: float64, (S, T), contiguous.
@@ -70,7 +108,7 @@ def fill_gaps(values: np.ndarray, axis: Axis, kinds: np.ndarray, fill: Fill) -> 
     inside = (begin > 0) & (end < steps)
     inside[inside] = day[begin[inside] - 1] == day[end[inside]]
     line = inside & (length <= short)
-    earlier = ~line & (length <= long)
+    earlier = ~line & (length <= long) & (end < steps)
 
     flat = values.reshape(-1)
     at = sensor * steps + begin
@@ -105,10 +143,9 @@ def _from_earlier_days(values: np.ndarray, cells: np.ndarray, axis: Axis, kinds:
             open_ = count[mine] < _EARLIER
             if not open_.any():
                 break
-            position = np.searchsorted(axis.clock[axis.bounds[past] : axis.bounds[past + 1]], at)
-            there = np.minimum(axis.bounds[past] + position, axis.bounds[past + 1] - 1)
+            there = axis.at_clock[past, at]
             value = values[sensor[mine], there]
-            use = open_ & ~np.isnan(value) & (axis.clock[there] == at)
+            use = open_ & ~np.isnan(value) & (there >= 0)
             total[mine[use]] += value[use]
             count[mine[use]] += 1
     return np.divide(total, count, out=np.full(len(cells), np.nan), where=count > 0)
@@ -173,17 +210,17 @@ def _drawn_to_today(
     return np.where(np.isnan(drawn) | ~one_day[run], expected, drawn)
 
 
-def keep_within(values: np.ndarray, made: np.ndarray, least: float | None, most: np.ndarray) -> None:
+def keep_within(values: np.ndarray, made: np.ndarray, least: np.ndarray, most: np.ndarray) -> None:
     """Keep made values within the book's hard limits, in place: a stand-in x a ratio may go beyond them.
 
     Args:
         values: float64, (S, T), NaN where still missing.
         made: bool, (S, T): not measured.
-        least: the least of a value, None if the book has none.
+        least: float64, S: the least of each sensor's, -inf where there is none.
         most: float64, S: the most of each sensor's, inf where there is none.
     """
     cells = np.flatnonzero(made)
     if len(cells):
         flat = values.reshape(-1)
-        kept = np.minimum(flat[cells], most[cells // values.shape[1]])
-        flat[cells] = kept if least is None else np.maximum(kept, least)
+        sensor = cells // values.shape[1]
+        flat[cells] = np.clip(flat[cells], least[sensor], most[sensor])

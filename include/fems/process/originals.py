@@ -86,10 +86,10 @@ def originals(
 def _odd_texts(placed: Placed, row: np.ndarray, column: np.ndarray) -> list[str | None]:
     """Return what stood in each of some cells if it was no plain number, None otherwise."""
     rows = placed.rows
-    found: dict[tuple[int, int, int], str] = {}
+    odd_texts: dict[tuple[int, int, int], str] = {}
     for i in np.unique(rows.owner[row]).tolist():
         odd = rows.objects[i].odd
         keys = zip([i] * len(odd.texts), odd.rows.tolist(), odd.columns.tolist(), strict=True)
-        found.update(zip(keys, odd.texts, strict=True))
+        odd_texts.update(zip(keys, odd.texts, strict=True))
     wanted = zip(rows.owner[row].tolist(), rows.place[row].tolist(), column.tolist(), strict=True)
-    return [found.get(key) for key in wanted]
+    return [odd_texts.get(key) for key in wanted]

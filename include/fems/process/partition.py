@@ -1,7 +1,7 @@
 """One partition: the decoded objects of a factory's month into native, hour and day tables, every row accounted for."""
 
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,12 @@ from fems.contracts.grains import ID_COLUMNS, SHARE_COLUMNS
 from fems.contracts.manifest import FLAGS, ROW_COUNTS
 from fems.errors import LostRows
 from fems.process import aggregate, flags, grid, judge
+from fems.process.level import OffLevel
 from fems.process.originals import originals
+from fems.process.period import without_impossible
+from fems.process.unit_factors import times
 from fems.raw.decoded import DecodedObject, quarantine_frame
+from fems.raw.numbers import ABSENT, EMPTY
 from fems.raw.one_meter import without_mixed_meters
 from fems.registry.book import Book
 from fems.registry.feed import FactoryFeed
@@ -33,6 +37,9 @@ class Partition:
         late: object key -> local days of which it holds rows besides its own: those before this partition's first, of
             rows that came late, and of a plan those ahead.
         suspended: law between columns and sensor, where the sensor does not keep the law at all.
+        read_values: sensor and column -> values that something was written for.
+        off_levels: what is off by the factor of a unit, in words; its values were taken out.
+        future_from: the first time of the rows that have not come yet; None where there are none.
     """
 
     tables: dict[str, pa.Table]
@@ -42,9 +49,18 @@ class Partition:
     sensors: dict[str, dict[str, int]]
     late: dict[str, list[date]]
     suspended: list[tuple[str, str]]
+    read_values: dict[tuple[str, str], int]
+    off_levels: list[str]
+    future_from: datetime | None
 
 
-def process(objects: list[DecodedObject], source: FactoryFeed, first: date, last: date) -> Partition:
+def process(
+    objects: list[DecodedObject],
+    source: FactoryFeed,
+    first: date,
+    last: date,
+    now: datetime | None = None,
+) -> Partition:
     """Process the days from `first` to `last` (both in), looking back as many days as the book says.
 
     Args:
@@ -53,12 +69,13 @@ def process(objects: list[DecodedObject], source: FactoryFeed, first: date, last
         source: the factory's feed: registry and book.
         first: first local day that is published.
         last: last local day.
+        now: the time, by which rows of the future are told; None where there are none.
 
     Raises:
         LostRows: rows read are not rows published, quarantined and dropped. A bug; nothing may be published.
     """
     book = source.book
-    objects = without_mixed_meters(objects, source)
+    objects, future_from = without_impossible(without_mixed_meters(objects, source), source, now)
     begin = max(min([first, *(d.raw.day for d in objects)]), first - timedelta(days=book.lookback_days))
     axis = grid.time_axis(begin, last, source.zone, source.grain_minutes, source.day_begins)
     placed_grid, placed = grid.place(
@@ -83,12 +100,39 @@ def process(objects: list[DecodedObject], source: FactoryFeed, first: date, last
         "hour": (axis.hours(since), book.min_coverage.hour),
         "day": (begins, book.min_coverage.day),
     }
-    tables = _tables(values, marks, starts, groups, supplied, source)
+    made = judged.estimated[:, :, window] & ~judged.known[:, :, window] & ~np.isnan(values)
+    known = aggregate.without_mostly_made(values, made, begins)
+    tables = _tables(values, known, marks, starts, groups, supplied, source)
     per_sensor = {
         sensor.sensor_id: _flag_counts(marks[supplied, s]) for s, sensor in enumerate(source.sensors)
     }
     quarantine = quarantine_frame(account.quarantined)
-    return Partition(tables, changed, quarantine, account.days, per_sensor, account.late, judged.suspended)
+    return Partition(
+        tables, changed, quarantine, account.days, per_sensor, account.late, judged.suspended,
+        _read_values(states, source), _in_words(judged.off_levels, axis.days, first), future_from,
+    )  # fmt: skip
+
+
+def _in_words(off_levels: list[tuple[str, OffLevel]], days: np.ndarray, first: date) -> list[str]:
+    """Say which levels are off on the published days."""
+    lines = []
+    for sensor, off in off_levels:
+        which = days if off.days is None else days[off.days]
+        mine = which[which >= np.datetime64(first)]
+        if len(mine):
+            span = f"{mine[0]}" if len(mine) == 1 else f"{mine[0]} to {mine[-1]} ({len(mine)} days)"
+            lines.append(f"{sensor} {off.column}, {span}: {times(off.factor)} {off.against}")
+    return lines
+
+
+def _read_values(states: np.ndarray, source: FactoryFeed) -> dict[tuple[str, str], int]:
+    """Count, by sensor and column, the cells in which something was written; `states`: (C, S, T)."""
+    counts = np.count_nonzero((states != ABSENT) & (states != EMPTY), axis=2).tolist()
+    return {
+        (sensor.sensor_id, name): count
+        for name, column in zip(source.book.columns, counts, strict=True)
+        for sensor, count in zip(source.sensors, column, strict=True)
+    }
 
 
 def row_totals(days: dict[date, dict[str, int]]) -> dict[str, int]:
@@ -184,24 +228,35 @@ def _count_flags(
 
 def _tables(
     values: np.ndarray,
+    known: np.ndarray,
     marks: np.ndarray,
     starts: np.ndarray,
     groups: dict[str, tuple[np.ndarray, float]],
     supplied: np.ndarray,
     source: FactoryFeed,
 ) -> dict[str, pa.Table]:
-    """Lay out the three tables, ordered by sensor and time; `groups`: where each hour and day begins, and coverage."""
+    """Lay out the three tables, ordered by sensor and time.
+
+    Args:
+        values: float64, (C, S, T): of the native table.
+        known: the same, as far as hours and days are summed up from it.
+        marks: uint8, (C, S, T): flags.
+        starts: int64, T: UTC seconds.
+        groups: where each hour and day begins, and the least coverage of each.
+        supplied: bool, C: whether the files carry the column.
+        source: names of sensors and columns.
+    """
     book = source.book
     used = [name for name, there in zip(book.columns, supplied, strict=True) if there]
     flag, detail = flags.flag_columns(marks.reshape(len(marks), -1)[supplied], used)
     native = {name: values[j].reshape(-1) for j, name in enumerate(book.columns)}
     tables = {"native": _layout(starts, native, source, {"flag": flag, "flag_columns": detail})}
-    estimated = (marks[0] >= 2) & ~np.isnan(values[0])
+    estimated = (marks[0] >= 2) & ~np.isnan(known[0])
     for grain, (begin, coverage) in groups.items():
         if not len(begin):  # the hours of shifts and days
             tables[grain] = _layout(begin, dict.fromkeys(_summed_columns(book), np.zeros(0)), source, {})
             continue
-        summed = aggregate.aggregate(values, estimated, starts, begin, book, coverage)
+        summed = aggregate.aggregate(known, estimated, starts, begin, book, coverage)
         shares = {"coverage_pct": summed.coverage_pct, "estimated_pct": summed.estimated_pct}
         flat = {name: array.reshape(-1) for name, array in (summed.columns | shares).items()}
         tables[grain] = _layout(summed.starts, flat, source, {})

@@ -106,8 +106,13 @@ def wrong_coverage(table: TableView, main_column: str, min_coverage_pct: float) 
 
 
 def missing_values(table: TableView, column: str) -> CheckResult:
-    """Find rows without a value in a column."""
-    return CheckResult(len(table), np.flatnonzero(np.isnan(table.values(column))))
+    """Find rows without a value in a column, up to the last time at which any sensor has one.
+
+    What comes after it in the last day has not been measured yet.
+    """
+    empty, times = np.isnan(table.values(column)), table.seconds
+    due = np.ones(len(table), bool) if empty.all() else times <= times[~empty].max()
+    return CheckResult(int(due.sum()), np.flatnonzero(empty & due))
 
 
 def estimated_sensors(table: TableView, max_share_pct: float) -> CheckResult:

@@ -20,6 +20,7 @@ import pandas as pd
 from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
 from great_expectations.core.batch import Batch
 from great_expectations.core.result_format import ResultFormat
+from great_expectations.core.suite_parameters import parse_suite_parameter
 from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.execution_engine import PandasExecutionEngine
 from great_expectations.execution_engine.pandas_batch_data import PandasBatchData
@@ -38,6 +39,17 @@ _METRIC = MetricConfiguration("table.fems_view", {}, {})
 """Stands for the table where Great Expectations asks for metrics."""
 
 _PARAMETER = "$PARAMETER"
+
+_OF_COLUMNS = frozenset(
+    [
+        "expect_column_to_exist",
+        "expect_table_column_count_to_be_between",
+        "expect_table_column_count_to_equal",
+        "expect_table_columns_to_match_ordered_list",
+        "expect_table_columns_to_match_set",
+    ]
+)
+"""What Great Expectations ships that asks for a table's columns and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -148,13 +160,11 @@ class TableExpectation(BatchExpectation):  # type: ignore[misc]
 
 
 def _value(given: object, parameters: dict[str, object]) -> object:
-    """Return the value of a field that names a suite parameter; None for one that does not."""
+    """Return the value of a field that names a suite parameter, or reckons with one; None for any other field."""
     if not isinstance(given, dict) or set(given) != {_PARAMETER}:
         return None
-    try:
-        return parameters[given[_PARAMETER]]
-    except KeyError as error:
-        raise ValueError(f"{given[_PARAMETER]!r} is no parameter ({', '.join(parameters)})") from error
+    name = given[_PARAMETER]
+    return parameters[name] if name in parameters else parse_suite_parameter(name, parameters)
 
 
 class Context:
@@ -165,6 +175,7 @@ class Context:
         self._context = gx.get_context(mode="ephemeral")
         self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
         self._context.variables.analytics_enabled = False
+        self._of_columns: dict[str, Any] = {}
 
     @staticmethod
     def suite(name: str, expectations: Sequence[dict[str, object]]) -> Any:
@@ -199,7 +210,7 @@ class Context:
         shipped = [
             each.configuration for each in suite.expectations if not isinstance(each, TableExpectation)
         ]
-        results = self._run(shipped, view.frame, parameters) if shipped else []
+        results = self._run(shipped, view.frame, parameters)
         results += [each.validate_table(attached) for each in own]
         statistics = calc_validation_statistics(results)
         return ExpectationSuiteValidationResult(
@@ -218,7 +229,23 @@ class Context:
     def _run(
         self, configurations: list[Any], frame: pd.DataFrame, parameters: dict[str, object]
     ) -> list[Any]:
-        """Validate what Great Expectations ships, by its own validator."""
+        """Validate what Great Expectations ships; what asks for columns alone, once for all tables that have them."""
+        results, others = [], []
+        for each in configurations:
+            if each.type not in _OF_COLUMNS:
+                others.append(each)
+                continue
+            named = {name: _value(given, parameters) for name, given in each.kwargs.items()}
+            key = repr((each.type, each.severity, each.notes, each.kwargs, named, list(frame.columns)))
+            if key not in self._of_columns:
+                self._of_columns[key] = self._validated([each], frame, parameters)[0]
+            results.append(self._of_columns[key])
+        return results + (self._validated(others, frame, parameters) if others else [])
+
+    def _validated(
+        self, configurations: list[Any], frame: pd.DataFrame, parameters: dict[str, object]
+    ) -> list[Any]:
+        """Validate by Great Expectations' own validator."""
         engine = PandasExecutionEngine()
         batch = Batch(data=PandasBatchData(engine, frame))
         validator = Validator(execution_engine=engine, batches=[batch], data_context=self._context)

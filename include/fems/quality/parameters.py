@@ -33,6 +33,7 @@ class SuiteParameters:
         sensors: those that have rows.
         grid: its intervals.
         limits: sensor -> column -> least and most.
+        lower_limits: the same without the most: below them a forecast is none.
         columns: column -> type, in order.
         main_column: the column whose values decide what is covered.
         sums: column -> the native column that it is the sum of.
@@ -51,6 +52,7 @@ class SuiteParameters:
     sensors: tuple[str, ...] | None = None
     grid: Grid | None = None
     limits: dict[str, dict[str, Limits]] | None = None
+    lower_limits: dict[str, dict[str, Limits]] | None = None
     columns: dict[str, ColumnType] | None = None
     main_column: str | None = None
     sums: dict[str, str] | None = None
@@ -178,6 +180,7 @@ def of_forecast(
         sensors=_machines(source),
         grid=_grid(source, grain, begin, origin + pd.Timedelta(minutes=horizon_minutes)),
         limits={sensor: {main: each[main]} for sensor, each in limits.items()},
+        lower_limits={sensor: {main: (each[main][0], None)} for sensor, each in limits.items()},
         main_column=main,
         usual_per_hour=float(measured.mean()) if len(measured) else 0.0,
         hours=horizon_minutes / 60,

@@ -42,6 +42,7 @@ class TableView:
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self.frame = frame
+        self._values: dict[str, NDArray[np.float64]] = {}
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -118,8 +119,9 @@ class TableView:
 
     def values(self, column: str) -> NDArray[np.float64]:
         """Return a column of numbers, NaN where a value is missing."""
-        numbers: NDArray[np.float64] = self.frame[column].to_numpy(np.float64, na_value=np.nan)
-        return numbers
+        if column not in self._values:
+            self._values[column] = self.frame[column].to_numpy(np.float64, na_value=np.nan)
+        return self._values[column]
 
     def matrix(self, column: str) -> NDArray[np.float64]:
         """Return a column as (sensors, rows), NaN where a sensor has fewer rows; see `positions`."""

@@ -1,9 +1,9 @@
 """The definition book (정의서): the rules that each column must keep and what replaces what breaks them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from fems.canonical import fingerprint
 from fems.errors import ConfigError
 from fems.registry import yamlfile
-from fems.registry.plant import Feed, Plant
+from fems.registry.plant import Plant
+from fems.registry.sensors import Feed
 from fems.registry.yamlfile import WrongAt
 
 Aggregate = Literal["sum", "mean", "max", "energy_weighted_mean"]
@@ -35,11 +36,17 @@ class Limits(_Strict):
     max_of_usual: float | None = Field(
         None, gt=1, description="the limit is this x the sensor's usual level (its 99th percentile)"
     )
+    both_ways: bool = Field(
+        False,
+        description="the upper limits hold below zero, too: a meter that counts what flows out as negative",
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> "Limits":
         if self.min is not None and self.max is not None and self.min >= self.max:
             raise ValueError(f"min {self.min:g} must be below max {self.max:g}")
+        if self.both_ways and self.min is not None:
+            raise ValueError("both_ways: there is no min then, the upper limits hold below zero")
         return self
 
 
@@ -95,6 +102,11 @@ class Column(_Strict):
     limits: Limits = Limits()
     jump: Jump | None = None
     stuck: Stuck | None = None
+    level: bool = Field(
+        False,
+        description="a level that is off by the factor of a unit (1,000, or the intervals in an hour) is abnormal: "
+        "against its own earlier days, its rating, and current x voltage",
+    )
     fill: Fill
     aggregate: dict[str, Aggregate] = Field(
         min_length=1, description="columns that the hour and day tables get from this one, and how"
@@ -174,13 +186,26 @@ class MonthToMonth(_Strict):
 
 
 class RuleChange(_Strict):
-    """Rules of one column that are others for some sensors; each one given replaces the book's whole."""
+    """Rules of one column that are others for some sensors; each one given replaces the book's whole.
+
+    `null` takes a rule away: without limits every number may be, without fill a gap stays missing.
+    """
 
     no_signal: tuple[float, ...] | None = None
     limits: Limits | None = None
     jump: Jump | None = None
     stuck: Stuck | None = None
+    level: bool | None = None
     fill: Fill | None = None
+
+
+_NO_RULE: dict[str, Any] = {
+    "no_signal": (),
+    "limits": Limits(),
+    "level": False,
+    "fill": Fill(interpolate_minutes=0, earlier_minutes=0),
+}
+"""What `null` means for a rule that is not simply absent."""
 
 
 class Override(_Strict):
@@ -276,9 +301,24 @@ class Book(_Strict):
             if factory_id in override.factories or sensor_id in override.sensors:
                 for name, change in override.columns.items():
                     # by attribute, not by dump: the rules stay models
-                    given = {rule: getattr(change, rule) for rule in change.model_fields_set}
+                    given = {
+                        rule: _NO_RULE.get(rule) if (own := getattr(change, rule)) is None else own
+                        for rule in change.model_fields_set
+                    }
                     columns[name] = columns[name].model_copy(update=given)
         return self.model_copy(update={"columns": columns, "overrides": ()})
+
+    def for_net_meter(self) -> "Book":
+        """Return the book for a meter that counts what flows out as negative energy."""
+        columns = {
+            name: column.model_copy(
+                update={"limits": column.limits.model_copy(update={"min": None, "both_ways": True})}
+            )
+            if "sum" in column.aggregate.values()
+            else column
+            for name, column in self.columns.items()
+        }
+        return self.model_copy(update={"columns": columns})
 
     @property
     def version(self) -> str:
@@ -341,11 +381,21 @@ class RuleGroup:
     sensors: np.ndarray
 
 
-def rule_groups(book: Book, factory_id: str, sensor_ids: Sequence[str]) -> list[RuleGroup]:
-    """Group sensors by the rules that hold for them; one group where the book has no override for them."""
+def rule_groups(
+    book: Book, factory_id: str, sensor_ids: Sequence[str], net: Collection[str] = ()
+) -> list[RuleGroup]:
+    """Group sensors by the rules that hold for them; one group where the book has no override for them.
+
+    Args:
+        book: of the feed.
+        factory_id: whose sensors.
+        sensor_ids: which.
+        net: those of them that count what flows out as negative energy.
+    """
     groups: dict[str, tuple[Book, list[int]]] = {}
     for i, sensor_id in enumerate(sensor_ids):
         own = book.for_sensor(factory_id, sensor_id)
+        own = own.for_net_meter() if sensor_id in net else own
         groups.setdefault(own.version, (own, []))[1].append(i)
     return [RuleGroup(own, np.array(positions)) for own, positions in groups.values()]
 

@@ -1,6 +1,7 @@
 """Whose files are read, and by which rules."""
 
 from dataclasses import dataclass, replace
+from datetime import date
 from fractions import Fraction
 from functools import cached_property
 
@@ -8,7 +9,8 @@ from fems.errors import ConfigError
 from fems.registry import units
 from fems.registry.book import TABLE_COLUMNS, Book, RuleGroup, rule_groups
 from fems.registry.mapping import FileMapping
-from fems.registry.plant import Feed, Plant, Sensor
+from fems.registry.plant import Plant, Sensor
+from fems.registry.sensors import Feed
 
 
 @dataclass(frozen=True)
@@ -99,12 +101,18 @@ class FactoryFeed:
     @cached_property
     def rules(self) -> list[RuleGroup]:
         """The book's rules as they stand for each of the sensors."""
-        return rule_groups(self.book, self.factory_id, [s.sensor_id for s in self.sensors])
+        net = {s.sensor_id for s in self.sensors if s.net}
+        return rule_groups(self.book, self.factory_id, [s.sensor_id for s in self.sensors], net)
 
     @cached_property
     def rest_country(self) -> str | None:
         """Whose public holidays are days of rest here; None where the factory works through them."""
         return self.plant.factory(self.factory_id).rest_country
+
+    @cached_property
+    def since(self) -> date:
+        """The first local day of which there may be rows."""
+        return self.plant.factory(self.factory_id).since
 
     @cached_property
     def day_begins(self) -> int:

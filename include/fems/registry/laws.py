@@ -83,7 +83,9 @@ def check_laws(
         energy = apparent(active, reactive)
         judged = (energy > (law.above_of_usual * usual[active])[:, None]) & ~np.isnan(values[name])
         if law.law == "power_factor":
-            off = np.abs(values[name] / 100 - values[active] / energy)
+            off = np.abs(
+                values[name] / 100 - np.abs(values[active]) / energy
+            )  # what flows out has a factor, too
         else:
             off = np.abs(_of_own_median(values[name] / energy) - 1)
         return LawCheck(judged, judged & (off > slack * law.tolerance))

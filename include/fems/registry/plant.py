@@ -13,14 +13,15 @@ from fems.calendar import Shifts
 from fems.errors import ConfigError
 from fems.registry import yamlfile
 from fems.registry.mapping import FileMapping, known_zone
-from fems.registry.sensors import FeedSensor
+from fems.registry.sensors import Feed, FeedSensor
+from fems.registry.steam_traps import Repair, Steam, SteamTrap, Stop
 from fems.registry.tariff import Budget, GridEmission, Tariff, emission_factor
 
-Feed = str
-"""The name of a definition book: `meter`, `steam_trap`, `gas` and whatever else a plant measures."""
-
-_UP_TO_AN_HOUR = {"1min": 1, "5min": 5, "10min": 10, "15min": 15, "30min": 30, "1h": 60}
-GRAIN_MINUTES = {**_UP_TO_AN_HOUR, "8h": 480, "12h": 720, "1d": 1440}
+GRAIN_MINUTES = {"1min": 1, "5min": 5, "10min": 10, "15min": 15, "30min": 30, "1h": 60} | {
+    "8h": 480,
+    "12h": 720,
+    "1d": 1440,
+}
 Grain = Literal["1min", "5min", "10min", "15min", "30min", "1h", "8h", "12h", "1d"]
 """Native intervals; those longer than an hour are shifts and days, which keep the factory's clock."""
 
@@ -43,13 +44,9 @@ class Equipment(_Strict):
     rated_kw: float | None = Field(
         None, gt=0, description="nameplate power; sets the hard limits of its meter"
     )
-
-
-class SteamTrap(_Strict):
-    """A steam trap with a thermal sensor; the key is the sensor ID."""
-
-    name: str
-    set_point_c: float = Field(gt=0, description="temperature of a trap that works, degrees Celsius")
+    net: bool = Field(
+        False, description="its meter counts both ways: what flows out is written as negative energy"
+    )
 
 
 class Factory(_Strict):
@@ -67,6 +64,12 @@ class Factory(_Strict):
     )
     equipment: dict[str, Equipment] = Field(min_length=1)
     steam_traps: dict[str, SteamTrap] = Field(default_factory=dict)
+    steam: Steam | None = Field(
+        None,
+        description="boiler and fuel: what a failed trap's steam is worth; without it no heat and no money",
+    )
+    steam_stops: tuple[Stop, ...] = Field((), description="planned days without steam")
+    trap_repairs: tuple[Repair, ...] = Field((), description="traps that were mended or changed, and when")
     sensors: dict[Feed, dict[str, FeedSensor]] = Field(
         default_factory=dict, description="feed -> its sensors; of every feed but `meter` and `steam_trap`"
     )
@@ -74,10 +77,13 @@ class Factory(_Strict):
         None,
         description="sensor ID of the whole factory's meter, where there is one: the machines are compared with it",
     )
-    since: date = Field(date(2000, 1, 1), description="first day of which there can be measurements")
     timezone: str = "Asia/Seoul"
     country: str = Field("KR", description="ISO 3166 code: whose public holidays it keeps")
     shifts: Shifts = "two_shift"
+    since: date = Field(
+        date(2001, 1, 1),
+        description="first day of its data; rows of before are of a clock that was reset, and go to quarantine",
+    )
     holidays_off: bool = Field(True, description="whether it stops on public holidays")
     simulated: bool = Field(False, description="whether `fems simulate` makes its files")
     contract_kw: float | None = Field(
@@ -158,6 +164,42 @@ class Factory(_Strict):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _traps_agree(self) -> "Factory":
+        machines, lines = set(self.equipment), {trap.line for trap in self.steam_traps.values()}
+        outlets = [trap.outlet_sensor for trap in self.steam_traps.values() if trap.outlet_sensor]
+        for outlet in outlets:
+            if outlet in self.steam_traps or outlets.count(outlet) > 1:
+                raise ValueError(f"steam_traps: outlet_sensor {outlet!r} stands on two traps")
+        for trap_id, trap in self.steam_traps.items():
+            if trap.equipment is not None and trap.equipment not in machines:
+                raise ValueError(
+                    f"steam_traps.{trap_id}: equipment {trap.equipment!r} is not under `equipment`"
+                )
+        for stop in self.steam_stops:
+            if stop.line is not None and stop.line not in lines:
+                raise ValueError(f"steam_stops: no trap is on the line {stop.line!r}")
+            if stop.trap_id is not None and stop.trap_id not in self.steam_traps:
+                raise ValueError(f"steam_stops: no steam trap {stop.trap_id!r} here")
+        for repair in self.trap_repairs:
+            self.check_repair(repair)
+        return self
+
+    def check_repair(self, repair: Repair) -> None:
+        """Refuse a repair that cannot have been.
+
+        Raises:
+            ValueError: the trap is unknown, or was not there yet.
+        """
+        trap = self.steam_traps.get(repair.trap_id)
+        if trap is None:
+            known = ", ".join(self.steam_traps) or "none"
+            raise ValueError(f"no steam trap {repair.trap_id!r} here (there are {known})")
+        if trap.installed is not None and repair.day < trap.installed:
+            raise ValueError(
+                f"trap {repair.trap_id} was installed on {trap.installed}: no repair can be on {repair.day}"
+            )
+
 
 @dataclass(frozen=True)
 class Sensor:
@@ -174,6 +216,7 @@ class Sensor:
     feed: Feed
     equipment_id: str | None
     rated_kw: float | None
+    net: bool = False
 
 
 class Monitoring(_Strict):
@@ -294,13 +337,15 @@ class Plant(_Strict):
         """Return a feed's sensors in the order of the registry; a main meter, which is no machine, is the last."""
         factory = self.factory(factory_id)
         if feed == "steam_trap":
-            return [Sensor(sensor_id, feed, None, None) for sensor_id in factory.steam_traps]
+            # A pair's outlet stands behind its inlet.
+            ids = [(trap_id, trap.outlet_sensor) for trap_id, trap in factory.steam_traps.items()]
+            return [Sensor(sensor_id, feed, None, None) for pair in ids for sensor_id in pair if sensor_id]
         if feed != "meter":
             return [
                 Sensor(sensor_id, feed, each.equipment, each.rated_per_hour)
                 for sensor_id, each in factory.sensors.get(feed, {}).items()
             ]
-        machines = [Sensor(e.sensor, feed, key, e.rated_kw) for key, e in factory.equipment.items()]
+        machines = [Sensor(e.sensor, feed, key, e.rated_kw, e.net) for key, e in factory.equipment.items()]
         main = [] if factory.main_meter is None else [Sensor(factory.main_meter, feed, None, None)]
         return machines + main
 

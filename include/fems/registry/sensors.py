@@ -2,6 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Feed = str
+"""The name of a definition book: `meter`, `steam_trap`, `gas` and whatever else a plant measures."""
+
 
 class FeedSensor(BaseModel):
     """A sensor of a feed; the key is the sensor ID. Of production, it is a line's product."""

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from fems.errors import ConfigError
 from fems.registry.mapping import FileMapping
-from fems.registry.plant import Feed, Plant
+from fems.registry.plant import Plant
+from fems.registry.sensors import Feed
 from fems.simulate.streams import Floats
 
 FEED_COLUMNS: dict[Feed, tuple[str, ...]] = {

@@ -7,7 +7,7 @@ from fems.contracts.grains import GRAINS
 from fems.contracts.record import Part
 from fems.errors import DataError
 from fems.flows.platform import Platform
-from fems.registry.plant import Feed
+from fems.registry.sensors import Feed
 
 
 class QualityRow(Part):

@@ -241,7 +241,8 @@ def test_a_month_none_of_whose_rows_could_be_used_is_told(registry: Path, tmp_pa
     path = tmp_path / "in/raw/meter/factory=F/date=2025-03-04/empty.csv"
     path.parent.mkdir(parents=True)
     path.touch()
-    fems("process", tmp_path / "in", "--factory", "F", "--out", tmp_path / "out")
+    refused = fems("process", tmp_path / "in", "--factory", "F", "--out", tmp_path / "out", fails=True)
+    assert "no row could be used" in refused and "empty.csv: the object is empty" in refused
     found = described(tmp_path / "out", "--month", "2025-03")
     assert found["originals"] is None and found["shares"]["coverage_pct"] is None
     assert found["objects"] == {"read": 1, "quarantined": 1}

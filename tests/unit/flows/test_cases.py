@@ -41,31 +41,14 @@ MAPPINGS: dict[str, dict[str, Any]] = {
     },
 }
 """What a case's mapping needs beside what it says already."""
-PROCESSING = {
-    "meter-exchange": "what a register that was exchanged used meanwhile is not known",
-    "net-export": "limits: null",
-    "half-day": "nothing is made beyond the last reading",
-    "register-gap-over-2h": "shares of a register's sum are not stuck",
-    "coarse-pulses": "a steady load of a coarse pulse meter is not stuck",
-}
-"""What waits for processing, and not for reading."""
-
 pytestmark = pytest.mark.skipif(
     not CASES.is_dir(), reason=f"the cases are not at {CASES} (FEMS_CASES names another place)"
 )
 
 
 def cases() -> list[Any]:
-    marks = {
-        name: pytest.mark.xfail(strict=True, reason=f"processing: {why}") for name, why in PROCESSING.items()
-    }
-    folders = (
-        sorted(path for path in CASES.iterdir() if (path / "expected.json").exists())
-        if CASES.is_dir()
-        else []
-    )
-    names = {folder: folder.name.partition("-")[2] for folder in folders}
-    return [pytest.param(folder, id=name, marks=marks.get(name, ())) for folder, name in names.items()]
+    folders = sorted(path for path in CASES.iterdir() if (path / "expected.json").exists()) if CASES.is_dir() else []
+    return [pytest.param(folder, id=folder.name.partition("-")[2]) for folder in folders]
 
 
 @pytest.fixture(params=["compiled", "text"])

@@ -175,7 +175,10 @@ def test_the_tables_describe_themselves(platform: Platform) -> None:
 
 def test_a_file_under_a_wrong_date_is_quarantined_and_moves_nothing(platform: Platform) -> None:
     put(platform, date(2026, 8, 1), b"", "wrong.csv")
-    ingest_factory(platform, "F")
+    with pytest.raises(
+        QualityFailed, match=r"2026-08: no row could be used.*wrong\.csv: the object is empty"
+    ):
+        ingest_factory(platform, "F")
     assert platform.lake.manifests("meter", "F")["2026-08"].empty
     assert published_months(platform.lake, "F") == ["2025-03"]
     assert published_hours(platform, "F")["timestamp"].max().date() == DAYS[-1]
@@ -280,12 +283,3 @@ def test_a_folder_gives_the_same_bytes_as_the_store(platform: Platform, tmp_path
     ingest_factory(other, "F")
     assert snapshot(other) == snapshot(platform)
     assert not (out / "raw").exists(), "raw files are only read"
-
-
-@pytest.mark.parametrize("day", [date(1970, 1, 1), date(2099, 1, 1)])
-def test_a_folder_of_a_day_that_cannot_be_makes_no_partition(platform: Platform, day: date) -> None:
-    ingest_factory(platform, "F")
-    before = snapshot(platform)
-    put(platform, day, lines_of(day))
-    assert ingest_factory(platform, "F").partitions == 0
-    assert snapshot(platform) == before

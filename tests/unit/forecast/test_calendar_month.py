@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from builders import bands
 
 from fems.forecast import tables
 from fems.forecast.calendar_month import bounds, calendar_month, reach_minutes
 from fems.model.history import History
-from fems.model.month_ahead.band import FACTORY, Bands
 
 SENSORS = ("F-M01", "F-M02")
 
@@ -24,18 +24,7 @@ def forecast(origin: pd.Timestamp, minutes: int) -> tables.Forecast:
     kwh = pd.DataFrame(
         np.random.default_rng(3).gamma(2.0, 30.0, (len(index), 2)), index=index, columns=SENSORS
     )
-    whole = pd.concat([kwh, kwh.sum(axis=1).rename(FACTORY)], axis=1)
-
-    def band(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-        return {
-            name: pd.DataFrame(
-                {f"p{q}_kwh": table[name] * share for q, share in ((10, 0.9), (50, 1.0), (90, 1.1))}
-            )
-            for name in table
-        }
-
-    bands = Bands(band(whole), band(whole.groupby(index.normalize()).sum()))
-    return tables.build(kwh, bands, np.full((2, 24, 1), 1.0), "F", 60, minutes)
+    return tables.build(kwh, bands(kwh), np.full((2, 24, 1), 1.0), "F", 60, minutes)
 
 
 @pytest.mark.parametrize(

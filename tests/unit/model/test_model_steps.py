@@ -146,7 +146,8 @@ def test_shares_are_the_fixed_ones_where_there_is_no_past_to_judge_by() -> None:
     def experts(known: History, origin: pd.Timestamp, hours: int) -> Floats:
         raise AssertionError("there is no origin with 60 days before and a month after it")
 
-    assert shares.fit(weekdays(80), experts, np.zeros(1)) == shares.FIXED
+    assert shares.fit(weekdays(80), experts, np.zeros(1)) == shares.OF_ONE_METER
+    assert shares.fixed(2) == shares.OF_MACHINES
 
 
 def test_the_steady_expert_gets_less_where_it_errs_more() -> None:

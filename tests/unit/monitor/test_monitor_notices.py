@@ -120,3 +120,12 @@ def test_a_webhook_gets_the_text_and_each_notice() -> None:
         "kind": "quality", "about": "1100", "what": "QualityFailed: factory 1100, 2025-07: not published",
         "todo": sent["notices"][1]["todo"],
     }  # fmt: skip
+
+
+def test_a_champion_that_cannot_be_used_is_told_of() -> None:
+    model = {"version": "1", "notice": "v2 cannot be used (changed); v1, the last good champion, forecasts"}
+    (told,) = notices.of_forecast({"factory_id": "1100", "model": model})
+    assert told.kind == "model" and told.about == "1100" and "v2 cannot be used" in told.what
+    assert "train" in told.todo
+    assert notices.of_forecast({"factory_id": "1100", "model": {"version": "2", "notice": None}}) == []
+    assert notices.of_forecast(None) == []

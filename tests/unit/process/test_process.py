@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 from builders import HEADER, SOURCE, day_lines, plant
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fems.calendar import kinds_of_days
@@ -326,7 +326,7 @@ def test_a_column_that_no_file_carries_is_not_made_up() -> None:
 def test_what_is_made_up_keeps_the_hard_limits_and_what_is_measured_is_not_touched() -> None:
     values = np.array([[5.0, 120.0, -2.0, np.nan], [5.0, 120.0, 300.0, 8.0]])
     made = np.array([[False, True, True, True], [False, False, True, False]])
-    missing.keep_within(values, made, 0.0, np.array([100.0, np.inf]))
+    missing.keep_within(values, made, np.zeros(2), np.array([100.0, np.inf]))
     assert np.array_equal(values, [[5.0, 100.0, 0.0, np.nan], [5.0, 120.0, 300.0, 8.0]], equal_nan=True)
 
 
@@ -350,3 +350,71 @@ def test_a_stand_in_that_runs_high_does_not_pass_what_the_machine_can_take() -> 
     made = table[(table["sensor_id"] == "F-M01")].iloc[60:64]
     assert (made["flag"] == "replaced").all()
     assert (made["used_kwh"] == 1.15 * 100 / 4).all(), "not 1.1 x 28, which is more than it can be"
+
+
+def test_a_register_that_falls_has_rolled_over_only_where_that_is_plausible() -> None:
+    used = np.tile([2.0, 3, 2.5, 2.2, 2.8], 8)
+    rolled = (99_950 + np.cumsum(used)) % 100_000
+    for most in (np.inf, 10.0):
+        energy, _ = energy_from_register(rolled, 100_000, most, 96)
+        np.testing.assert_allclose(energy[1:], used[1:])
+
+        exchanged = 500 + np.cumsum(used)
+        exchanged[20:] -= exchanged[20] - 2
+        energy, _ = energy_from_register(exchanged, 1_000_000, most, 96)
+        assert np.isnan(energy[20])
+        np.testing.assert_allclose(np.delete(energy, [0, 20]), np.delete(used, [0, 20]))
+
+        exchanged[17:20] = np.nan  # during an outage: what it used until then is not known
+        energy, spread = energy_from_register(exchanged, 1_000_000, most, 96)
+        assert np.isnan(energy[17:21]).all() and not spread.any()
+
+        restarted = 500 + np.cumsum(used)
+        restarted[20:23] = [0, 1.2, 2.4]
+        energy, spread = energy_from_register(restarted, 1_000_000, most, 96)
+        np.testing.assert_allclose(energy[20:24].sum(), used[20:24].sum())
+        assert np.flatnonzero(spread).tolist() == [20, 21, 22, 23]
+
+
+def test_a_fall_over_a_gap_that_might_be_an_exchange_as_well_is_not_known() -> None:
+    readings = (700 + np.cumsum(np.full(60, 9.0))) % 1000
+    np.testing.assert_allclose(energy_from_register(readings, 1000, np.inf, 96)[0][1:], 9.0)
+    fell = int(np.flatnonzero(np.diff(readings) < 0)[0])
+    readings[fell - 5 : fell + 5] = np.nan  # at ten times its pace it might have been anywhere
+    energy, _ = energy_from_register(readings, 1000, np.inf, 96)
+    assert np.isnan(energy[fell - 5 : fell + 6]).all()
+
+
+def test_a_fall_without_rating_and_history_is_not_known() -> None:
+    energy, _ = energy_from_register(np.array([900.0, 902, 1, 3]), 1000, np.inf, 96)
+    np.testing.assert_array_equal(energy, [np.nan, 2, np.nan, 2])
+
+
+@given(
+    st.lists(st.floats(0.01, 5), min_size=30, max_size=60),
+    st.floats(0, 9_999),
+    st.integers(5, 25),
+    st.integers(0, 6),
+    st.floats(0, 9_999),
+    st.booleans(),
+)
+def test_whatever_happens_to_a_register_its_energy_is_right_or_missing(
+    used: list[float], first: float, event: int, gap: int, again: float, exchanged: bool
+) -> None:
+    """A gap, and perhaps another meter after it: an interval is right, a share of a right sum, or missing."""
+    true = np.array(used)
+    readings = (first + np.cumsum(true)) % 10_000
+    last = event - min(gap, event - 1) - 1
+    before = readings[last]
+    if exchanged:
+        readings[event:] = (again + np.cumsum(true[event:])) % 10_000
+        # above the old meter only a limit can tell; near the top of the register nothing can
+        assume(readings[event] < before < 9_000)
+    seen = readings.copy()
+    seen[last + 1 : event] = np.nan
+    energy, spread = energy_from_register(seen, 10_000, np.inf, 96)
+    single = ~np.isnan(energy) & ~spread
+    off = np.abs(energy - true) > 1e-6
+    assert not (single & off).any()
+    if spread.any():
+        assert abs(energy[spread].sum() - true[spread].sum()) < 1e-6

@@ -357,3 +357,11 @@ def test_a_forecast_is_evaluated_before_it_is_published(bench: Bench, evaluator:
         forecast.equipment["hour"].loc[row, column] = value
         with pytest.raises(QualityFailed, match=f"not published.*{expectation}"):
             evaluated()
+    # A machine that feeds nothing in is not forecast below zero, though all sums agree.
+    forecast.equipment["hour"] = good.copy()
+    less = good.loc[3, "used_kwh"] + 0.1
+    forecast.equipment["hour"].loc[3, "used_kwh"] -= less
+    total = forecast.factory["hour"]
+    total.loc[total["timestamp"] == good.loc[3, "timestamp"], "used_kwh"] -= less
+    with pytest.raises(QualityFailed, match=r"not published.*expect_values_within_limits"):
+        evaluated()

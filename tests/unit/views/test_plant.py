@@ -5,7 +5,7 @@ import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import plantlet
+import builders
 import pytest
 
 from fems.contracts.evaluation import EvaluationRecord, PastEvaluation, Scored
@@ -36,10 +36,10 @@ def evaluation(factory_id: str, published: bool = True, last: date = date(2026, 
 
 def platform_of(folder: Path, factories: int, change: dict[int, dict[str, object]] | None = None) -> Platform:
     """A plant of so many factories, each with a forecast of March 2026; `change`: of a factory's summary."""
-    lake, base = Lake.in_folder(folder), plantlet.summary_of(plantlet.expected())
-    one = plantlet.PLANT.factory("F")
+    lake, base = Lake.in_folder(folder), builders.summary_of(builders.expected())
+    one = builders.PLANT.factory("F")
     ids = [f"{1000 + i}" for i in range(factories)]
-    plant = plantlet.PLANT.model_copy(
+    plant = builders.PLANT.model_copy(
         update={
             "factories": {
                 factory_id: one.model_copy(
@@ -67,7 +67,7 @@ def platform_of(folder: Path, factories: int, change: dict[int, dict[str, object
 @pytest.fixture(scope="module")
 def seven(tmp_path_factory: pytest.TempPathFactory) -> Platform:
     budget = BudgetOutlook(unit="kwh", amount=1000.0, expected=1200.0, chance_to_keep=0.2)
-    base = plantlet.summary_of(plantlet.expected())
+    base = builders.summary_of(builders.expected())
     assert base.demand is not None
     sure = base.demand.model_copy(update={"chance_over_contract": 0.6})
     return platform_of(tmp_path_factory.mktemp("plant"), 7, {3: {"budget": budget}, 5: {"demand": sure}})

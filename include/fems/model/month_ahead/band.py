@@ -25,12 +25,12 @@ LOW, HIGH = 0.1, 0.9
 FACTORY = ""
 """The key of the factory among its sensors."""
 
-LEVEL_RATIO = 1.0
+LEVEL_RATIO = 1.2
 """Standard deviation of a month's level error over that of a day's mean around it, on other series. Chosen, as the next
-two, on development series: `python -m benchmarks.bands`."""
-LEVEL_MONTHS = 6.0
+two, on development series: `python -m benchmarks.components`."""
+LEVEL_MONTHS = 12.0
 """How many months of a factory's own the other series count as."""
-WIDTH = 1.0
+WIDTH = 1.05
 """What both parts are taken times: the experts' weights were fitted on the origins that the errors are from."""
 
 _Z = 1.2815515655446004
