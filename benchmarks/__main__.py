@@ -32,6 +32,7 @@ class Part(StrEnum):
     simulate = "simulate"
     model = "model"
     forecast = "forecast"
+    traps = "traps"
     neural = "neural"
 
 
@@ -117,6 +118,16 @@ def _neural(bench: Path, console: Console) -> list[Measurement]:
         return neural.rows()
 
 
+def _traps(bench: Path, console: Console) -> list[Measurement]:
+    from benchmarks.traps import bench as traps
+
+    with console.status("eleven factories of fifty steam traps for a year, a few minutes"):
+        found = traps.outcome()
+    for table in traps.tables(found):
+        console.print(table)
+    return traps.measurements(found)
+
+
 _MEASURED: dict[Part, Callable[[Path, Console], list[Measurement]]] = {
     Part.process: _process,
     Part.truth: _truth,
@@ -125,6 +136,7 @@ _MEASURED: dict[Part, Callable[[Path, Console], list[Measurement]]] = {
     Part.simulate: _simulate,
     Part.model: _model,
     Part.forecast: _forecast,
+    Part.traps: _traps,
     Part.neural: _neural,
 }
 

@@ -40,6 +40,7 @@ class Role:
 
 
 _MADE_BY_INGEST = ("processed/", "quarantine/", "quality/")
+_MADE_BY_TRAPS = ("processed/trap_day/", "processed/trap_events/", "processed/datapackage-", "traps/")
 _MADE = (*_MADE_BY_INGEST, "forecasts/")
 
 ROLES: Mapping[str, Role] = {
@@ -48,15 +49,16 @@ ROLES: Mapping[str, Role] = {
     "training": Role("the Dag train", writes=("quality/", "models/"), deletes=("quality/",)),
     "forecast": Role("the Dag forecast", writes=("forecasts/", "quality/"), deletes=("quality/",)),
     "monitor": Role("the Dags monitor and retrain", writes=("forecasts/", "monitor/")),
-    "pages": Role("Airflow's API server, for its pages", reads=_MADE),
+    "traps": Role("the Dag traps", writes=_MADE_BY_TRAPS, deletes=_MADE_BY_TRAPS),
+    "pages": Role("Airflow's API server, for its pages", reads=(*_MADE, "traps/")),
     "operator": Role(
         "a person at a shell: all that the roles above may",
-        writes=("raw/", *_MADE, "models/", "monitor/"),
-        deletes=(*_MADE, "monitor/"),
+        writes=("raw/", *_MADE, "models/", "monitor/", "traps/"),
+        deletes=(*_MADE, "monitor/", "traps/"),
     ),
     "mlflow": Role("the MLflow server", writes=_ALL, deletes=_ALL, bucket=MODELS),
 }
-TASKS = ("ingest", "training", "forecast", "monitor")
+TASKS = ("ingest", "training", "forecast", "monitor", "traps")
 """Whose keys the tasks of Airflow get."""
 
 

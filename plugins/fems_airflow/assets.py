@@ -16,3 +16,6 @@ RETRAIN = Asset(name="fems_retrain", uri="fems://monitor/retrain", group="fems")
 
 ASKED = AssetAlias(name="fems_asked", group="fems")
 """What the monitor's tasks write to: an event of `fems_retrain` only where training is asked for."""
+
+TRAPS = Asset(name="fems_traps", uri="s3://fems/processed/trap_events", group="fems")
+"""The states and events of a factory's steam traps."""

@@ -246,6 +246,24 @@ def workbook(request: Request, factory: str) -> Response:
     return Response(data, media_type=kind, headers=headers)
 
 
+@app.get("/traps/{factory}")
+def traps_of_factory(factory: str) -> HTMLResponse:
+    """A factory's steam traps: by what they cost, each with its chart."""
+    from fems.views.traps import traps_page
+
+    return _html(traps_page(_platform(), factory))
+
+
+@app.get("/traps/{factory}/worklist.xlsx")
+def trap_work_list(factory: str) -> Response:
+    """The open events of a factory's steam traps as an Excel file."""
+    from fems.views.traps import work_list
+
+    content, _ = work_list(_platform(), [factory])
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    return Response(content, media_type=kind, headers=_HEADERS)
+
+
 @app.get("/{path:path}", include_in_schema=False)
 def no_such_page(request: Request, path: str) -> Response:
     """Say that there is no such page, and where else to look."""

@@ -10,7 +10,7 @@ import pytest
 from support import ROOT
 
 FILES = sorted((ROOT / "dags").glob("*.py"))
-DAG_IDS = {"ingest", "train", "forecast", "monitor", "retrain"}
+DAG_IDS = {"ingest", "train", "forecast", "monitor", "retrain", "traps"}
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_a_failed_run_is_told_of_and_says_why(bag, dag_id: str) -> None:
         assert keep_failure in (kept if isinstance(kept, (list, tuple)) else [kept])
 
 
-@pytest.mark.parametrize("dag_id", ["ingest", "train", "forecast", "monitor"])
+@pytest.mark.parametrize("dag_id", ["ingest", "train", "forecast", "monitor", "traps"])
 def test_a_late_run_is_told_of_long_before_it_is_stopped(bag, dag_id: str) -> None:
     dag = bag.dags[dag_id]
     (alert,) = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline]
@@ -131,7 +131,7 @@ def test_a_late_run_is_told_of_long_before_it_is_stopped(bag, dag_id: str) -> No
     assert alert.interval < dag.dagrun_timeout
 
 
-@pytest.mark.parametrize("dag_id", ["forecast", "ingest", "monitor", "train"])
+@pytest.mark.parametrize("dag_id", ["forecast", "ingest", "monitor", "train", "traps"])
 def test_the_form_opens_ready_to_start(bag, dag_id: str) -> None:
     """A field with a value that its own type refuses, or a required one that is empty, keeps *Trigger* disabled."""
     dag = bag.dags[dag_id]

@@ -6,6 +6,7 @@ import typer
 
 from fems import __version__
 from fems.cli import data, forecast, model, monitor, published, quality, sql
+from fems.cli import traps as trap_commands
 from fems.cli.terminal import explained, out
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -47,6 +48,11 @@ for command in (
     published.schema,
 ):
     app.command()(explained(command))
+
+traps = typer.Typer(no_args_is_help=True, help="Steam traps: which has failed, since when, what it costs.")
+for command in trap_commands.COMMANDS:
+    traps.command()(explained(command))
+app.add_typer(traps, name="traps")
 
 
 if __name__ == "__main__":

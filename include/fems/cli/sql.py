@@ -18,7 +18,8 @@ def sql(
 ) -> None:
     """Ask the published tables in SQL (DuckDB's), read-only.
 
-    Views: meter_hour, meter_day, forecast_hour, forecast_day (the newest forecast of each factory), equipment, factory.
+    Views: meter_hour, meter_day, forecast_hour, forecast_day (the newest forecast of each factory), trap_day,
+    trap_events, equipment, factory.
     """
     import pyarrow as pa
     from pyarrow import csv

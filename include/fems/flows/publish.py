@@ -25,6 +25,7 @@ from fems.flows.partitions import PartitionPlan
 from fems.flows.platform import Platform
 from fems.lake import keys
 from fems.lake.lake import Lake
+from fems.lake.traps import trap_manifest
 from fems.process.explain import why_unusable
 from fems.process.losses import losses
 from fems.process.metadata import figures
@@ -33,6 +34,7 @@ from fems.process.package import package, resource
 from fems.process.partition import Partition
 from fems.quality.evaluate import Evaluator
 from fems.registry.feed import FactoryFeed
+from fems.traps.package import trap_resources
 
 
 def manifest_of(plan: PartitionPlan, source: FactoryFeed, partition: Partition) -> Manifest:
@@ -185,6 +187,8 @@ def write_package(platform: Platform, factory_id: str) -> None:
                 key = keys.processed_key(feed, grain, factory_id, manifest.month, manifest.fingerprint)
                 if key in there:
                     resources.append(resource(key.removeprefix("processed/"), grain, book, manifest))
+    traps = trap_manifest(lake, factory_id)
+    resources += trap_resources(traps) if traps else []
     if not resources:  # a package without a resource is none
         lake.remove_package(factory_id)
     else:

@@ -1,12 +1,16 @@
 """Writing the report of a forecast: where the forecast is published, and anew when asked."""
 
+from typing import Any
+
 import pandas as pd
 
 from fems.contracts.forecast import ForecastSummary
 from fems.contracts.grains import GRAINS
+from fems.contracts.traps import LEAKS, TrapState
 from fems.errors import DataError
 from fems.flows.history import as_history, published_hours, published_months
 from fems.flows.platform import Platform
+from fems.flows.traps import published_traps
 from fems.forecast.calendar_month import CalendarMonth, calendar_month
 from fems.forecast.reasons import LANGUAGES
 from fems.forecast.tables import Forecast
@@ -14,8 +18,16 @@ from fems.model.history import History
 from fems.report.content import Content, track_record
 from fems.report.page import render
 from fems.report.workbook import workbook
+from fems.traps.words import STATE_WORDS
 
 _PAST_MONTHS = 3
+_A_DAY = {
+    "steam_kg": "kg_day",
+    "steam_kg_low": "kg_day_low",
+    "steam_kg_high": "kg_day_high",
+    "fuel_kwh": "fuel_kwh_day",
+    "cost": "cost_day",
+}
 
 
 def write_report(
@@ -93,4 +105,37 @@ def _content(platform: Platform, summary: ForecastSummary, month: CalendarMonth,
         track_record(None if track is None else track.to_pandas()),
         platform.plant.grain_minutes(summary.factory_id, "meter"),
         platform.plant.monitoring.peak_chance,
+        _open_traps(platform, summary.factory_id),
     )
+
+
+def _open_traps(platform: Platform, factory_id: str) -> tuple[dict[str, Any], ...]:
+    """Return the open events of the factory's steam traps, with what they lose on a usual day."""
+    tables = published_traps(platform.lake, factory_id)
+    if tables is None:
+        return ()
+    factory = platform.plant.factory(factory_id)
+    days = tables[0].to_pandas()
+    found = []
+    for row in tables[1].to_pylist():
+        trap = factory.steam_traps.get(row["trap_id"])
+        if row["end"] is not None or trap is None:
+            continue
+        state = TrapState(row["kind"])
+        lost = days[(days["event_id"] == row["event_id"]) & days["steam_kg"].notna()].tail(7)
+        mean = {name: float(lost[name].astype(float).mean()) if len(lost) else None for name in _A_DAY}
+        found.append(
+            {
+                **{
+                    name: row[name]
+                    for name in ("trap_id", "start", "confidence", "reason", "reason_ko", "currency")
+                },
+                "name": trap.name,
+                "name_ko": trap.name_ko or trap.name,
+                "state": STATE_WORDS[state][0],
+                "state_ko": STATE_WORDS[state][1],
+                "leak": state in LEAKS,
+                **{short: mean[name] for name, short in _A_DAY.items()},
+            }
+        )
+    return tuple(sorted(found, key=lambda row: -(row["cost_day"] or row["kg_day"] or 0.0)))

@@ -185,3 +185,36 @@ def requests_key(factory_id: str) -> str:
 def peak_notice_key(factory_id: str) -> str:
     """Return the key of the mark of the last coming peak that people were told of."""
     return f"monitor/factory={factory_id}/peak_notice.json"
+
+
+# steam traps
+
+
+def trap_day_key(factory_id: str, month: str, fingerprint: str) -> str:
+    """Return the key of a month of the states of a factory's steam traps."""
+    return f"processed/trap_day/factory={factory_id}/month={month}/part-{fingerprint}.parquet"
+
+
+def trap_events_key(factory_id: str, fingerprint: str) -> str:
+    """Return the key of the events of a factory's steam traps."""
+    return f"processed/trap_events/factory={factory_id}/part-{fingerprint}.parquet"
+
+
+def trap_folders(factory_id: str) -> tuple[str, str]:
+    """Return where both tables of a factory's steam traps lie."""
+    return f"processed/trap_day/factory={factory_id}/", f"processed/trap_events/factory={factory_id}/"
+
+
+def trap_manifest_key(factory_id: str) -> str:
+    """Return the key of what the newest tables of a factory's steam traps are made of."""
+    return f"processed/trap_day/_manifest/factory={factory_id}.json"
+
+
+def trap_records_key(factory_id: str) -> str:
+    """Return the key of what people wrote down of a factory's traps: repairs, stops, their word on events."""
+    return f"traps/records/factory={factory_id}.json"
+
+
+def trap_notices_key(factory_id: str) -> str:
+    """Return the key of which trap events have been told."""
+    return f"traps/notices/factory={factory_id}.json"

@@ -3,11 +3,13 @@
 import html
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from fems.contracts.outcomes import MonitorOutcome, TrainingOutcome
 
-Kind = Literal["failed", "quality", "late", "drift", "promotion", "peak", "model"]
+Kind = Literal[
+    "failed", "quality", "late", "drift", "promotion", "peak", "model", "trap", "trap_closed", "trap_digest"
+]
 
 HEADINGS: dict[Kind, str] = {
     "quality": "Data was not published",
@@ -17,6 +19,9 @@ HEADINGS: dict[Kind, str] = {
     "peak": "A peak over the contract power is coming",
     "drift": "A model no longer fits; training was asked for",
     "promotion": "A new model forecasts",
+    "trap": "A steam trap has failed",
+    "trap_closed": "A steam trap works again",
+    "trap_digest": "Steam traps that wait for a person",
 }
 """In the order of a message, the most urgent first."""
 
@@ -199,6 +204,54 @@ def of_monitor(result: object) -> list[Notice]:
     return notices
 
 
+def of_traps(result: dict[str, Any]) -> list[Notice]:
+    """Tell of trap events that opened and closed, and of all that are open.
+
+    Args:
+        result: what `fems.flows.trap_notices.trap_news` returned.
+    """
+    factory = str(result["factory_id"])
+    found = [Notice("trap", factory, _event(row), _trap_todo(row)) for row in result.get("opened", ())]
+    found += [
+        Notice(
+            "trap_closed",
+            factory,
+            f"{row['trap_id']}: {row['kind'].replace('_', ' ')} since {row['start']}, over on {row['end']} "
+            f"({row['closing']})",
+            "Say with `fems traps verdict` whether the alarm was right.",
+        )
+        for row in result.get("closed", ())
+    ]
+    waiting = [row for row in result.get("digest", ()) if row not in result.get("opened", ())]
+    if waiting:
+        named = "; ".join(_brief(row) for row in waiting)
+        todo = "`fems traps worklist --out FILE.xlsx` writes the list, what costs most first."
+        found.append(Notice("trap_digest", factory, named, todo))
+    return found
+
+
+def _brief(row: dict[str, Any]) -> str:
+    return f"{row['trap_id']} {row['kind'].replace('_', ' ')} since {row['start']}"
+
+
+def _event(row: dict[str, Any]) -> str:
+    """Say in a line what is known of a trap's fault."""
+    loss = ""
+    if row["loss_kg_h"] is not None:
+        low, high = row["loss_kg_h_low"], row["loss_kg_h_high"]
+        loss = f"; about {row['loss_kg_h']:.1f} kg/h of steam ({low:.1f} to {high:.1f})"
+    return (
+        f"{row['trap_id']}: {row['kind'].replace('_', ' ')} since {row['start']}, confidence "
+        f"{100 * row['confidence']:.0f} %: {row['reason']}{loss}"
+    )
+
+
+def _trap_todo(row: dict[str, Any]) -> str:
+    if row["kind"] in ("suspected_leak", "blow_through"):
+        return "Confirm by ultrasound before replacing; then `fems traps repaired TRAP DAY NOTE`."
+    return "See whether its valve is open, then test the trap. No steam is lost; the risk is water hammer."
+
+
 def _grouped(notices: Iterable[Notice]) -> list[tuple[Kind, list[Notice]]]:
     listed = list(notices)
     return [(kind, of) for kind in HEADINGS if (of := [notice for notice in listed if notice.kind == kind])]
@@ -215,3 +268,12 @@ def _names(notices: list[Notice]) -> str:
 
 def _label(notice: Notice) -> str:
     return f"{notice.about}: " if notice.about else ""
+
+
+def of_trap_groups(result: dict[str, Any]) -> list[Notice]:
+    """Tell of the traps of some factories.
+
+    Args:
+        result: what a task of the Dag `traps` returned.
+    """
+    return [notice for news in result["news"] for notice in of_traps(news)]

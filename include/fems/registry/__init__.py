@@ -1,1 +1,1 @@
-"""What the plant is and by which rules its data is judged: factories, definition book, tariff."""
+"""What the plant is and by which rules its data is judged: factories, definition book, tariff, steam."""

@@ -14,6 +14,7 @@ from fems.calendar import Shifts
 from fems.errors import ConfigError
 from fems.registry import yamlfile
 from fems.registry.sensors import Feed, FeedSensor
+from fems.registry.steam_traps import Repair, Steam, SteamTrap, Stop
 from fems.registry.tariff import Budget, GridEmission, Tariff, emission_factor
 
 GRAIN_MINUTES = {"1min": 1, "5min": 5, "10min": 10, "15min": 15, "30min": 30, "1h": 60} | {
@@ -155,13 +156,6 @@ class Equipment(_Strict):
     )
 
 
-class SteamTrap(_Strict):
-    """A steam trap with a thermal sensor; the key is the sensor ID."""
-
-    name: str
-    set_point_c: float = Field(gt=0, description="temperature of a trap that works, degrees Celsius")
-
-
 class Factory(_Strict):
     """One factory: its clock, its sensors and the mappings of its files."""
 
@@ -175,6 +169,12 @@ class Factory(_Strict):
     )
     equipment: dict[str, Equipment] = Field(min_length=1)
     steam_traps: dict[str, SteamTrap] = Field(default_factory=dict)
+    steam: Steam | None = Field(
+        None,
+        description="boiler and fuel: what a failed trap's steam is worth; without it no heat and no money",
+    )
+    steam_stops: tuple[Stop, ...] = Field((), description="planned days without steam")
+    trap_repairs: tuple[Repair, ...] = Field((), description="traps that were mended or changed, and when")
     sensors: dict[Feed, dict[str, FeedSensor]] = Field(
         default_factory=dict, description="feed -> its sensors; of every feed but `meter` and `steam_trap`"
     )
@@ -263,6 +263,42 @@ class Factory(_Strict):
                     ("mapping", feed), "the feed has no sensors: name them under `sensors`"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _traps_agree(self) -> "Factory":
+        machines, lines = set(self.equipment), {trap.line for trap in self.steam_traps.values()}
+        outlets = [trap.outlet_sensor for trap in self.steam_traps.values() if trap.outlet_sensor]
+        for outlet in outlets:
+            if outlet in self.steam_traps or outlets.count(outlet) > 1:
+                raise ValueError(f"steam_traps: outlet_sensor {outlet!r} stands on two traps")
+        for trap_id, trap in self.steam_traps.items():
+            if trap.equipment is not None and trap.equipment not in machines:
+                raise ValueError(
+                    f"steam_traps.{trap_id}: equipment {trap.equipment!r} is not under `equipment`"
+                )
+        for stop in self.steam_stops:
+            if stop.line is not None and stop.line not in lines:
+                raise ValueError(f"steam_stops: no trap is on the line {stop.line!r}")
+            if stop.trap_id is not None and stop.trap_id not in self.steam_traps:
+                raise ValueError(f"steam_stops: no steam trap {stop.trap_id!r} here")
+        for repair in self.trap_repairs:
+            self.check_repair(repair)
+        return self
+
+    def check_repair(self, repair: Repair) -> None:
+        """Refuse a repair that cannot have been.
+
+        Raises:
+            ValueError: the trap is unknown, or was not there yet.
+        """
+        trap = self.steam_traps.get(repair.trap_id)
+        if trap is None:
+            known = ", ".join(self.steam_traps) or "none"
+            raise ValueError(f"no steam trap {repair.trap_id!r} here (there are {known})")
+        if trap.installed is not None and repair.day < trap.installed:
+            raise ValueError(
+                f"trap {repair.trap_id} was installed on {trap.installed}: no repair can be on {repair.day}"
+            )
 
 
 @dataclass(frozen=True)
@@ -392,7 +428,9 @@ class Plant(_Strict):
         """Return a feed's sensors in the order of the registry; a main meter, which is no machine, is the last."""
         factory = self.factory(factory_id)
         if feed == "steam_trap":
-            return [Sensor(sensor_id, feed, None, None) for sensor_id in factory.steam_traps]
+            # A pair's outlet stands behind its inlet.
+            ids = [(trap_id, trap.outlet_sensor) for trap_id, trap in factory.steam_traps.items()]
+            return [Sensor(sensor_id, feed, None, None) for pair in ids for sensor_id in pair if sensor_id]
         if feed != "meter":
             return [
                 Sensor(sensor_id, feed, each.equipment, each.rated_per_hour)

@@ -1,6 +1,7 @@
 """What a report is made of: the forecast, what was measured before it, and how earlier forecasts did."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -32,6 +33,8 @@ class Content:
         track: a row for each earlier forecast of the whole factory, oldest first, with `TRACK_COLUMNS`.
         grain_minutes: of the native table.
         alert_chance: the chance of exceeding contract power, 0 to 1, from which on the notices tell of it.
+        traps: open events of steam traps, what costs most first: trap_id, name, name_ko, state, state_ko, start,
+            confidence, reason, reason_ko, kg_day, kg_day_low, kg_day_high, fuel_kwh_day, cost_day, currency, leak.
     """
 
     factory: Factory
@@ -41,6 +44,7 @@ class Content:
     track: pd.DataFrame
     grain_minutes: int
     alert_chance: float
+    traps: tuple[dict[str, Any], ...] = ()
 
     def machines(self, language: Language) -> dict[str, str]:
         """Return sensor ID -> the machine's name."""

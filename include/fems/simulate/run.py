@@ -5,8 +5,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
-from datetime import UTC, date, timedelta
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,7 +21,7 @@ from fems.errors import ConfigError
 from fems.registry.plant import Plant
 from fems.registry.sensors import Feed
 from fems.simulate import collector, faults
-from fems.simulate.calendar import Grid, local_midnight
+from fems.simulate.calendar import Grid
 from fems.simulate.faults import FAULT_KINDS, FaultRates
 from fems.simulate.streams import Floats, month_name, stream
 from fems.simulate.truth import MonthTruth, month_truth, months_of
@@ -90,7 +90,7 @@ def simulate(
         raw/<feed>/factory=<id>/date=<day>/<feed>_<YYYYMMDD>.csv, a file per local day
         truth/<feed>/factory=<id>/month=<YYYY-MM>.parquet, the clean values
         truth/faults/<feed>/factory=<id>/month=<YYYY-MM>.parquet, each injected fault
-        truth/events/steam_trap/factory=<id>/month=<YYYY-MM>.parquet, the traps that fail
+        truth/events/steam_trap/factory=<id>/month=<YYYY-MM>.parquet, what happened to the traps
 
     The same arguments give the same bytes. A month depends on the seed, the registry and the calendar alone,
     not on the start, the number of months, the other factories or the workers (but for running registers,
@@ -296,15 +296,13 @@ class _Feed:
 
     def _event_table(self, truth: MonthTruth) -> pa.Table:
         zone = self.factory.timezone
+
+        def instant(local: datetime) -> pd.Timestamp:
+            return pd.Timestamp(local).tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
+
         rows = [
-            {
-                "kind": failure.kind,
-                "sensor_id": sensor_id,
-                "start": local_midnight(failure.first, zone).to_pydatetime(),
-                "end": local_midnight(failure.last + timedelta(days=1), zone).to_pydatetime(),
-                "size_c": failure.size_c,
-            }
-            for sensor_id, failure in truth.failures
+            {**asdict(event), "start": instant(event.start), "end": instant(event.end)}
+            for event in truth.events
         ]
         return pa.Table.from_pylist(rows, schema=_EVENTS)
 
@@ -327,7 +325,15 @@ _FAULTS = pa.schema(
     }
 )
 _EVENTS = pa.schema(
-    {"kind": pa.string(), "sensor_id": pa.string(), "start": _UTC, "end": _UTC, "size_c": pa.float64()}
+    {
+        "kind": pa.string(),
+        "trap_id": pa.string(),
+        "sensor_id": pa.string(),
+        "line": pa.string(),
+        "start": _UTC,
+        "end": _UTC,
+        "severity": pa.float64(),
+    }
 )
 
 

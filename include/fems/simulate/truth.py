@@ -13,7 +13,7 @@ from fems.registry.sensors import Feed
 from fems.simulate import electrics, load
 from fems.simulate.calendar import Grid, outdoor_c
 from fems.simulate.streams import Floats, month_name, stream
-from fems.simulate.traps import TrapFailure, true_temperature
+from fems.simulate.traps import TrapEvent, trap_month
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class MonthTruth:
         starts: start of each interval, tz-aware in the factory's zone, shape (steps,).
         day: index of each interval's local day within the month, shape (steps,).
         values: shape (steps, sensors, columns), not rounded; columns as in `collector.FEED_COLUMNS`.
-        failures: sensor and failure of the traps that fail in this month.
+        events: what happened to the steam and its traps in this month.
     """
 
     starts: pd.DatetimeIndex
     day: NDArray[np.int64]
     values: Floats
-    failures: tuple[tuple[str, TrapFailure], ...] = ()
+    events: tuple[TrapEvent, ...] = ()
 
 
 def month_truth(
@@ -51,13 +51,8 @@ def month_truth(
     starts, day = grid.starts[::grain], grid.day[::grain]
     if feed == "meter":
         return MonthTruth(starts, day, _meters(factory_id, factory, grid, grain, seed))
-    columns, events = [], []
-    for sensor_id, trap in factory.steam_traps.items():
-        names = (factory_id, sensor_id)
-        temperature, failures = true_temperature(factory, trap, grid, grain=grain, seed=seed, names=names)
-        columns.append(temperature)
-        events += [(sensor_id, failure) for failure in failures]
-    return MonthTruth(starts, day, np.stack(columns, axis=1)[:, :, None], tuple(events))
+    month = trap_month(factory_id, factory, grid, grain=grain, seed=seed)
+    return MonthTruth(starts, day, month.values[:, :, None], month.events)
 
 
 def _meters(factory_id: str, factory: Factory, grid: Grid, grain: int, seed: int) -> Floats:

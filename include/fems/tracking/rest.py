@@ -6,6 +6,7 @@ import os
 import urllib.error
 import urllib.parse
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 from fems.errors import AccessDenied, ConfigError, NoModel, ServiceUnavailable
@@ -45,6 +46,8 @@ def _get(uri: str, path: str, query: dict[str, str]) -> dict[str, dict[str, Any]
     address = f"{uri.rstrip('/')}/api/2.0/mlflow/{path}?{urllib.parse.urlencode(query)}"
     request = urllib.request.Request(address)  # noqa: S310 - http, see above
     user, password = (os.environ.get(f"MLFLOW_TRACKING_{name}", "") for name in ("USERNAME", "PASSWORD"))
+    if (secret := os.environ.get("MLFLOW_TRACKING_PASSWORD_FILE")) is not None:
+        password = Path(secret).read_text().strip()
     if user or password:
         login = base64.b64encode(f"{user}:{password}".encode()).decode()
         request.add_header("Authorization", f"Basic {login}")

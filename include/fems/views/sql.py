@@ -8,6 +8,8 @@ import pyarrow.compute as pc
 
 from fems.errors import ConfigError
 from fems.flows.platform import Platform
+from fems.flows.traps import published_traps
+from fems.traps.tables import TRAP_DAY, TRAP_EVENTS
 
 EQUIPMENT = pa.schema(
     [(name, pa.string()) for name in ("factory_id", "equipment_id", "name", "name_ko", "kind", "sensor_id")]
@@ -98,6 +100,18 @@ def _forecast(grain: str) -> Callable[[Platform], pa.Table]:
     return make
 
 
+def _traps(which: int) -> Callable[[Platform], pa.Table]:
+    def make(platform: Platform) -> pa.Table:
+        parts = []
+        for factory_id, factory in platform.plant.factories.items():
+            tables = published_traps(platform.lake, factory_id) if factory.steam_traps else None
+            if tables is not None:
+                parts.append(tables[which])
+        return _together(parts, (TRAP_DAY, TRAP_EVENTS)[which])
+
+    return make
+
+
 def _named(platform: Platform, factory_id: str, table: pa.Table) -> pa.Table:
     """Add the local time, and the names of the factory and the machine, as text."""
     factory = platform.plant.factory(factory_id)
@@ -158,8 +172,10 @@ VIEWS: dict[str, Callable[[Platform], pa.Table]] = {
     "meter_day": _measured("meter", "day"),
     "forecast_hour": _forecast("hour"),
     "forecast_day": _forecast("day"),
+    "trap_day": _traps(0),
+    "trap_events": _traps(1),
     "equipment": _equipment,
     "factory": _factory,
 }
 """The views: measured hours and days by machine; the newest forecast of each factory, where a row without a sensor is
-the whole factory; machines; factories."""
+the whole factory; states and events of steam traps; machines; factories."""

@@ -1,0 +1,1 @@
+"""How well failed steam traps are found: on simulated causes, with the truth kept aside."""

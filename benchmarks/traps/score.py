@@ -1,0 +1,157 @@
+"""Alarms against the truth: what was found, when, as what; and the alarms that were wrong, each by its cause."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import numpy as np
+
+from benchmarks.traps.plant import SCORED_FROM, TrapYear
+from benchmarks.traps.rules import Alarm
+from fems.simulate.traps import TrapEvent
+
+FAULT_KINDS = ("blocked", "flooded", "blow_through", "leak")
+_STEAM_HOURS = 3.0
+_LEAST_DAYS = 5
+"""A fault counts where its trap had steam on so many days before it was mended."""
+_AFTER = timedelta(days=1)
+BIG_LEAK = 0.3
+
+
+@dataclass(frozen=True)
+class Case:
+    """A true fault, and the alarm that found it.
+
+    Attributes:
+        fault: the truth.
+        position: of the trap's sensor.
+        alarm: the first one within it that says the same loss, of steam or of capacity; None if there was none.
+        delay: days with steam from its start to the alarm.
+        start_error: days from its start to the start that the alarm names.
+    """
+
+    fault: TrapEvent
+    position: str
+    alarm: Alarm | None
+    delay: int | None
+    start_error: int | None
+
+
+@dataclass
+class Score:
+    """Of some trap-years.
+
+    Attributes:
+        cases: faults that could be seen.
+        wrong: why each wrong alarm was raised.
+        trap_years: of all traps that were watched.
+        leaks_of_inlets: alarms of a leak at traps with an inlet sensor alone: there must be none.
+    """
+
+    cases: list[Case] = field(default_factory=list)
+    wrong: Counter[str] = field(default_factory=Counter)
+    trap_years: float = 0.0
+    leaks_of_inlets: int = 0
+
+    def of(self, *kinds: str, pair: bool = False, least: float = 0.0, most: float = 2.0) -> list[Case]:
+        """Return the cases of some kinds."""
+        return [
+            case
+            for case in self.cases
+            if case.fault.kind in kinds
+            and (not pair or case.position == "pair")
+            and least <= case.fault.severity < most
+        ]
+
+    @property
+    def false_alarms(self) -> int:
+        """Wrong alarms without those on valves that somebody had shut: those look like a blocked trap."""
+        return sum(count for why, count in self.wrong.items() if why != SHUT)
+
+
+SHUT = "valve shut by hand, not declared"
+
+
+def score(year: TrapYear, alarms: Sequence[Alarm], into: Score) -> None:
+    """Add a factory's year to a score."""
+    traps = year.factory.steam_traps
+    local = year.starts.tz_localize(None)
+    first = SCORED_FROM.date()
+    days = local.to_numpy().astype("datetime64[D]")
+    all_days, day = np.unique(days, return_inverse=True)
+    last = all_days[-1].astype(object)
+    hours = np.zeros((len(all_days), len(traps)))
+    np.add.at(hours, day, year.supplied * 0.25)
+    index = {number.astype(object): i for i, number in enumerate(all_days)}
+    into.trap_years += len(traps) * ((last - first).days + 1) / 365.0
+    used: set[int] = set()
+    for number, (trap_id, trap) in enumerate(traps.items()):
+        mine = [(i, alarm) for i, alarm in enumerate(alarms) if alarm.trap_id == trap_id]
+        for fault in (e for e in year.events if e.trap_id == trap_id and e.kind in FAULT_KINDS):
+            begins, ends = fault.start.date(), fault.end.date()
+            inside = [(i, a) for i, a in mine if begins <= a.detected <= ends + _AFTER]
+            used.update(i for i, _ in inside)
+            if begins < first or ends > last:
+                continue
+            steam = hours[index[begins] : index[ends], number] >= _STEAM_HOURS
+            sees_leak = trap.position in ("pair", "outlet", "body")
+            if steam.sum() < _LEAST_DAYS or (fault.kind in ("leak", "blow_through") and not sees_leak):
+                continue
+            leak = fault.kind in ("leak", "blow_through")
+            right = [a for _, a in inside if a.leak == leak]
+            alarm = min(right, key=lambda a: a.detected, default=None)
+            delay = None if alarm is None else int(steam[: (alarm.detected - begins).days].sum())
+            error = None if alarm is None else (alarm.start - begins).days
+            into.cases.append(Case(fault, trap.position or "", alarm, delay, error))
+    for i, alarm in enumerate(alarms):
+        if alarm.leak and traps[alarm.trap_id].position == "inlet":
+            into.leaks_of_inlets += 1
+        if i not in used and alarm.detected >= first:
+            into.wrong[_why(year, alarm)] += 1
+
+
+def _why(year: TrapYear, alarm: Alarm) -> str:
+    """Return what happened at the trap when a wrong alarm was raised."""
+    line = year.factory.steam_traps[alarm.trap_id].line
+
+    def near(event: TrapEvent, before: int, after: int) -> bool:
+        low = event.start.date() - timedelta(days=before)
+        return low <= alarm.detected <= event.end.date() + timedelta(days=after)
+
+    own = [event for event in year.events if event.trap_id == alarm.trap_id]
+    if any(near(e, 0, 1) for e in own if e.kind == "shut"):
+        return SHUT
+    for e in own:
+        if e.kind.startswith("sensor_") and near(e, 0, 2):
+            return e.kind
+    whole = [e for e in year.events if e.trap_id is None and (e.line in (None, line))]
+    for kind, label in (("planned_stop", "stop"), ("line_shut", "line shut"), ("boiler_trip", "outage")):
+        if any(near(e, 0, 1) for e in whole if e.kind == kind):
+            return label
+    number = list(year.factory.steam_traps).index(alarm.trap_id)
+    days = year.starts.tz_localize(None).to_numpy().astype("datetime64[D]")
+    if year.supplied[days == np.datetime64(alarm.detected), number].sum() * 0.25 < _STEAM_HOURS:
+        return "no steam"
+    if any(
+        near(e, 0, 10) and (alarm.detected - e.start.date()).days < 25 for e in own if e.kind == "clamped"
+    ):
+        return "sensor clamped anew"
+    if any(near(e, 0, 15) for e in own if e.kind in FAULT_KINDS):
+        return "after a repair"
+    for e in whole:
+        if e.kind == "pressure_step" and any(
+            0 <= (alarm.detected - edge.date()).days <= 4 for edge in (e.start, e.end)
+        ):
+            return "pressure step"
+    return "other"
+
+
+def share(cases: Sequence[Case]) -> float:
+    """Return the share of faults that was found."""
+    return sum(case.alarm is not None for case in cases) / len(cases) if cases else float("nan")
+
+
+def delays(cases: Sequence[Case]) -> list[int]:
+    """Return the delays of those that were found."""
+    return [case.delay for case in cases if case.delay is not None]

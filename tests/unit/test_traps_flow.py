@@ -1,0 +1,185 @@
+"""From published readings to published states: the same bytes again, a person's word, notices told once, bad input."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from fems.contracts.manifest import CellCounts, Manifest, ObjectCounts, RowCounts
+from fems.contracts.record import write
+from fems.errors import ConfigError, DataError
+from fems.flows.platform import Platform
+from fems.flows.trap_notices import trap_news
+from fems.flows.trap_readings import published_readings
+from fems.flows.traps import add_repair, add_stop, add_verdict, published_traps, trap_records, watch_traps
+from fems.lake import keys
+from fems.lake.lake import Lake
+from fems.lake.serialize import to_parquet
+from fems.lake.store import FolderStore
+from fems.monitor.notices import compose, of_traps
+from fems.registry.steam_traps import Repair, Stop
+from fems.views.sql import query
+from fems.views.traps import event_rows, newest, track_record, traps_page, work_list
+
+ZONE = "Asia/Seoul"
+SENSORS = ("1100-T01", "1100-T02", "1100-T02B")
+FAILS = pd.Timestamp("2025-02-10", tz=ZONE)
+
+
+def bare_manifest(month: str) -> Manifest:
+    """A manifest that says no more than the readers of readings need."""
+    first = date.fromisoformat(f"{month}-01")
+    return Manifest(
+        factory_id="1100", feed="steam_trap", month=month, first_day=first, last_day=first, timezone=ZONE,
+        grain_minutes=15, fingerprint="f1", book_version="b", code_version="c", sources=(), late=(),
+        objects=ObjectCounts(), rows=RowCounts(), empty=False, days={}, cells=CellCounts(),
+        shares=CellCounts().shares(), sensors={}, laws_not_applied=(), causes={}, columns={}, time_range=None,
+    )  # fmt: skip
+
+
+def publish_readings(lake: Lake, end: str = "2025-03-01") -> None:
+    """Publish two months of the plant's factory 1100: the heater's outlet blows through from 10 February on."""
+    rng = np.random.default_rng(1)
+    for month in ("2025-01", "2025-02"):
+        first = pd.Timestamp(f"{month}-01", tz=ZONE)
+        after = min(first + pd.offsets.MonthBegin(1), pd.Timestamp(end, tz=ZONE))
+        starts = pd.date_range(first, after, freq="15min", inclusive="left")
+        usual = np.array([157.0, 156.0, 98.0]) + rng.normal(0, 0.5, (len(starts), 3))
+        usual[starts >= FAILS, 2] += 22.0
+        table = pa.table(
+            {
+                "timestamp": pa.array(
+                    np.repeat(starts.tz_convert("UTC").tz_localize(None).to_numpy(), 3)
+                ).cast(pa.timestamp("us", "UTC")),
+                "factory_id": pa.array(["1100"] * len(starts) * 3).dictionary_encode(),
+                "sensor_id": pa.array(list(SENSORS) * len(starts)).dictionary_encode(),
+                "temperature_c": usual.reshape(-1).round(1),
+                "flag": pa.array(["measured"] * len(starts) * 3).dictionary_encode(),
+            }
+        )
+        key = keys.processed_key("steam_trap", "native", "1100", month, "f1")
+        lake.store.put(key, to_parquet(table))
+        lake.store.put(keys.manifest_key("steam_trap", "1100", month), write(bare_manifest(month)))
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    platform = Platform.from_environment(Lake(FolderStore(tmp_path_factory.mktemp("lake"))))
+    publish_readings(platform.lake)
+    result = watch_quietly(platform)
+    assert result["published"] and result["traps"] == 2
+    return platform
+
+
+def watch_quietly(platform: Platform) -> dict:
+    with pytest.MonkeyPatch.context() as patch:
+        # The package also describes the feeds' own tables, which these bare manifests do not.
+        patch.setattr("fems.flows.traps.write_package", lambda platform, factory_id: None)
+        return watch_traps(platform, "1100")
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+def test_the_fault_is_found_and_priced(watched: Platform) -> None:
+    (event,) = event_rows(watched, ["1100"])
+    assert event["trap_id"] == "1100-T02" and event["kind"] == "blow_through"
+    assert event["start"] == FAILS.date() and (event["detected"] - event["start"]).days <= 2
+    assert event["end"] is None and event["steam_kg_low"] < event["steam_kg"] < event["steam_kg_high"]
+    assert event["steam_kg"] == pytest.approx(event["loss_kg_h"] * event["steam_hours"], rel=0.3)
+    assert event["fuel_kwh"] == pytest.approx(event["heat_kwh"] / 0.85)
+    row = newest(watched, ["1100"])[0]
+    assert row["trap_id"] == "1100-T02" and row["cost a day"] > 0 and row["currency"] == "KRW"
+
+
+def test_an_inlet_alone_says_that_leaks_cannot_be_observed(watched: Platform) -> None:
+    row = newest(watched, ["1100"])[1]
+    assert row["trap_id"] == "1100-T01" and "leaks can't be observed" in row["reason"]
+    assert "leaks can" in traps_page(watched, "1100") and "초음파" in traps_page(watched, "1100")
+
+
+def test_a_rebuild_gives_the_same_bytes(watched: Platform, tmp_path: Path) -> None:
+    again = replace(watched, lake=Lake(FolderStore(tmp_path)))
+    publish_readings(again.lake)
+    watch_quietly(again)
+    for key in (*keys.trap_folders("1100"), "processed/trap_day/_manifest/"):
+        mine = {name: watched.lake.store.get(name) for name in watched.lake.store.keys(key)}
+        theirs = {name: again.lake.store.get(name) for name in again.lake.store.keys(key)}
+        assert mine and mine == theirs
+    assert not watch_quietly(again)["published"]
+
+
+def test_new_days_change_no_earlier_state(watched: Platform, tmp_path: Path) -> None:
+    earlier = replace(watched, lake=Lake(FolderStore(tmp_path)))
+    publish_readings(earlier.lake, end="2025-02-20")
+    watch_quietly(earlier)
+    short, long = (published_traps(p.lake, "1100")[0].to_pandas() for p in (earlier, watched))
+    long = long[long["day"] < date(2025, 2, 20)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(short, long)
+
+
+def test_filled_values_are_no_evidence(watched: Platform) -> None:
+    readings = published_readings(watched, "1100")
+    assert np.isfinite(readings.main).all() and readings.main.shape == (59 * 96, 2)
+    table = watched.lake.published("steam_trap", "native", "1100", ["2025-01", "2025-02"])
+    assert len(table) == 59 * 96 * 3
+
+
+def test_both_tables_are_sql_views(watched: Platform) -> None:
+    rows = query(watched, "SELECT count(*) AS n FROM trap_day WHERE state = 'blow_through'").to_pylist()
+    assert rows[0]["n"] > 10
+    assert query(watched, "SELECT event_id FROM trap_events").num_rows == 1
+
+
+def test_each_event_is_told_once(watched: Platform) -> None:
+    first, again, other = (trap_news(watched, "1100", run) for run in ("run1", "run1", "run2"))
+    assert [row["trap_id"] for row in first["opened"]] == ["1100-T02"] and again == first
+    assert not other["opened"] and [row["trap_id"] for row in other["digest"]] == ["1100-T02"]
+    message = compose(of_traps(first), "http://x")
+    assert message is not None and "blow through since 2025-02-10" in message.text
+    assert "Confirm by ultrasound" in message.text
+    digest = compose(of_traps(other), "http://x")
+    assert digest is not None and "wait for a person" in digest.subject
+
+
+def test_the_work_list_is_a_workbook(watched: Platform, tmp_path: Path) -> None:
+    content, count = work_list(watched, ["1100"])
+    file = tmp_path / "w.xlsx"
+    file.write_bytes(content)
+    table = pd.read_excel(file)
+    assert count == 1 and table["트랩 trap"].tolist() == ["1100-T02"]
+    assert "ultrasound" in table["to do"][0]
+
+
+def test_a_repair_closes_it_and_a_word_is_kept(watched: Platform, tmp_path: Path) -> None:
+    platform = replace(watched, lake=Lake(FolderStore(tmp_path)))
+    publish_readings(platform.lake)
+    watch_quietly(platform)
+    event_id = event_rows(platform, ["1100"])[0]["event_id"]
+    add_verdict(platform, event_id, "confirmed", date(2025, 2, 21), "by ultrasound")
+    add_repair(platform, Repair(trap_id="1100-T02", day=date(2025, 2, 21), note="new capsule"))
+    assert trap_records(platform.lake, "1100").repairs[0].note == "new capsule"
+    assert watch_quietly(platform)["published"]
+    (event,) = event_rows(platform, ["1100"])
+    assert (
+        event["end"] == date(2025, 2, 21) and event["closing"] == "repaired" and event["word"] == "confirmed"
+    )
+    assert track_record(platform, ["1100"])[0]["right %"] == 100.0
+    assert [row["event_id"] for row in trap_news(platform, "1100", "r")["closed"]] == []
+
+
+def test_what_cannot_be_is_one_clear_line(watched: Platform) -> None:
+    with pytest.raises(ConfigError, match="no factory has a steam trap '9-T1'"):
+        add_repair(watched, Repair(trap_id="9-T1", day=date(2025, 2, 1)))
+    with pytest.raises(ConfigError, match="no steam line 'Z'"):
+        add_stop(watched, "1100", Stop(first=date(2025, 1, 1), last=date(2025, 1, 2), line="Z"))
+    with pytest.raises(ConfigError, match="there is no event"):
+        add_verdict(watched, "1100-T01-20250101", "confirmed", date(2025, 1, 1), "")
+    watched.lake.store.put(keys.trap_records_key("1120"), b'{"repairs": 3}')
+    with pytest.raises(DataError, match="mend it or remove it"):
+        trap_records(watched.lake, "1120")
