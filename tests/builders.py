@@ -1,8 +1,10 @@
 """What several tests are built of: a plant, raw files and days of it, bands, a small factory and its forecast."""
 
+from collections.abc import Callable
 from dataclasses import fields
 from datetime import date, timedelta
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,17 +12,22 @@ import pandas as pd
 from fems.contracts.forecast import ForecastModel, ForecastQuality, ForecastSummary, HeldOut
 from fems.contracts.horizon import HORIZON_MINUTES
 from fems.contracts.raw_object import RawObject
+from fems.flows.platform import Platform
 from fems.forecast import demand, fallback, tables
 from fems.forecast.calendar_month import CalendarMonth, calendar_month, reach_minutes
 from fems.forecast.summary import summarise
+from fems.lake import keys
+from fems.lake.lake import Lake
+from fems.lake.store import FolderStore
 from fems.model.history import History
 from fems.model.month_ahead.band import FACTORY, Bands
+from fems.raw.decode import decode
 from fems.raw.decoded import DecodedObject, OddCells
 from fems.registry.book import load_book
 from fems.registry.feed import FactoryFeed
 from fems.registry.plant import Plant
 from fems.report.content import Content, track_record
-from fems.settings import settings
+from fems.settings import Settings, settings
 
 HEADER = "timestamp,factory_id,sensor_id,used_kwh,power_factor_pct,current_a,active_kwh,reactive_kvarh"
 DAY = date(2025, 3, 4)
@@ -63,6 +70,42 @@ def day_lines(day: date = DAY, sensor: str = "F-M01", base: float = 5.0) -> list
         f"{base + i % 7:.2f}1,{2 + i / 96:.3f}"
         for i, t in enumerate(times)
     ]
+
+
+FOUR_DAYS = [date(2025, 3, d) for d in range(1, 5)]
+
+
+def both_sensors(day: date) -> list[str]:
+    return day_lines(day) + day_lines(day, sensor="F-M02", base=20)
+
+
+def land(platform: Platform, day: date, lines: list[str] | bytes, name: str = "meter.csv") -> None:
+    data = lines if isinstance(lines, bytes) else ("\n".join([HEADER, *lines]) + "\n").encode()
+    platform.lake.store.put(keys.raw_key("meter", "F", day, name), data)
+
+
+def landed(folder: Path) -> Platform:
+    """The small plant's platform on a folder, with four days of files and nothing ingested."""
+    made = Platform(Lake(FolderStore(folder)), plant(), Settings())
+    for day in FOUR_DAYS:
+        land(made, day, both_sensors(day))
+    return made
+
+
+def feed_in(zone: str, grain: str = "15min") -> FactoryFeed:
+    """The small plant's meters in another zone and interval, their files with any time format."""
+    written = plant(time_format=None).model_dump()
+    written["factories"]["F"] |= {"timezone": zone, "country": "DE", "grain": {"meter": grain}}
+    return FactoryFeed.of(Plant.model_validate(written), BOOK, "F")
+
+
+def day_file(source: FactoryFeed, day: date, value: Callable[[pd.Timestamp, int], object]) -> DecodedObject:
+    """A local day's file with offsets; `value`: of the time and the position in the day."""
+    start, end = (pd.Timestamp(d).tz_localize(source.zone) for d in (day, day + timedelta(days=1)))
+    times = pd.date_range(start, end, freq=f"{source.grain_minutes}min", inclusive="left")
+    lines = [f"{t.isoformat()},F-M01,{value(t, i)}" for i, t in enumerate(times)]
+    data = ("\n".join(["timestamp,sensor_id,used_kwh", *lines]) + "\n").encode()
+    return decode(RawObject(f"raw/meter/factory=F/date={day}/a.csv", "e", len(data), day), data, source)
 
 
 def raw(i: int, data: bytes) -> RawObject:

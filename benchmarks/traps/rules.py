@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.traps.plant import TrapYear
 from fems.calendar import holidays_of, weekdays
 from fems.contracts.traps import LEAKS
 from fems.registry.steam_traps import Stop
-from fems.simulate.streams import Floats
 from fems.traps.detector import STATES, detect
 from fems.traps.features import day_features
 from fems.traps.layout import layout_of, repaired_days, stopped_days
 from fems.traps.readings import Readings, nan_median, running
+
+Floats = NDArray[np.floating]
 
 _COLD_C = 60.0
 _RATIO_LOW, _RATIO_HIGH = 0.8, 1.3
@@ -122,7 +124,7 @@ def ratios(year: TrapYear) -> list[Alarm]:
     return _alarms(year, days, main, low, "cold") + _alarms(year, days, outlet, high & ~low, "hot")
 
 
-def _work_medians(year: TrapYear) -> tuple[list[date], Floats, Floats]:
+def _work_medians(year: TrapYear) -> tuple[list[date], NDArray[np.floating], NDArray[np.floating]]:
     readings = readings_of(year)
     hour = year.starts.hour.to_numpy()
     work = (hour >= _WORK_HOURS[0]) & (hour < _WORK_HOURS[1])

@@ -51,8 +51,8 @@ for command in (
     app.command()(explained(command))
 
 traps = typer.Typer(no_args_is_help=True, help="Steam traps: which has failed, since when, what it costs.")
-for command in trap_commands.COMMANDS:
-    traps.command()(explained(command))
+for trap_command in trap_commands.COMMANDS:
+    traps.command()(explained(trap_command))
 app.add_typer(traps, name="traps")
 
 

@@ -1,8 +1,9 @@
 """Publishing a partition: evaluate, write aside, then let the manifest count."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from functools import partial
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -179,7 +180,8 @@ def _rows_of(table: pa.Table, some: "pd.Series[bool]") -> pa.Table:
 
 def write_package(platform: Platform, factory_id: str) -> None:
     """Describe all published tables of a factory in its data package."""
-    lake, resources = platform.lake, []
+    lake = platform.lake
+    resources: list[Mapping[str, Any]] = []
     for feed in platform.plant.feeds(factory_id):
         there, book = lake.part_keys(feed, factory_id), platform.book(feed)
         for manifest in lake.readable_manifests(feed, factory_id).values():

@@ -31,7 +31,8 @@ class Grid:
     def rows(self, timestamps: pa.ChunkedArray | pa.Array) -> np.ndarray:
         """Return the step of each instant; those outside are negative or too large."""
         instants = timestamps.cast(pa.timestamp("ns", "UTC")).to_numpy(zero_copy_only=False)
-        return (instants.astype("datetime64[ns]").astype(np.int64) - self.first) // self.step
+        steps: np.ndarray = (instants.astype("datetime64[ns]").astype(np.int64) - self.first) // self.step
+        return steps
 
 
 def published_readings(platform: Platform, factory_id: str) -> Readings:

@@ -1,5 +1,6 @@
 """A factory's published tables as a Frictionless Data Package: what each file holds, for other people's tools."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
 
 from fems.contracts.manifest import FLAGS, Manifest
@@ -40,7 +41,7 @@ class Resource(TypedDict):
 
 DataPackage = TypedDict(
     "DataPackage",
-    {"$schema": str, "profile": str, "name": str, "title": str, "resources": list[Resource]},
+    {"$schema": str, "profile": str, "name": str, "title": str, "resources": list[Mapping[str, Any]]},
 )
 """A factory's published tables."""
 
@@ -133,12 +134,12 @@ def _field(name: str, column: str, book: Book) -> TableField:
     return field
 
 
-def package(factory_id: str, name: str, resources: list[Resource]) -> DataPackage:
+def package(factory_id: str, name: str, resources: Sequence[Mapping[str, Any]]) -> DataPackage:
     """Return a factory's data package."""
     return {
         "$schema": "https://datapackage.org/profiles/2.0/datapackage.json",
         "profile": "data-package",
         "name": f"fems-{factory_id.lower()}",
         "title": f"{name}: processed energy data of factory {factory_id}",
-        "resources": resources,
+        "resources": list(resources),
     }

@@ -47,6 +47,17 @@ class Equipment(_Strict):
     net: bool = Field(
         False, description="its meter counts both ways: what flows out is written as negative energy"
     )
+    solar_kw: float | None = Field(
+        None,
+        gt=0,
+        description="peak power of solar panels behind its meter, which `fems simulate` lets shine",
+    )
+
+    @model_validator(mode="after")
+    def _panels_feed_in(self) -> "Equipment":
+        if self.solar_kw is not None and not self.net:
+            raise ValueError("solar_kw: panels feed in; the meter is net: true")
+        return self
 
 
 class Factory(_Strict):

@@ -29,7 +29,7 @@ class TrapRecords(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal[1] = FORMAT
+    format: Literal[1] = 1
     repairs: tuple[Repair, ...] = ()
     stops: tuple[Stop, ...] = ()
     verdicts: tuple[Verdict, ...] = ()

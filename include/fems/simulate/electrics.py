@@ -64,7 +64,7 @@ def meter_columns(
     current_a = 1000 P / (sqrt(3) V_line pf), the balanced three-phase formula, the voltage within some 0.3 %.
 
     Args:
-        used_kwh: true energy of each interval, shape (n,), above 0.
+        used_kwh: true energy of each interval, shape (n,); below 0 where it is fed in.
         reactive_kvarh: true reactive energy of each interval, shape (n,).
         hours: length of an interval.
         own: the meter's lasting error is drawn from here.
@@ -76,4 +76,4 @@ def meter_columns(
     share = active / np.hypot(active, reactive_kvarh)
     volts = LINE_VOLTAGE * (1.0 + 0.003 * ar1(rng, n, max(1.0, 1.0 / hours)).clip(-3.0, 3.0))
     current = 1000.0 * active / hours / (np.sqrt(3.0) * volts * share)
-    return np.column_stack([used_kwh, 100.0 * share, current, active, reactive_kvarh])
+    return np.column_stack([used_kwh, 100.0 * np.abs(share), current, active, reactive_kvarh])

@@ -33,7 +33,8 @@ class Spells:
     def at(self, days: Floats) -> NDArray[np.bool_]:
         """Return whether one is on at each instant, same shape."""
         index = np.searchsorted(self.start, days, side="right") - 1
-        return (index >= 0) & (days < self.end[index.clip(0)])
+        on: NDArray[np.bool_] = (index >= 0) & (days < self.end[index.clip(0)])
+        return on
 
 
 def spells(seed: int, *names: str, gap: tuple[float, float], length: tuple[float, float]) -> Spells:

@@ -12,6 +12,7 @@ from fems.registry.plant import Factory
 from fems.registry.sensors import Feed
 from fems.simulate import electrics, load
 from fems.simulate.calendar import Grid, outdoor_c
+from fems.simulate.solar import solar_kw
 from fems.simulate.streams import Floats, month_name, stream
 from fems.simulate.traps import TrapEvent, trap_month
 
@@ -69,6 +70,8 @@ def _meters(factory_id: str, factory: Factory, grid: Grid, grain: int, seed: int
         rng = stream(seed, *names, "reactive", month)
         kvar = electrics.reactive_kvar(equipment.kind, kw, share, load.rated_kw(equipment), rng)
         used, reactive = (x.reshape(-1, grain).mean(axis=1) * hours for x in (kw, kvar))
+        if equipment.solar_kw is not None:
+            used = used - solar_kw(seed, grid, equipment.solar_kw).reshape(-1, grain).mean(axis=1) * hours
         own = stream(seed, *names, "meter")
         out[:, i, :] = electrics.meter_columns(
             used, reactive, hours, own, stream(seed, *names, "meter", month)

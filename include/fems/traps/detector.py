@@ -179,7 +179,7 @@ class _Run:
         out = self.detection
         fault = np.isin(verdict.state, _FAULT_CODES)
         shift = np.fmax(np.abs(np.nan_to_num(seen.main_moved)), np.abs(np.nan_to_num(seen.outlet_moved)))
-        for trap in np.flatnonzero(fault | (self.numbers >= 0)):
+        for trap in np.flatnonzero(fault | (self.numbers >= 0)).tolist():
             event = self.open[trap]
             if event is None:
                 start = min(int(verdict.start[trap]), day)

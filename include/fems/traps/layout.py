@@ -11,7 +11,7 @@ from fems.registry.steam_traps import Repair, SteamTrap, Stop
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True)

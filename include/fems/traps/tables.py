@@ -12,7 +12,7 @@ from fems.registry.steam_traps import Steam, SteamTrap
 from fems.traps.detector import STATES, Detection, OpenedEvent
 from fems.traps.evidence import CAUSES
 from fems.traps.features import Features
-from fems.traps.flow import Band, steam_loss
+from fems.traps.flow import Band, Kind, steam_loss
 from fems.traps.loss import worth
 from fems.traps.words import reason
 
@@ -202,7 +202,7 @@ class TrapTables:
         trap = self.traps[self.ids[i]]
         if state not in LEAKS or trap.orifice_mm is None or trap.pressure_bar_g is None:
             return None
-        kind = "suspected_leak" if state == TrapState.suspected_leak else "blow_through"
+        kind: Kind = "suspected_leak" if state == TrapState.suspected_leak else "blow_through"
         returns = bool(trap.condensate_returns)
         return steam_loss(kind, trap.orifice_mm, trap.pressure_bar_g, condensate_returns=returns)
 

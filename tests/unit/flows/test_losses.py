@@ -4,10 +4,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from builders import HEADER, plant
+from builders import FOUR_DAYS as DAYS
+from builders import HEADER, both_sensors, land, landed, plant
 from hypothesis import given
 from hypothesis import strategies as st
-from test_ingest import DAYS, lines_of, platform, put  # noqa: F401 - a fixture
 
 from fems.contracts.manifest import CellCounts, Manifest
 from fems.errors import NeedsAcceptance, QualityFailed
@@ -23,16 +23,21 @@ from fems.settings import Settings
 from fems.views.published import quarantined
 
 
-def published(platform: Platform) -> bytes:  # noqa: F811
+@pytest.fixture
+def platform(tmp_path: Path) -> Platform:
+    return landed(tmp_path)
+
+
+def published(platform: Platform) -> bytes:
     return platform.lake.published("meter", "native", "F", ["2025-03"])["used_kwh"].to_numpy().tobytes()
 
 
-def test_an_empty_month_replaces_no_good_one(platform: Platform) -> None:  # noqa: F811
+def test_an_empty_month_replaces_no_good_one(platform: Platform) -> None:
     ingest_factory(platform, "F")
     good = published(platform)
     for day in DAYS:  # the collector has renamed a column
-        text = "\n".join([HEADER.replace("used_kwh", "used_kw"), *lines_of(day)]) + "\n"
-        put(platform, day, text.encode())
+        text = "\n".join([HEADER.replace("used_kwh", "used_kw"), *both_sensors(day)]) + "\n"
+        land(platform, day, text.encode())
     with pytest.raises(NeedsAcceptance, match=r"all of its .* readings.*--accept.*no column for used_kwh"):
         ingest_factory(platform, "F")
     assert published(platform) == good
@@ -44,11 +49,11 @@ def test_an_empty_month_replaces_no_good_one(platform: Platform) -> None:  # noq
     assert platform.lake.part_keys("meter", "F") == set()
 
 
-def test_a_renamed_sensor_asks_and_an_answer_publishes(platform: Platform) -> None:  # noqa: F811
+def test_a_renamed_sensor_asks_and_an_answer_publishes(platform: Platform) -> None:
     ingest_factory(platform, "F")
     good = published(platform)
     for day in DAYS:
-        put(platform, day, [line.replace("F-M02", "F-M2") for line in lines_of(day)])
+        land(platform, day, [line.replace("F-M02", "F-M2") for line in both_sensors(day)])
     with pytest.raises(NeedsAcceptance, match=r"sensor F-M02.*'F-M2' is not registered"):
         ingest_factory(platform, "F")
     assert published(platform) == good
@@ -61,26 +66,26 @@ def test_a_renamed_sensor_asks_and_an_answer_publishes(platform: Platform) -> No
 @pytest.mark.parametrize(
     ("change", "lost"),
     [
-        (lambda day: [] if day == DAYS[1] else lines_of(day), "day 2025-03-02"),
+        (lambda day: [] if day == DAYS[1] else both_sensors(day), "day 2025-03-02"),
         (
-            lambda day: [",".join([*x.split(",")[:5], "", *x.split(",")[6:]]) for x in lines_of(day)],
+            lambda day: [",".join([*x.split(",")[:5], "", *x.split(",")[6:]]) for x in both_sensors(day)],
             "current_a",
         ),
-        (lambda day: lines_of(day)[::2], "readings"),
+        (lambda day: both_sensors(day)[::2], "readings"),
     ],
 )
-def test_fewer_days_columns_or_readings_ask(platform: Platform, change, lost: str) -> None:  # noqa: F811
+def test_fewer_days_columns_or_readings_ask(platform: Platform, change, lost: str) -> None:
     ingest_factory(platform, "F")
     good = published(platform)
     for day in DAYS:
-        put(platform, day, change(day))
+        land(platform, day, change(day))
     with pytest.raises(NeedsAcceptance, match=lost):
         ingest_factory(platform, "F")
     assert published(platform) == good
 
 
-def test_a_month_whose_raw_objects_are_gone_stays_until_somebody_says_so(platform: Platform) -> None:  # noqa: F811
-    put(platform, date(2025, 4, 2), lines_of(date(2025, 4, 2)))
+def test_a_month_whose_raw_objects_are_gone_stays_until_somebody_says_so(platform: Platform) -> None:
+    land(platform, date(2025, 4, 2), both_sensors(date(2025, 4, 2)))
     ingest_factory(platform, "F")
     platform.lake.store.delete(keys.raw_key("meter", "F", date(2025, 4, 2), "meter.csv"))
     assert stale_factories(platform, ["F"]) == ["F"]
@@ -93,12 +98,16 @@ def test_a_month_whose_raw_objects_are_gone_stays_until_somebody_says_so(platfor
     assert stale_factories(platform, ["F"]) == []
 
 
-def test_late_rows_that_change_their_file_lose_nothing_on_the_way(platform: Platform) -> None:  # noqa: F811
+def test_late_rows_that_change_their_file_lose_nothing_on_the_way(platform: Platform) -> None:
     """A day known by a late file alone: the file grows, so for a moment nobody knows of its late rows."""
     late = date(2025, 3, 31)
-    put(platform, date(2025, 4, 2), lines_of(date(2025, 4, 2)) + lines_of(late))
+    land(platform, date(2025, 4, 2), both_sensors(date(2025, 4, 2)) + both_sensors(late))
     ingest_factory(platform, "F")
-    put(platform, date(2025, 4, 2), [*lines_of(date(2025, 4, 2)), *lines_of(late), lines_of(late)[0]])
+    land(
+        platform,
+        date(2025, 4, 2),
+        [*both_sensors(date(2025, 4, 2)), *both_sensors(late), both_sensors(late)[0]],
+    )
     ingest_factory(platform, "F")
     manifest = platform.lake.manifests("meter", "F")["2025-03"]
     assert manifest.days[date(2025, 3, 31)].published == 192
@@ -107,8 +116,8 @@ def test_late_rows_that_change_their_file_lose_nothing_on_the_way(platform: Plat
 def test_a_refused_month_shows_its_quarantine_and_the_real_cause(tmp_path: Path) -> None:
     made = Platform(Lake(FolderStore(tmp_path)), plant(), Settings())
     for day in DAYS:
-        lines = [line.split(",") for line in lines_of(day)]
-        put(
+        lines = [line.split(",") for line in both_sensors(day)]
+        land(
             made,
             day,
             [",".join([*x[:3], "900", *x[4:6], "900", x[7]]) for x in lines] + ["soon,F,F-M01,1,90,1,1,1"],
@@ -138,7 +147,7 @@ def test_what_only_grows_is_never_asked_about_and_a_lost_sensor_always(before: d
         assert lost
 
 
-def test_a_whole_month_in_another_unit_asks_and_the_answer_is_kept(platform: Platform) -> None:  # noqa: F811
+def test_a_whole_month_in_another_unit_asks_and_the_answer_is_kept(platform: Platform) -> None:
     """Without a rating and with no file of another unit beside it, the months before tell."""
     written = plant().model_dump()
     for machine in written["factories"]["F"]["equipment"].values():
@@ -147,7 +156,7 @@ def test_a_whole_month_in_another_unit_asks_and_the_answer_is_kept(platform: Pla
     ingest_factory(platform, "F")
     later = [date(2025, 4, d) for d in range(25, 29)]
     for day in later:
-        rows = [line.split(",") for line in lines_of(day)]
+        rows = [line.split(",") for line in both_sensors(day)]
         wh = [
             [
                 *x[:3],
@@ -158,12 +167,12 @@ def test_a_whole_month_in_another_unit_asks_and_the_answer_is_kept(platform: Pla
             ]
             for x in rows
         ]
-        put(platform, day, [",".join(x) for x in wh])
+        land(platform, day, [",".join(x) for x in wh])
     with pytest.raises(NeedsAcceptance, match=r"F-M01 used_kwh is 1,000 times that of the month before"):
         ingest_factory(platform, "F")
     assert list(platform.lake.manifests("meter", "F")) == ["2025-03"]
     ingest_factory(platform, "F", accept=True)
     assert len(platform.lake.manifests("meter", "F")["2025-04"].accepted) == 6
-    put(platform, later[-1], [lines_of(later[-1])[0].replace(",90.0,", ",91.0,")], "correction.csv")
+    land(platform, later[-1], [both_sensors(later[-1])[0].replace(",90.0,", ",91.0,")], "correction.csv")
     ingest_factory(platform, "F")
     assert len(platform.lake.manifests("meter", "F")["2025-04"].accepted) == 6, "it is not asked again"

@@ -1,12 +1,13 @@
 """A wrong clock: rows of the future and of before the plant poison nothing."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
-from builders import HEADER, SOURCE, day_lines
+from builders import FOUR_DAYS as DAYS
+from builders import HEADER, SOURCE, both_sensors, day_lines, land, landed
 from hypothesis import given
 from hypothesis import strategies as st
-from test_ingest import DAYS, lines_of, platform, put  # noqa: F401 - a fixture
 
 from fems.contracts.raw_object import RawObject
 from fems.errors import QualityFailed
@@ -26,13 +27,18 @@ NOON = datetime(2025, 3, 4, 3, 0, tzinfo=UTC)
 EVENING = NOON + timedelta(hours=13)
 
 
+@pytest.fixture
+def platform(tmp_path: Path) -> Platform:
+    return landed(tmp_path)
+
+
 def decoded(lines: list[str], name: str) -> DecodedObject:
     data = ("\n".join([HEADER, *lines]) + "\n").encode()
     raw = RawObject(f"raw/meter/factory=F/date={DAYS[3]}/{name}", name, len(data), DAYS[3])
     return decode(raw, data, SOURCE)
 
 
-def test_hours_that_have_not_come_yet_are_quarantined_and_come_in_their_time(platform: Platform) -> None:  # noqa: F811
+def test_hours_that_have_not_come_yet_are_quarantined_and_come_in_their_time(platform: Platform) -> None:
     ingest_factory(platform, "F", now=NOON)
     manifest = platform.lake.manifests("meter", "F")["2025-03"]
     today = manifest.days[date(2025, 3, 4)]
@@ -47,11 +53,11 @@ def test_hours_that_have_not_come_yet_are_quarantined_and_come_in_their_time(pla
 
 
 @pytest.mark.parametrize("wrong", [date(2099, 1, 1), date(1970, 1, 1), date(2025, 3, 28)])
-def test_a_day_that_cannot_be_moves_no_other_and_heals(platform: Platform, wrong: date) -> None:  # noqa: F811
+def test_a_day_that_cannot_be_moves_no_other_and_heals(platform: Platform, wrong: date) -> None:
     now = datetime(2025, 3, 5, tzinfo=UTC)
     ingest_factory(platform, "F", now=now)
     good = platform.lake.published("meter", "native", "F", ["2025-03"])
-    put(platform, wrong, lines_of(wrong), "clock.csv")
+    land(platform, wrong, both_sensors(wrong), "clock.csv")
     other_month = wrong.isoformat()[:7] != "2025-03"
     if other_month:
         with pytest.raises(QualityFailed, match=r"no row could be used.*192 rows in quarantine"):

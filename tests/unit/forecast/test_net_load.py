@@ -1,11 +1,13 @@
 """Machines that feed in: a factory with solar panels behind one meter, and one without."""
 
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pandas as pd
 import pytest
 from builders import PLANT
+from pydantic import ValidationError
 
 from fems.forecast import demand, fallback, outlook, tables
 from fems.model import backtest, bundle, scores
@@ -14,6 +16,11 @@ from fems.model.floors import NEGATIVE_SHARE, fit_floors
 from fems.model.history import History
 from fems.model.month_ahead.train import train_month_ahead
 from fems.model.one_step.train import train_one_step
+from fems.registry.plant import Equipment, load_plant
+from fems.settings import settings
+from fems.simulate.calendar import Grid
+from fems.simulate.solar import solar_kw
+from fems.simulate.truth import month_truth
 
 ZONE = "Asia/Seoul"
 DAYS = 110
@@ -165,3 +172,26 @@ def test_the_maximum_demand_of_a_factory_whose_level_is_about_zero(history: Hist
     found = demand.of_forecast(table, made.bands, past, "KR")
     usual = float(np.quantile(past.kw, 0.95))
     assert 0.7 * usual < found.p10 <= found.kw <= found.p90 < 1.5 * usual
+
+
+def test_the_simulator_s_panels_feed_in_by_day_and_change_nothing_else() -> None:
+    plain = load_plant(settings().factories_file).factory("1100")
+    first = next(iter(plain.equipment))
+    with_panels = {
+        **plain.equipment,
+        first: plain.equipment[first].model_copy(update={"net": True, "solar_kw": 1500.0}),
+    }
+    solar = plain.model_copy(update={"equipment": with_panels})
+    grid = Grid(plain.timezone, date(2025, 6, 1), 30)
+    before, after = (month_truth("1100", each, "meter", grid, grain=15, seed=1) for each in (plain, solar))
+    hour = np.asarray(before.starts.hour)
+    made = before.values[:, 0, 0] - after.values[:, 0, 0]
+    assert (made[(hour >= 21) | (hour < 4)] == 0).all() and (made[(hour >= 10) & (hour < 15)] > 0).all()
+    assert (after.values[(hour == 12), 0, 0] < 0).mean() > 0.5
+    np.testing.assert_array_equal(before.values[:, 1:], after.values[:, 1:])
+    factor, current = after.values[:, 0, 1], after.values[:, 0, 2]
+    assert ((factor >= 0) & (factor <= 100)).all() and (current >= 0).all()
+    winter = Grid(plain.timezone, date(2025, 12, 1), 31)
+    assert solar_kw(1, winter, 100.0).sum() / 31 < 0.6 * solar_kw(1, grid, 100.0).sum() / 30
+    with pytest.raises(ValidationError, match="net: true"):
+        Equipment(name="Hall", kind="line", sensor="H", solar_kw=10.0)

@@ -5,10 +5,9 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from builders import plant
+from builders import day_file, feed_in, plant
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_process_clock import day_file, source_in
 
 from fems.calendar import kinds_of_days
 from fems.contracts.raw_object import RawObject
@@ -106,7 +105,7 @@ def values_of(factor_on: dict[date, float]):
 
 
 def test_a_file_in_watt_hours_is_never_published_as_measured() -> None:
-    source = source_in("Asia/Seoul")
+    source = feed_in("Asia/Seoul")
     days = [MONDAY + timedelta(days=i) for i in range(5)]
     wrong = days[3]
     files = [day_file(source, day, values_of({wrong: 1 / 1000})) for day in days]

@@ -5,16 +5,14 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from builders import plant
+from builders import day_file, feed_in, plant
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fems.calendar import kinds_of_days
-from fems.contracts.raw_object import RawObject
 from fems.process import missing
 from fems.process.grid import time_axis
 from fems.process.partition import process
-from fems.raw.decode import decode
 from fems.registry.book import Fill, load_book
 from fems.registry.feed import FactoryFeed
 from fems.registry.plant import Plant
@@ -33,29 +31,10 @@ CHANGES = [
 ]
 
 
-def source_in(zone: str, grain: str = "15min") -> FactoryFeed:
-    written = plant(time_format=None).model_dump()
-    written["factories"]["F"] |= {"timezone": zone, "country": "DE", "grain": {"meter": grain}}
-    return FactoryFeed.of(
-        Plant.model_validate(written), load_book(fems_settings().definitions_dir, "meter"), "F"
-    )
-
-
-def day_file(source: FactoryFeed, day: date, value, without: range = range(0)):
-    """A day's file with offsets; `value`: of the local hour and the position in the day."""
-    start, end = (pd.Timestamp(d).tz_localize(source.zone) for d in (day, day + timedelta(days=1)))
-    times = pd.date_range(start, end, freq=f"{source.grain_minutes}min", inclusive="left")
-    lines = ["timestamp,sensor_id,used_kwh"] + [
-        f"{t.isoformat()},F-M01,{value(t, i)}" for i, t in enumerate(times) if i not in without
-    ]
-    data = ("\n".join(lines) + "\n").encode()
-    return decode(RawObject(f"raw/meter/factory=F/date={day}/a.csv", "e", len(data), day), data, source)
-
-
 @pytest.mark.parametrize("grain", ["15min", "30min", "1h"])
 @pytest.mark.parametrize(("zone", "day", "hours"), CHANGES)
 def test_a_day_has_the_hours_that_it_has(zone: str, day: date, hours: int, grain: str) -> None:
-    source = source_in(zone, grain)
+    source = feed_in(zone, grain)
     days = [day - timedelta(days=1), day, day + timedelta(days=1)]
     files = [day_file(source, each, lambda t, i: f"{1 + i % 7 + i / 1000:.3f}") for each in days]
     part = process(files, source, days[0], days[-1])
