@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help doctor setup up demo down test lint bench neural others lock fresh sbom licences audit faults env
+.PHONY: help doctor setup up demo down test nightly fuzz lint bench neural others lock fresh sbom licences audit faults env
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -70,6 +70,14 @@ lint: setup ## style, types and the order of the rooms
 
 test: lint ## lint, types and all tests, on the embedded services
 	$(BIN)/pytest
+
+nightly: setup ## thousands of generated files, written in every way: what is published is the truth, or the run tells
+	FEMS_EXAMPLES=2000 $(BIN)/pytest tests/unit/raw/test_any_file.py --timeout 7200
+
+# More or fewer files: make fuzz FUZZ=2000
+FUZZ ?= 20000
+fuzz: setup ## mutated files of every kind: no crash, no more than 1 GB, every row accounted for
+	PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ)
 
 bench: setup $(VENV)/bench/.ready ## the measurements, as a table and as JSON
 	@PYTHONPATH=$(VENV)/bench $(BIN)/python -m benchmarks $(BENCH)

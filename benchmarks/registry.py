@@ -4,7 +4,8 @@ from datetime import date
 from pathlib import Path
 
 from benchmarks import data
-from fems.registry.plant import Equipment, Factory, FileMapping, Plant
+from fems.registry.mapping import FileMapping
+from fems.registry.plant import Equipment, Factory, Plant
 
 FACTORY = "bench"
 START = date(2024, 1, 1)

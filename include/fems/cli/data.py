@@ -63,7 +63,7 @@ def land(
     feed: FeedOption = None,
 ) -> None:
     """Put raw files into MinIO under raw/, a file of many days as one object a day."""
-    from fems.flows.land import land_file, land_tree
+    from fems.flows.land import QUIET_S, land_file, land_tree
     from fems.flows.platform import Platform
 
     platform = Platform.from_environment()
@@ -73,7 +73,8 @@ def land(
         raise ConfigError(f"{path}: say whose file it is with --factory")
     else:
         book = platform.book(as_feed(feed))
-        landed = land_file(platform.lake, platform.plant, book, factory, path, date.today())  # noqa: DTZ011
+        received = date.today()  # noqa: DTZ011
+        landed = land_file(platform.lake, platform.plant, book, factory, path, received, quiet_s=QUIET_S)
     out.print(f"{path.name}: {landed.put} raw objects landed, {landed.kept} were there already")
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from fems import __version__
-from fems.cli import data, forecast, model, monitor, published, quality, sql
+from fems.cli import data, forecast, inspect, model, monitor, published, quality, sql
 from fems.cli import traps as trap_commands
 from fems.cli.terminal import explained, out
 
@@ -30,6 +30,7 @@ def fems(
 for command in (
     data.simulate,
     data.land,
+    inspect.inspect,
     data.ingest,
     data.process,
     published.status,

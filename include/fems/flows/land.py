@@ -1,30 +1,31 @@
 """Land: put files of collectors under raw/, each in the folder of its factory and day; nothing there is changed."""
 
-import codecs
+import hashlib
 import logging
-from collections.abc import Callable, Iterator
+import re
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.csv as pacsv
-
 from fems.calendar import day_of
-from fems.errors import ConfigError, UndecodableObject
+from fems.errors import ConfigError, DataError
 from fems.lake import keys
 from fems.lake.lake import Lake
-from fems.raw import clock, encodings, formats
-from fems.raw.decode import read_rows
-from fems.raw.text import TextTable, read_table
-from fems.raw.verdict import times_of
+from fems.raw.split import split
 from fems.registry.book import Book
 from fems.registry.feed import FactoryFeed
-from fems.registry.plant import FileMapping, Plant
+from fems.registry.plant import Plant
 
 log = logging.getLogger(__name__)
-_MARK = codecs.BOM_UTF8
+
+QUIET_S = 2.0
+"""A file that did not change for so long is whole."""
+_PATIENCE_S = 60.0
+_AHEAD = timedelta(days=1)
+"""What a clock on the other side of the date line may be ahead."""
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,18 @@ class Landed:
 def land_tree(lake: Lake, folder: Path, progress: Callable[[str], None] = log.info) -> Landed:
     """Land a folder that holds raw/<feed>/factory=.../date=.../ as `fems simulate` writes it.
 
+    Symbolic links are not followed.
+
     Raises:
         ConfigError: the folder holds no such files.
+        DataError: an object of that name is there with other content, and does not continue it.
     """
-    there = lake.raw_etags()
+    known = lake.raw_etags()
     new, kept = [], 0
     for key in Lake.in_folder(folder).raw_keys():
-        if key in there:
-            lake.check_raw(key, (folder / key).read_bytes(), there)
+        if _is_linked(folder, key):
+            progress(f"{key!a}: is a symbolic link, passed over")
+        elif key in known and lake.check_raw(key, (folder / key).read_bytes(), known):
             kept += 1
         else:
             new.append(key)
@@ -58,12 +63,33 @@ def land_tree(lake: Lake, folder: Path, progress: Callable[[str], None] = log.in
     return Landed(len(new), kept)
 
 
-def land_file(lake: Lake, plant: Plant, book: Book, factory_id: str, path: Path, received: date) -> Landed:
+def _is_linked(folder: Path, key: str) -> bool:
+    path = folder
+    for part in key.split("/"):
+        path = path / part
+        if path.is_symlink():
+            return True
+    return False
+
+
+def land_file(
+    lake: Lake,
+    plant: Plant,
+    book: Book,
+    factory_id: str,
+    path: Path,
+    received: date,
+    *,
+    name: str | None = None,
+    today: date | None = None,
+    quiet_s: float = 0.0,
+) -> Landed:
     """Land one file of any length as a raw object a day.
 
-    Each day's object gets the header and the lines whose time falls in that day, as they stand in the file; a line
-    whose time cannot be read stays with the line before it, so that ingest can say what is wrong with it. A file that
-    cannot be read at all lands whole under the day it was received; ingest quarantines it.
+    Each day's object gets the header and the rows whose time falls in that day, as they stand in the file. A row whose
+    time cannot be read stays with the row before it, so that ingest can say what is wrong with it; so does a row of a
+    day that cannot be, before the factory's `since` or after today. A file that cannot be read at all lands whole under
+    the day it was received. A file that was cut other than between lines is kept whole as well, under delivered/.
 
     Args:
         lake: where to.
@@ -72,88 +98,63 @@ def land_file(lake: Lake, plant: Plant, book: Book, factory_id: str, path: Path,
         factory_id: whose file it is.
         path: the file.
         received: the day for what bears no time of its own.
+        name: what to call it, with a folder; the file's own name if not given.
+        today: no row can be of a later day; `received` if not given.
+        quiet_s: wait until the file has not changed for so long.
 
     Raises:
-        ConfigError: the file or the factory does not exist.
-        DataError: an object of that name is there with other content.
+        ConfigError: the file or the factory does not exist, or it is a symbolic link.
+        DataError: an object of that name is there with other content, or the file does not stop changing.
     """
     source = FactoryFeed.of(plant, book, factory_id)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    put = kept = 0
-    there = lake.raw_etags(keys.raw_prefix(book.feed, factory_id))
-    for day, name, part in _split(data, path.name, source, received):
-        if lake.add_raw(keys.raw_key(book.feed, factory_id, day, name), part, there):
-            put += 1
-        else:
-            kept += 1
-    return Landed(put, kept)
+    data = _whole(path, quiet_s)
+    first, last = plant.factory(factory_id).since, (today or received) + _AHEAD
+    parts: dict[str, bytes] = {}
+    cut = False
+    for part in split(data, _printable(name or path.name), source, first, last):
+        day = received if part.day is None else day_of(part.day)
+        parts[keys.raw_key(book.feed, factory_id, day, part.name)] = part.data
+        cut = cut or part.cut
+    known = lake.raw_etags(keys.raw_prefix(book.feed, factory_id))
+    for key in parts.keys() & known.keys():  # all are compared before one is put
+        lake.check_raw(key, parts[key], known)
+    if cut:
+        digest = hashlib.md5(data, usedforsecurity=False).hexdigest()[:12]
+        whole = keys.delivered_key(book.feed, factory_id, digest, _printable(path.name))
+        lake.add_raw(whole, data, known)
+    put = sum(lake.add_raw(key, part, known) for key, part in parts.items())
+    return Landed(put, len(parts) - put)
 
 
-def _split(data: bytes, name: str, source: FactoryFeed, received: date) -> Iterator[tuple[date, str, bytes]]:
-    """Yield a day, the name and the bytes of its part of a file.
+def _printable(name: str) -> str:
+    """Return a name as a key can hold it: no line breaks, no bytes that are no text."""
+    return _UNPRINTABLE.sub(
+        lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogateescape")), name
+    )
 
-    A file whose rows are all of one day stays as it is, whatever its form. A longer text is cut between its lines,
-    whose bytes stay the file's own (UTF-16 and compressed text become UTF-8); a longer workbook or Parquet file
-    becomes a CSV file a day with the same texts in its cells.
+
+def _whole(path: Path, quiet_s: float) -> bytes:
+    """Read a file once it is quiet.
+
+    Raises:
+        ConfigError: it cannot be read.
+        DataError: it does not stop changing.
     """
+    shown = ascii(str(path))[1:-1] if _UNPRINTABLE.search(str(path)) else str(path)
+    if path.is_symlink():
+        raise ConfigError(f"{shown}: is a symbolic link, and those are not followed; land the file itself")
+    deadline = time.monotonic() + _PATIENCE_S
     try:
-        table, headers = read_rows(data, source)
-    except UndecodableObject:
-        yield received, name, data
-        return
-    codes, _, times = times_of(table, headers, source)
-    days = times.day[codes]
-    found = np.unique(days[days != clock.NO_TIME]).tolist()
-    if len(found) <= 1:
-        yield (day_of(found[0]) if found else received), name, data
-        return
-    plain, mapping = formats.unzipped(data), source.mapping
-    day_of_line = np.full(int(table.lines.max()) + 1, clock.NO_TIME, np.int64)
-    day_of_line[table.lines] = days
-    if formats.is_container(plain):
-        parts = _by_row(read_table(plain, mapping), day_of_line, mapping)
-        name += ".csv"
-    else:
-        text = plain if b"\0" not in plain else _MARK + encodings.to_utf8(plain, mapping.encodings)
-        parts = _by_line(text, day_of_line[1:], mapping.skip_lines)
-        name = name.removesuffix(".gz") if plain is not data else name
-    for day, part in parts:
-        yield day_of(day), name, part
-
-
-def _carried(days: np.ndarray) -> np.ndarray:
-    """Give rows without a time the day of the row before; at the top, of the first that has one."""
-    known = days != clock.NO_TIME
-    last = np.maximum.accumulate(np.where(known, np.arange(len(days)), -1))
-    return days[np.where(last >= 0, last, np.argmax(known))]
-
-
-def _by_line(data: bytes, known: np.ndarray, skipped: int) -> Iterator[tuple[int, bytes]]:
-    """Yield a day and the header with the lines of that day, as they stand in the file."""
-    lines = data.split(b"\n")
-    ended = not lines[-1]
-    if ended:
-        lines.pop()
-    days = np.full(len(lines), clock.NO_TIME, np.int64)
-    days[: len(known)] = known
-    header = next(i for i, line in enumerate(lines) if i >= skipped and line.strip(_MARK + b" \r\t"))
-    days, body = _carried(days[header + 1 :]), lines[header + 1 :]
-    for day in np.unique(days).tolist():
-        places = np.flatnonzero(days == day)
-        part = [*lines[: header + 1], *(body[i] for i in places)]
-        complete = ended or int(places[-1]) != len(body) - 1
-        yield day, b"\n".join(part) + (b"\n" if complete else b"")
-
-
-def _by_row(table: TextTable, day_of_line: np.ndarray, mapping: FileMapping) -> Iterator[tuple[int, bytes]]:
-    """Yield a day and the rows of that day as a CSV file that the same mapping reads."""
-    cells = pa.table({name: column.cast(pa.string()) for name, column in table.columns.items()})
-    days = _carried(day_of_line[table.lines])
-    options = pacsv.WriteOptions(delimiter=mapping.separator)
-    for day in np.unique(days).tolist():
-        sink = pa.BufferOutputStream()
-        pacsv.write_csv(cells.filter(pa.array(days == day)), sink, options)
-        yield day, _MARK + b"\n" * mapping.skip_lines + sink.getvalue().to_pybytes()
+        while True:
+            before = path.stat()
+            quiet = time.time() - before.st_mtime >= quiet_s
+            if quiet or quiet_s == 0:
+                data = path.read_bytes()
+                after = path.stat()
+                if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
+                    return data
+            if time.monotonic() > deadline:
+                raise DataError(f"{shown}: is still being written; land it when it is whole")
+            time.sleep(min(quiet_s, 0.5))
+    except OSError as error:
+        raise ConfigError(f"{shown}: cannot be read ({error.strerror})") from error

@@ -44,9 +44,14 @@ def process_folder(
         platform.plant.factory(factory_id)
         if not landed:
             book = platform.book(feed)
-            for path in sorted(p for p in directory.iterdir() if p.is_file()):
-                received = date.fromtimestamp(path.stat().st_mtime)  # noqa: DTZ012 - only names a folder
-                land_file(lake, platform.plant, book, factory_id, path, received)
+            today = date.today()  # noqa: DTZ011 - with a day to spare
+            for path in sorted(p for p in directory.rglob("*") if p.is_file()):
+                if path.is_symlink():
+                    progress(f"{str(path)!a}: is a symbolic link, passed over")
+                    continue
+                received = min(today, date.fromtimestamp(path.stat().st_mtime))  # noqa: DTZ012 - names a folder
+                name = path.relative_to(directory).as_posix()
+                land_file(lake, platform.plant, book, factory_id, path, received, name=name, today=today)
         if not any(lake.raw_objects(each, factory_id) for each in platform.plant.feeds(factory_id)):
             raise ConfigError(f"{directory}: has no files of factory {factory_id}")
         store.clear()

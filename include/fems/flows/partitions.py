@@ -58,7 +58,7 @@ def _fingerprint(
         "sources": [(o.key, o.etag) for o in sources],
         "book": source.version,
         "code": __version__,
-        "mapping": source.mapping.model_dump(mode="json"),
+        "mapping": [mapping.model_dump(mode="json") for mapping in source.mappings],
         "grain": source.grain_minutes,
         "zone": source.zone,
         "rest": source.rest_country,

@@ -7,8 +7,11 @@ from fems.contracts.grains import ORIGINALS
 from fems.registry.sensors import Feed
 
 RAW_KEY = re.compile(
-    r"^raw/(?P<feed>[^/]+)/factory=(?P<factory>[^/]+)/date=(?P<date>\d{4}-\d{2}-\d{2})/(?P<name>.+)$"
+    r"^raw/(?P<feed>[^/]+)/factory=(?P<factory>[^/]+)/date=(?P<date>\d{4}-\d{2}-\d{2})/(?P<name>.+)$",
+    re.DOTALL,  # a collector may write any name
 )
+DELIVERED_KEY = re.compile(r"^raw/[^/]+/factory=[^/]+/delivered/")
+"""A file as it was delivered, whole, besides the objects of its days."""
 
 FORECAST_KEY = re.compile(
     r"^forecasts/factory=(?P<factory>[^/]+)/month=(?P<month>[^/]+)/origin=[^/]+/horizon=(?P<horizon>\d+)"
@@ -35,6 +38,11 @@ def raw_prefix(feed: Feed, factory_id: str) -> str:
 def raw_key(feed: Feed, factory_id: str, day: date, name: str) -> str:
     """Return the key of a raw object."""
     return f"{raw_prefix(feed, factory_id)}date={day.isoformat()}/{name}"
+
+
+def delivered_key(feed: Feed, factory_id: str, digest: str, name: str) -> str:
+    """Return the key of a file as it was delivered, for one that was cut into days other than between lines."""
+    return f"{raw_prefix(feed, factory_id)}delivered/{digest}/{name}"
 
 
 # processed/

@@ -103,6 +103,8 @@ class Lake:
         found = []
         for item in self.store.list(keys.raw_prefix(feed, factory_id)):
             match = keys.RAW_KEY.match(item.key)
+            if keys.DELIVERED_KEY.match(item.key):
+                continue  # the whole of a file that was cut into days
             if match:
                 try:
                     day = date.fromisoformat(match["date"])
@@ -125,6 +127,9 @@ class Lake:
     def add_raw(self, key: str, data: bytes, known: Mapping[str, str]) -> bool:
         """Store a raw object; one that is there with the same bytes is left.
 
+        An object that is only the beginning of these bytes was put while its file was still being written: they take
+        its place.
+
         Args:
             key: the object's.
             data: its bytes.
@@ -139,19 +144,27 @@ class Lake:
         if key not in known:
             self.store.put(key, data)
             return True
-        self.check_raw(key, data, known)
-        return False
+        if self.check_raw(key, data, known):
+            return False
+        self.store.put(key, data)
+        return True
 
-    def check_raw(self, key: str, data: bytes, known: Mapping[str, str]) -> None:
+    def check_raw(self, key: str, data: bytes, known: Mapping[str, str]) -> bool:
         """Compare a raw object that is there with the bytes that it should have.
+
+        Returns:
+            Whether it has them; False where it is only their beginning.
 
         Raises:
             DataError: it has other content.
         """
         # an ETag is no MD5 where the store took the object in parts: then the bytes decide
-        same = known[key] == hashlib.md5(data, usedforsecurity=False).hexdigest() or self.get(key) == data
-        if not same:
+        if known[key] == hashlib.md5(data, usedforsecurity=False).hexdigest():
+            return True
+        stored = self.get(key)
+        if stored != data and not (stored and data.startswith(stored)):
             raise DataError(f"{key}: raw objects are never changed; land a correction under another name")
+        return stored == data
 
     # processed/ and quarantine/
 

@@ -82,7 +82,7 @@ def _refined(changed: pd.DataFrame, source: FactoryFeed) -> list[str]:
     fields = (changed[name].astype(str) for name in ("sensor_id", "column", "cause", "original"))
     for sensor, name, cause, original in zip(*fields, strict=True):
         # of a register the reading was read, and its energy judged
-        if cause == "outside limits" and name not in source.mapping.cumulative and _is_number(original):
+        if cause == "outside limits" and name not in source.cumulative and _is_number(original):
             i = sensors[sensor]
             rules = books[i].columns[name]
             cause = _limit(float(original), rules, source.sensors[i].rated_kw, source.grain_minutes)

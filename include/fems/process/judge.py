@@ -151,7 +151,7 @@ def _take_out(
     rated = _rated(sensors)
     upper = {j: columns[j][1].upper_limits(rated, grain) for j in carried}
     for j in carried:
-        modulus = source.mapping.cumulative.get(columns[j][0])
+        modulus = source.cumulative.get(columns[j][0])
         if modulus is not None:
             _registers_to_energy(bench, j, modulus, upper[j], grain)
     country = source.plant.factory(source.factory_id).country

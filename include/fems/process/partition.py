@@ -18,6 +18,7 @@ from fems.process.period import without_impossible
 from fems.process.unit_factors import times
 from fems.raw.decoded import DecodedObject, quarantine_frame
 from fems.raw.numbers import ABSENT, EMPTY
+from fems.raw.one_meter import without_mixed_meters
 from fems.registry.book import Book
 from fems.registry.feed import FactoryFeed
 
@@ -74,7 +75,7 @@ def process(
         LostRows: rows read are not rows published, quarantined and dropped. A bug; nothing may be published.
     """
     book = source.book
-    objects, future_from = without_impossible(objects, source, now)
+    objects, future_from = without_impossible(without_mixed_meters(objects, source), source, now)
     begin = max(min([first, *(d.raw.day for d in objects)]), first - timedelta(days=book.lookback_days))
     axis = grid.time_axis(begin, last, source.zone, source.grain_minutes, source.day_begins)
     placed_grid, placed = grid.place(

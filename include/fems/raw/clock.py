@@ -1,8 +1,6 @@
 """Times as a collector's clock shows them into starts of intervals in UTC."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -10,7 +8,8 @@ import pandas as pd
 
 from fems.raw.labels import NO_TIME, read_labels
 from fems.raw.shifts import placed_shifts
-from fems.registry.plant import FileMapping
+from fems.raw.zones import offsets, wall_clock
+from fems.registry.mapping import FileMapping
 
 __all__ = ["NO_TIME", "LabelTimes", "interval_starts", "label_times", "local_days", "on_grid", "placed_times"]
 
@@ -26,19 +25,22 @@ class LabelTimes:
         wall: the same on the grid.
         utc: UTC seconds of the interval's start.
         day: local day of the interval's start in the zone of the factory, days since 1970.
+        near_change: bool, n: it names no offset, and the clocks change on its day or one beside it.
     """
 
     local: np.ndarray
     wall: np.ndarray
     utc: np.ndarray
     day: np.ndarray
+    near_change: np.ndarray
 
 
 def label_times(
     labels: list[str], mapping: FileMapping, grain_minutes: int, zone: str, day_begins: int = 0
 ) -> LabelTimes:
     """Read written times and place them: `read_labels`, then `placed_times`."""
-    return placed_times(*read_labels(labels, mapping.time_formats), mapping, grain_minutes, zone, day_begins)
+    read = read_labels(labels, mapping.time_formats, mapping.timezone or zone)
+    return placed_times(*read, mapping, grain_minutes, zone, day_begins)
 
 
 def placed_times(
@@ -60,23 +62,25 @@ def placed_times(
         day_begins: of shifts and days: minutes after midnight at which a day's first interval begins.
 
     Returns:
-        What each label means. A label that names its offset from UTC is exact; one that does not is refused where
-        a change of the clocks skips or repeats it.
+        What each label means. A label that names its offset from UTC is exact; of one that does not and that a
+        change of the clocks skips or repeats, the order of the rows may tell more (`fems.raw.clock_change`).
     """
     if grain_minutes > 60:
         local, wall, utc = placed_shifts(written, ahead, mapping, grain_minutes, day_begins, zone)
-        return LabelTimes(local, wall, utc, local_days(utc, zone))
+        return LabelTimes(local, wall, utc, local_days(utc, zone), np.zeros(len(utc), bool))
     source_zone = mapping.timezone or zone
     exact = ahead != NO_TIME
     local = written.copy()
     instants = written[exact] - ahead[exact]
-    local[exact] = _wall_clock(instants, source_zone)
+    local[exact] = wall_clock(instants, source_zone)
     wall = on_grid(local, mapping, grain_minutes)
     utc = interval_starts(wall, mapping, grain_minutes, source_zone)
     if exact.any():
         moved = wall[exact] - local[exact] - _back_s(mapping, grain_minutes)
         utc[exact] = np.where(wall[exact] == NO_TIME, NO_TIME, instants + moved)
-    return LabelTimes(local, wall, utc, local_days(utc, zone))
+    near = ~exact & (wall != NO_TIME)
+    near[near] = ~offsets(wall[near] // _DAY_S, source_zone)[1]
+    return LabelTimes(local, wall, utc, local_days(utc, zone), near)
 
 
 def on_grid(local: np.ndarray, mapping: FileMapping, grain_minutes: int) -> np.ndarray:
@@ -116,7 +120,7 @@ def interval_starts(wall: np.ndarray, mapping: FileMapping, grain_minutes: int, 
     utc = np.full(len(wall), NO_TIME, np.int64)
     known = wall != NO_TIME
     located = wall[known]
-    ahead, steady = _offsets(located // _DAY_S, zone)
+    ahead, steady = offsets(located // _DAY_S, zone)
     located = located - ahead
     if not steady.all():
         index = pd.DatetimeIndex(wall[known][~steady].astype("datetime64[s]"))
@@ -130,45 +134,9 @@ def local_days(utc: np.ndarray, zone: str) -> np.ndarray:
     """Return the local day of each instant as days since 1970, int64, n; NO_TIME stays NO_TIME."""
     days = np.full(len(utc), NO_TIME, np.int64)
     known = utc != NO_TIME
-    days[known] = _wall_clock(utc[known], zone) // _DAY_S
+    days[known] = wall_clock(utc[known], zone) // _DAY_S
     return days
 
 
 def _back_s(mapping: FileMapping, grain_minutes: int) -> int:
     return grain_minutes * 60 if mapping.time_marks == "end" else 0
-
-
-def _wall_clock(utc: np.ndarray, zone: str) -> np.ndarray:
-    ahead, steady = _offsets(utc // _DAY_S, zone)
-    wall = utc + ahead
-    if not steady.all():
-        index = pd.DatetimeIndex(utc[~steady].astype("datetime64[s]"), tz="UTC")
-        wall[~steady] = index.tz_convert(ZoneInfo(zone)).tz_localize(None).as_unit("s").asi8
-    return wall
-
-
-def _offsets(days: np.ndarray, zone: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return how far the zone is ahead of UTC on each day, seconds, and whether it is so all through the day.
-
-    Clocks change on two days a year; on the others one offset saves asking for every time.
-    """
-    if not len(days):
-        return np.empty(0, np.int64), np.empty(0, bool)
-    first = int(days.min())
-    codes = days - first  # of three hundred years at most
-    there = np.bincount(codes) > 0
-    ahead, steady = np.zeros(len(there), np.int64), np.zeros(len(there), bool)
-    for code in np.flatnonzero(there).tolist():
-        offset = _steady_offset(zone, first + code)
-        ahead[code], steady[code] = offset or 0, offset is not None
-    return ahead[codes], steady[codes]
-
-
-@lru_cache(maxsize=4096)
-def _steady_offset(zone: str, day: int) -> int | None:
-    """Return seconds ahead of UTC from a day before to a day after; None if the clocks change meanwhile."""
-    start = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)
-    before, after = (
-        (start + timedelta(days=away)).astimezone(ZoneInfo(zone)).utcoffset() for away in (-1, 2)
-    )
-    return int(before.total_seconds()) if before is not None and before == after else None

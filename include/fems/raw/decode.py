@@ -1,57 +1,54 @@
 """Raw objects into typed rows and quarantined rows; the two together are all their rows."""
 
-from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 
 from fems.calendar import day_number
 from fems.contracts.raw_object import RawObject
 from fems.errors import UndecodableObject
-from fems.raw import text, wide
-from fems.raw.decoded import DecodedObject, refused
+from fems.raw import header, tables, text
+from fems.raw.arrange import arranged
+from fems.raw.decoded import DecodedObject, joined, refused
 from fems.raw.fast import plain
+from fems.raw.named_formats import in_format
+from fems.raw.placement import Placement
 from fems.raw.typed import TypedRows, typed
-from fems.raw.verdict import Verdict
 from fems.registry.feed import FactoryFeed
 
 
-def find_headers(there: Collection[str], source: FactoryFeed) -> dict[str, str]:
-    """Match the file's headers to our columns: by the mapping first, then by the book's aliases.
+def read_rows(data: bytes, name: str, source: FactoryFeed) -> list[TypedRows]:
+    """Read an object's rows; those of each sheet of a workbook by themselves.
 
-    Raises:
-        UndecodableObject: a column without which nothing can be done is not there.
-    """
-    mapping, book = source.mapping, source.book
-    folded = {header.casefold(): header for header in there}
-    found: dict[str, str] = {}
-    for ours, wanted in source.headers.items():
-        header = next((folded[name.casefold()] for name in wanted if name.casefold() in folded), None)
-        if header is not None:
-            found[ours] = header
-    required = ["timestamp", *(name for name, column in book.columns.items() if column.required)]
-    if "sensor_id" not in mapping.constants:
-        required.append("sensor_id")
-    for ours in required:
-        if ours not in found:
-            has = ", ".join(list(there)[:12])
-            looked = ", ".join(source.headers[ours])
-            raise UndecodableObject(
-                f"the header has no column for {ours} (looked for: {looked}; it has: {has})"
-            )
-    return found
-
-
-def read_rows(data: bytes, source: FactoryFeed) -> tuple[text.TextTable, dict[str, str]]:
-    """Read an object's rows and find our columns among its headers.
+    Args:
+        data: the object.
+        name: what it is called, with its folder below the day.
+        source: whose it is.
 
     Raises:
         UndecodableObject: no reader understands it, or a needed column is not there.
     """
-    mapping = source.mapping
-    table = text.read_table(data, mapping, source.coded_headers)
-    if mapping.layout == "wide":
-        table = wide.to_long(table, mapping)
-    return table, find_headers(table.columns, source)
+    feed = source.for_file(name)
+    if feed is None:
+        raise UndecodableObject(no_mapping(name, source))
+    facts = feed.mapping.facts_of(name) or {}
+    mapping = in_format(feed.mapping)
+    if mapping is not feed.mapping:
+        feed = replace(feed, chosen=mapping)
+    read = tables.read_tables(data, mapping, feed.coded_headers, header.fits(feed, facts))
+    return [
+        typed(arranged(table, header.matched(table.header, feed, facts), feed, facts), feed, facts)
+        for table in read
+    ]
+
+
+def no_mapping(name: str, source: FactoryFeed) -> str:
+    """Say that none of a feed's mappings is for files of that name."""
+    patterns = ", ".join(str(mapping.file_name) for mapping in source.mappings)
+    return (
+        f"no mapping of factory {source.factory_id}, feed {source.feed}, is for a file of this name ({name!r}; the "
+        f"patterns are {patterns})"
+    )
 
 
 def decode(raw: RawObject, data: bytes, source: FactoryFeed) -> DecodedObject:
@@ -68,11 +65,27 @@ def decode(raw: RawObject, data: bytes, source: FactoryFeed) -> DecodedObject:
         Its rows; `read` = rows + quarantined rows.
     """
     try:
-        table, headers = read_rows(data, source)
+        sheets = read_rows(data, name_below_day(raw), source)
     except UndecodableObject as error:
         return refused(raw, source, str(error))
-    [decoded] = _placed(typed(table, headers, source), [raw], source)
-    return decoded
+    feed = source.for_file(name_below_day(raw)) or source
+    feed = replace(feed, chosen=in_format(feed.mapping))
+    placed = [_placed(rows, [raw], feed)[0] for rows in sheets]
+    if len(sheets) > 1:
+        placed = [
+            replace(one, quarantined=_of_sheet(one.quarantined, rows.sheet))
+            for one, rows in zip(placed, sheets, strict=True)
+        ]
+    return joined(placed)
+
+
+def name_below_day(raw: RawObject) -> str:
+    """Return what a raw object is called, with its folder below the day."""
+    return raw.key.split("/", 4)[-1]
+
+
+def _of_sheet(lines: list[text.BadLine], sheet: str | None) -> list[text.BadLine]:
+    return [replace(line, reason=f"sheet {sheet!r}: {line.reason}") for line in lines]
 
 
 def decode_all(objects: list[tuple[RawObject, bytes]], source: FactoryFeed) -> list[DecodedObject]:
@@ -80,33 +93,30 @@ def decode_all(objects: list[tuple[RawObject, bytes]], source: FactoryFeed) -> l
 
     Plain text files are read together by the compiled reader.
     """
-    found: dict[RawObject, DecodedObject] = {}
-    for batch in plain.batches(objects, source.mapping):
-        try:
-            rows = plain.read(batch, find_headers([name for name in batch.header if name], source), source)
-        except UndecodableObject:  # then each tells for itself what is wrong
-            continue
+    decoded: dict[RawObject, DecodedObject] = {}
+    for batch in plain.batches(objects, source):
+        rows = plain.read(batch)
         if rows is not None:
-            found.update(zip(batch.raws, _placed(rows, batch.raws, source), strict=True))
+            for i, one in enumerate(_placed(rows, batch.raws, batch.source)):
+                if one.read and i not in rows.left:
+                    decoded[one.raw] = one
     # also what has a header and no row: by itself it is refused
-    return [
-        found[raw] if raw in found and found[raw].read else decode(raw, data, source) for raw, data in objects
-    ]
+    return [decoded[raw] if raw in decoded else decode(raw, data, source) for raw, data in objects]
 
 
 def _placed(rows: TypedRows, raws: list[RawObject], source: FactoryFeed) -> list[DecodedObject]:
     """Place the rows of some objects in time and plant; those without a place are quarantined."""
     day = np.array([day_number(raw.day) for raw in raws], np.int32)
     owner, lines, values, states, odd = rows.owner, rows.lines, rows.values, rows.states, rows.odd
-    verdict = Verdict(rows, source, day[owner])
-    starts, days, sensors = verdict.starts, verdict.days, verdict.sensors
+    placement = Placement(rows, source, day[owner])
+    starts, days, sensors = placement.starts, placement.days, placement.sensors
     quarantined: list[list[text.BadLine]] = [[] for _ in raws]
     for line in rows.bad:
         quarantined[line.owner].append(line)
-    bad = verdict.bad_rows()
+    bad = placement.bad_rows()
     if len(bad):
         for row in bad.tolist():
-            reason, written = verdict.reason(row), source.mapping.separator.join(rows.fields(row))
+            reason, written = placement.reason(row), source.mapping.separator.join(rows.fields(row))
             quarantined[owner[row]].append(text.BadLine(int(lines[row]), reason, written))
         starts, days, sensors, lines, owner, values, states = (
             _without(each, bad) for each in (starts, days, sensors, lines, owner, values, states)

@@ -95,9 +95,34 @@ def refused(raw: RawObject, source: FactoryFeed, reason: str) -> DecodedObject:
     )
 
 
+def joined(sheets: list[DecodedObject]) -> DecodedObject:
+    """Return the rows of an object whose sheets were decoded by themselves as those of one."""
+    if len(sheets) == 1:
+        return sheets[0]
+    before = np.cumsum([0, *(len(sheet.starts) for sheet in sheets[:-1])])
+    odd = OddCells(
+        np.concatenate([sheet.odd.rows + begin for sheet, begin in zip(sheets, before, strict=True)]),
+        np.concatenate([sheet.odd.columns for sheet in sheets]),
+        np.concatenate([sheet.odd.texts for sheet in sheets]),
+    )
+    return DecodedObject(
+        raw=sheets[0].raw,
+        read=sum(sheet.read for sheet in sheets),
+        starts=np.concatenate([sheet.starts for sheet in sheets]),
+        days=np.concatenate([sheet.days for sheet in sheets]),
+        sensors=np.concatenate([sheet.sensors for sheet in sheets]),
+        lines=np.concatenate([sheet.lines for sheet in sheets]),
+        values=np.concatenate([sheet.values for sheet in sheets], axis=1),
+        states=np.concatenate([sheet.states for sheet in sheets], axis=1),
+        odd=odd,
+        supplied=np.any([sheet.supplied for sheet in sheets], axis=0),
+        quarantined=[line for sheet in sheets for line in sheet.quarantined],
+    )
+
+
 def quarantine_frame(objects: list[DecodedObject]) -> pd.DataFrame:
     """Return the quarantined rows of some objects: source object, its ETag, line, reason and text."""
-    found = pd.DataFrame(
+    records = pd.DataFrame(
         [
             {
                 "object": d.raw.key,
@@ -112,4 +137,4 @@ def quarantine_frame(objects: list[DecodedObject]) -> pd.DataFrame:
         ],
         columns=["object", "etag", "day", "line", "reason", "text"],
     )
-    return found.sort_values(["object", "line", "text"], kind="stable", ignore_index=True)
+    return records.sort_values(["object", "line", "text"], kind="stable", ignore_index=True)

@@ -20,6 +20,8 @@ _SIGNATURES = {
 _MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _UTF8 = ("utf-8", "utf-8-sig")
 _LONGEST_CHARACTER = 4
+LONGEST_LINE = 1 << 20
+"""Bytes of a line, at most: what is longer is no row of a table."""
 
 
 def to_utf8(data: bytes, encodings: tuple[str, ...]) -> bytes:
@@ -36,11 +38,23 @@ def to_utf8(data: bytes, encodings: tuple[str, ...]) -> bytes:
     for signature, what in _SIGNATURES.items():
         if data.startswith(signature):
             raise UndecodableObject(f"the object is {what}")
+    _refuse_endless_line(data)
     plain = b"\0" not in data and (data.isascii() or (encodings[0] in _UTF8 and is_in(data, encodings[0])))
     body = data if plain else _decoded(data, encodings).encode()
     if b"\r" in body and body.count(b"\r") != body.count(b"\r\n"):
         body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")  # of an old Mac, or mixed
     return body
+
+
+def _refuse_endless_line(data: bytes) -> None:
+    begin = 0
+    while begin + LONGEST_LINE < len(data):
+        window = begin, begin + LONGEST_LINE
+        end = data.rfind(b"\n", *window)
+        end = data.rfind(b"\r", *window) if end < 0 else end
+        if end < 0:
+            raise UndecodableObject(f"the object has a line of more than {LONGEST_LINE:,} bytes: refused")
+        begin = end + 1
 
 
 def is_in(data: bytes, encoding: str) -> bool:

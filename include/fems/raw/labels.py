@@ -8,6 +8,8 @@ from functools import lru_cache, partial
 
 import numpy as np
 
+from fems.raw.zones import zone_names
+
 NO_TIME = np.iinfo(np.int64).min
 """Marks a time that could not be read or placed (int64, as NaT)."""
 
@@ -20,6 +22,9 @@ _WIDTHS = {  # what strftime writes for a directive, field by field
     **{f"%{name}": {name: 2} for name in "mdHMS"},
     "%z": {"sign": 1, "oh": 2, "om": 2},
 }
+_UTC_AT_THE_END = re.compile(
+    r"(?<=%[HMSfT]) ?(?:Z|UTC|GMT)\s*$"
+)  # a letter of the format, and a zone all the same
 
 _OFFSET = r"(?P<utc>Z|UTC|GMT)|(?P<sign>[+-])(?P<oh>\d\d)(?::?(?P<om>\d\d))?"
 _HALF = r"오전|오후|[AP]\.?M\.?"
@@ -38,24 +43,31 @@ _WRITTEN = re.compile(
     r"(?P<Y>\d{4})\s*(?:([-/.])\s*(?P<m>\d\d?)\s*\2\s*(?P<d>\d\d?)\.?|년\s*(?P<m2>\d\d?)\s*월\s*(?P<d2>\d\d?)\s*일)"
     rf"(?:(?:T|\s+|(?<=일))(?:(?P<half>{_HALF})\s*)?(?P<H>\d\d?)"
     r"(?::(?P<M>\d\d?)(?::(?P<S>\d\d?)(?:[.,]\d+)?)?|\s*시(?:\s*(?P<M2>\d\d?)\s*분(?:\s*(?P<S2>\d\d?)\s*초)?)?)"
-    rf"(?:\s*(?P<half2>{_HALF}))?(?:\s*(?:{_OFFSET}))?)?",
+    rf"(?:\s*(?P<half2>{_HALF}))?(?:\s*(?:{_OFFSET}|(?P<zone>[A-Z]{{3,5}})))?)?",
     _FLAGS,
 )
 _EPOCH = re.compile(r"([1-9]\d{9})(?:\d{3}|\d{6})?(?:\.\d+)?", re.ASCII)
+_SERIAL = re.compile(r"[2-7]\d{4}(?:[.,]\d+)?", re.ASCII)
+"""A date as Excel counts it: days since 30 December 1899, here of 1954 to 2119."""
+_SERIAL_OF_1970 = 25_569
 _TWENTY_FOUR = re.compile(r"(?<![\d:])24:00(?![\d])")
+_ZONE_NAME = re.compile(r"(?<![A-Za-z])[A-Z]{1,5}(?![A-Za-z])")
 
 Moment = tuple[int, int]
 """Seconds since 1970 as a label writes them, and seconds that its clock is ahead of UTC (NO_TIME if not said)."""
 
 
-def read_labels(labels: list[str], formats: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+def read_labels(
+    labels: list[str], formats: tuple[str, ...], zone: str | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Read written times.
 
     Args:
         labels: n texts.
         formats: strptime formats, tried in order. A text that matches none is read where it is ISO 8601, begins with
-            the year, or counts seconds, milliseconds or microseconds since 1970. 24:00 is the midnight after;
-            fractions of a second are cut off.
+            the year, counts seconds, milliseconds or microseconds since 1970, or days as Excel does. 24:00 is the
+            midnight after; fractions of a second are cut off.
+        zone: of the file: what names such as CST mean there. A name that is not known makes a text unreadable.
 
     Returns:
         int64, n: seconds since 1970 as the label writes them, NO_TIME where unreadable or not in 1900..2199;
@@ -67,7 +79,7 @@ def read_labels(labels: list[str], formats: tuple[str, ...]) -> tuple[np.ndarray
         layout = layout_of_format(form)
         if layout:
             page.by_layout(layout)
-        page.one_by_one(partial(_by_format, form=form))
+        page.one_by_one(partial(_by_format, form=form, zone=zone))
     while len(
         page.pending
     ):  # a collector writes its labels alike: how the first one is written fits the others
@@ -76,7 +88,7 @@ def read_labels(labels: list[str], formats: tuple[str, ...]) -> tuple[np.ndarray
             page.by_layout(layout)
         if len(page.pending) == before:
             break
-    page.one_by_one(_by_meaning)
+    page.one_by_one(partial(_by_meaning, zone=zone))
     outside = (page.seconds < _FIRST) | (page.seconds >= _LAST)
     page.seconds[outside] = page.ahead[outside] = NO_TIME
     return page.seconds, page.ahead
@@ -134,6 +146,8 @@ def layout_of_format(form: str) -> Layout | None:
     """Lay out what a format writes; None if its width varies or it lacks a part of the date."""
     fields: dict[str, slice] = {}
     sample = ""
+    utc = _UTC_AT_THE_END.search(form)
+    form, ending = (form[: utc.start()], form[utc.start() :]) if utc else (form, "")
     for part in re.split("(%.)", form):
         if part not in _WIDTHS:
             if part.startswith("%"):
@@ -145,7 +159,9 @@ def layout_of_format(form: str) -> Layout | None:
                 return None
             fields[name] = slice(len(sample), len(sample) + width)
             sample += "0" * width
-    return Layout(fields, sample) if fields.keys() >= set("Ymd") else None
+    if ending:
+        fields["utc"] = slice(len(sample), len(sample) + len(ending))
+    return Layout(fields, sample + ending) if fields.keys() >= set("Ymd") else None
 
 
 def _layout_of_label(text: str) -> Layout | None:
@@ -199,30 +215,44 @@ def _months(year: np.ndarray, month: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return begins.astype(np.int64)[codes], (ends - begins).astype(np.int64)[codes]
 
 
-def _by_format(text: str, form: str) -> Moment | None:
-    """Read a label as strptime does; also 24:00, and the Korean halves of the day where the format has %p."""
+def _by_format(text: str, form: str, zone: str | None) -> Moment | None:
+    """Read a label as strptime does; also 24:00, the Korean halves of the day, and names of zones."""
     if "%p" in form:
         text = text.replace("오전", "AM").replace("오후", "PM")
+    ahead = 0 if _UTC_AT_THE_END.search(form) else None
+    if "%Z" in form:
+        names = zone_names(zone)
+        named = next((word for word in _ZONE_NAME.finditer(text) if word[0] in names), None)
+        if named is None:
+            return None
+        ahead, text = names[named[0]], text[: named.start()] + "UTC" + text[named.end() :]
     for written, days in ((text, 0), (_TWENTY_FOUR.sub("00:00", text), 1)):
         try:
             moment = datetime.strptime(written, form)  # noqa: DTZ007 - the label may have no zone
         except ValueError:
             continue
         offset = moment.utcoffset()
+        if ahead is None:
+            ahead = NO_TIME if offset is None else int(offset.total_seconds())
         local = (moment + timedelta(days=days)).replace(tzinfo=UTC)
-        return int(local.timestamp() // 1), NO_TIME if offset is None else int(offset.total_seconds())
+        return int(local.timestamp() // 1), ahead
     return None
 
 
-def _by_meaning(text: str) -> Moment | None:
+def _by_meaning(text: str, zone: str | None) -> Moment | None:
     """Read a label that can mean one time only."""
     epoch = _EPOCH.fullmatch(text)
     if epoch:
         return int(epoch[1]), 0
+    if _SERIAL.fullmatch(text):
+        return round((float(text.replace(",", ".")) - _SERIAL_OF_1970) * _DAY_S), NO_TIME
     match = _COMPACT.fullmatch(text) or _WRITTEN.fullmatch(text)
     if not match:
         return None
     part = {name.rstrip("2"): value for name, value in match.groupdict().items() if value is not None}
+    names = zone_names(zone) if "zone" in part else {}
+    if "zone" in part and part["zone"].upper() not in names:
+        return None
     halves = {match.groupdict().get(name) for name in ("half", "half2")} - {None}
     hour = _hour(int(part.get("H", 0)), part.get("half")) if len(halves) < 2 else None
     minute, second = int(part.get("M", 0)), int(part.get("S", 0))
@@ -236,6 +266,8 @@ def _by_meaning(text: str) -> Moment | None:
     seconds = int(day.timestamp()) + hour // 24 * _DAY_S
     if "sign" in part:
         return seconds, -ahead if part["sign"] == "-" else ahead
+    if "zone" in part:
+        return seconds, names[part["zone"].upper()]
     return seconds, 0 if "utc" in part else NO_TIME
 
 

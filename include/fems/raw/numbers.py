@@ -12,8 +12,10 @@ MEASURED, RETYPED, WRONG, EMPTY, ABSENT = range(5)
 _PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # What the fast reader is sure to take: so few digits that no reader minds.
 _SURE = r"^-?([0-9]{1,200}(\.[0-9]{0,100})?|\.[0-9]{1,100})$"
-# Only units in which the columns are kept anyway: "5 MWh" is not 5 kWh.
+# Only units in which the columns are kept anyway, unless the file's is known: "5 MWh" is not 5 kWh.
 _UNIT = re.compile(r"(?<=[0-9.,]) *(?:kwh|kvarh|a|%|°?c)$", re.IGNORECASE)
+EITHER = re.compile(r"[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}")
+"""What is one number with the comma as the decimal mark, and another with the point."""
 _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]*)?")
 _DOT_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+,[0-9]*")
 _GAP_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?P<gap>[ '])[0-9]{3}(?:(?P=gap)[0-9]{3})*(?:[.,][0-9]*)?")
@@ -31,11 +33,33 @@ _TIDY = str.maketrans(
 )
 
 
-def parse_number(text: str) -> tuple[float, int]:
+def tidied(text: str, unit: str | None = None) -> str:
+    """Return a number's text without a unit, full-width digits and spaces that do not part thousands.
+
+    Args:
+        text: as written.
+        unit: the file's; no other one is taken off. If not given, those in which columns are kept.
+    """
+    tidy = text.translate(_TIDY).strip()
+    if unit is None:
+        tidy = _UNIT.sub("", tidy)
+    elif tidy.casefold().endswith(unit.casefold()) and tidy[: -len(unit)].rstrip()[-1:] in tuple(
+        "0123456789.,"
+    ):
+        tidy = tidy[: -len(unit)].rstrip()
+    return re.sub(r"^([+-]) +", r"\1", tidy)
+
+
+def parse_number(text: str, unit: str | None = None, *, sure: bool = False) -> tuple[float, int]:
     """Read one number, however it is written.
 
     Full-width digits, thousands separators, a decimal comma, a unit behind the number and spaces are understood.
     "1,234" is 1234: a comma before three digits parts thousands, unless the number begins with 0.
+
+    Args:
+        text: as written.
+        unit: the file's, which may stand behind the number.
+        sure: read only what is the same number whichever mark parts decimals.
 
     Returns:
         The value and MEASURED (it is plain) or RETYPED; or NaN with EMPTY (nothing was written) or WRONG (not a
@@ -45,7 +69,9 @@ def parse_number(text: str) -> tuple[float, int]:
     tidy = text.translate(_TIDY).strip()
     if _NOTHING.fullmatch(tidy):
         return np.nan, EMPTY
-    tidy = re.sub(r"^([+-]) +", r"\1", _UNIT.sub("", tidy))
+    tidy = tidied(text, unit)
+    if sure and EITHER.fullmatch(tidy):
+        return np.nan, WRONG
     if _THOUSANDS.fullmatch(tidy):
         tidy = tidy.replace(",", "")
     elif _DOT_THOUSANDS.fullmatch(tidy):
@@ -60,12 +86,15 @@ def parse_number(text: str) -> tuple[float, int]:
     return value, MEASURED if plain else RETYPED
 
 
-def to_numbers(column: pa.ChunkedArray, decimal: str = ".") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def to_numbers(
+    column: pa.ChunkedArray, decimal: str = ".", unit: str | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Type a text column.
 
     Args:
         column: n values, string or dictionary-encoded; null counts as the empty text.
-        decimal: the file's decimal mark; with the comma, the point parts thousands.
+        decimal: the decimal mark; with the comma, the point parts thousands; with `?` what could be either is WRONG.
+        unit: the file's, see `tidied`.
 
     Returns:
         values: float64, n, NaN where there is none; states: uint8, n, MEASURED, RETYPED, WRONG or EMPTY;
@@ -78,13 +107,17 @@ def to_numbers(column: pa.ChunkedArray, decimal: str = ".") -> tuple[np.ndarray,
     for written in column.cast(pa.string()).chunks:
         if not len(written):  # it may have no buffers
             continue
-        chunk = written if decimal == "." else _marks_swapped(written)
+        chunk = _marks_swapped(written) if decimal == "," else written
         part = slice(begin, begin + len(chunk))
-        suspects = _suspects(chunk)
-        values[part], suspects = _read_plain(chunk, suspects)
+        suspect = _suspects(chunk)
+        if decimal == "?":
+            either = pc.match_substring_regex(chunk, r"[1-9][0-9]{0,2}[.,][0-9]{3}")
+            suspect |= pc.fill_null(either, False).to_numpy(zero_copy_only=False)
+        values[part], suspects = _read_plain(chunk, suspect)
         if len(suspects):
-            values[begin + suspects], states[begin + suspects], said = _read_each(chunk, suspects)
-            odd.append(begin + suspects[said])
+            read = _read_each(chunk, suspects, unit, decimal == "?")
+            values[begin + suspects], states[begin + suspects], telling = read
+            odd.append(begin + suspects[telling])
         begin = part.stop
     return values, states, np.concatenate(odd) if odd else np.empty(0, np.int64)
 
@@ -145,12 +178,14 @@ def _without(chunk: pa.Array, suspect: np.ndarray) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), len(chunk), [valid, pa.py_buffer(places), chunk.buffers()[2]])
 
 
-def _read_each(chunk: pa.Array, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Read the given rows text by text: values, states, and whether each says more than its value."""
+def _read_each(
+    chunk: pa.Array, rows: np.ndarray, unit: str | None, sure: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Read the given rows text by text: values, states, and whether each text tells more than its value."""
     coded = chunk.take(pa.array(rows)).fill_null("").dictionary_encode()
     texts = coded.dictionary.to_pylist()
-    read = [parse_number(text) for text in texts]
+    read = [parse_number(text, unit, sure=sure) for text in texts]
     values, states = np.array([value for value, _ in read]), np.array([state for _, state in read], np.uint8)
-    says = (states != MEASURED) & np.array([text.strip() != "" for text in texts])
+    telling = (states != MEASURED) & np.array([text.strip() != "" for text in texts])
     codes = coded.indices.to_numpy()
-    return values[codes], states[codes], says[codes]
+    return values[codes], states[codes], telling[codes]

@@ -5,7 +5,7 @@ import pandas as pd
 
 from fems.calendar import local_instants
 from fems.raw.labels import NO_TIME
-from fems.registry.plant import FileMapping
+from fems.registry.mapping import FileMapping
 
 _DAY_S = 86_400
 _TOLERANCE_S = 360

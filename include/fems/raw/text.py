@@ -1,19 +1,25 @@
-"""Bytes of a raw object into a table of text columns, with the line number of every row."""
+"""Delimited text into a table of text columns, with the line number of every row."""
 
-import csv
 import re
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from fems.errors import UndecodableObject
-from fems.raw import encodings, formats
-from fems.registry.plant import FileMapping
+from fems.raw.header import (
+    MOST_TITLE_ROWS,
+    Fits,
+    any_header,
+    distinct_names,
+    header_of,
+    tidied,
+    with_trailing_delimiter,
+)
+from fems.registry.mapping import FileMapping
 
-_DELIMITERS = (",", ";", "\t", "|")
 _CODED = pa.dictionary(pa.int32(), pa.string())
 # First bytes with which a line of white space alone can begin, in UTF-8.
 _BLANK_STARTS = np.isin(np.arange(256), [*range(9, 14), *range(28, 33), 0xC2, 0xE1, 0xE2, 0xE3])
@@ -35,16 +41,24 @@ class TextTable:
 
     Attributes:
         columns: header (as written, trimmed) -> n rows of type string or dictionary<int32, string>, no nulls;
-            columns without a header are left out.
+            columns without a header, or with one that stands twice, are left out.
         lines: int32, n: the line in the file, counted from 1.
         bad: lines that cannot be told apart into the header's fields.
-        decimal: the decimal mark of its numbers.
+        header: all of it, with the columns that are left out.
+        delimiter: what stood between the fields; None where it is no text.
+        typed: header -> bool, n: the cell was a number by its type, not a text.
+        derived: columns that are made of others, and do not stand in the file.
+        sheet: its name in a workbook of several.
     """
 
     columns: dict[str, pa.ChunkedArray]
     lines: np.ndarray
     bad: list[BadLine]
-    decimal: str = "."
+    header: tuple[str, ...] = ()
+    delimiter: str | None = None
+    typed: Mapping[str, np.ndarray] = field(default_factory=dict)
+    derived: frozenset[str] = frozenset()
+    sheet: str | None = None
 
 
 def distinct(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
@@ -65,94 +79,93 @@ def distinct(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
     return np.concatenate(codes).astype(np.int32, copy=False), coded.chunk(0).dictionary.to_pylist()
 
 
-def read_table(data: bytes, mapping: FileMapping, coded: Collection[str] = ()) -> TextTable:
-    """Read a delimited text, an Excel workbook or a Parquet file, any of them gzip-compressed or not.
+def read_delimited(
+    body: bytes, mapping: FileMapping, coded: Collection[str] = (), fits: Fits = any_header
+) -> TextTable:
+    """Read delimited text.
 
-    Blank lines count as lines and not as rows.
+    Blank lines and comments count as lines and not as rows, and so does what stands above the header.
 
     Args:
-        data: the object.
+        body: the text in UTF-8, see `encodings.to_utf8`.
         mapping: how its collector writes.
         coded: headers (in any case) of columns with few distinct texts, to be dictionary-encoded.
+        fits: whether a line is the header.
 
     Raises:
         UndecodableObject: no table can be made of it.
     """
-    data = formats.unzipped(data)
-    cells = formats.read_container(data, mapping.skip_lines)
-    folded = {header.casefold() for header in coded}
-    if cells is None:
-        return _read_delimited(encodings.to_utf8(data, mapping.encodings), mapping, folded)
-    header = _checked_header(cells.header)
-    if not len(cells.lines):
-        raise UndecodableObject("the object has a header and no row")
-    named = zip(header, cells.columns, strict=True)
-    return TextTable({name: column for name, column in named if name}, cells.lines, [])
-
-
-def _read_delimited(body: bytes, mapping: FileMapping, coded: set[str]) -> TextTable:
-    raw = np.frombuffer(body, np.uint8)
-    ends = np.flatnonzero(raw == ord("\n"))
-    if body and not body.endswith(b"\n"):
-        ends = np.append(ends, len(body))
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    filled = np.ones(len(ends), bool)
-    for i in np.flatnonzero(_BLANK_STARTS[raw[starts]]) if len(ends) else ():
-        filled[i] = body[starts[i] : ends[i] + 1].decode().strip() != ""
-    filled[: mapping.skip_lines] = False
-    numbers = (np.flatnonzero(filled) + 1).astype(np.int32)
-    if not len(numbers):
+    lines = _Lines(body, mapping)
+    if not len(lines.numbers):
         raise UndecodableObject("the object is empty")
-    first = numbers[0] - 1
-    header, delimiter = header_of(body[starts[first] : ends[first]].decode().rstrip("\r"), mapping)
-    if len(numbers) == 1:
+    first, header, delimiter = _find_header(lines, mapping, fits)
+    numbers = lines.numbers[first:]
+    if not len(numbers):
         raise UndecodableObject("the object has a header and no row")
-    if len(numbers) < len(ends) - first:
-        rows = memoryview(b"\n".join([body[starts[n - 1] : ends[n - 1]] for n in numbers[1:]]))
-    else:
-        rows = memoryview(body)[ends[first] + 1 :]
-    form = _Form(header, delimiter, b'"' in body, coded)
+    names = with_trailing_delimiter(header, delimiter, lines.text(numbers[0]))
+    form = _Form(distinct_names(names), delimiter, b'"' in body, {name.casefold() for name in coded})
+    rows = lines.rows(numbers)
     try:
-        table = _parse(rows, form, numbers[1:])
+        table = _parse(rows, form, numbers)
     except UndecodableObject:
         if not form.quotes:
             raise
-        table = _parse_closed(bytes(rows), form, numbers[1:])
-    return replace(table, decimal=mapping.decimal)
+        table = _parse_closed(bytes(rows), form, numbers)
+    return replace(table, header=tuple(names), delimiter=delimiter)
 
 
-def header_of(line: str, mapping: FileMapping) -> tuple[list[str], str]:
-    """Return the headers that a line names, trimmed, and what stands between them.
+class _Lines:
+    """The lines of a text: where each begins and ends, and which of them are rows (`numbers`, from 1)."""
 
-    Raises:
-        UndecodableObject: it cannot be read, names none, or names one twice.
-    """
-    bare = re.sub('"[^"]*"', "", line)
-    delimiter = mapping.delimiter or max(_DELIMITERS, key=bare.count)
-    return _checked_header(_fields(line, delimiter)), delimiter
+    def __init__(self, body: bytes, mapping: FileMapping) -> None:
+        self.body = body
+        raw = np.frombuffer(body, np.uint8)
+        ends = np.flatnonzero(raw == ord("\n"))
+        if body and not body.endswith(b"\n"):
+            ends = np.append(ends, len(body))
+        self.ends, self.starts = ends, np.concatenate([[0], ends[:-1] + 1])
+        filled = np.ones(len(ends), bool)
+        for i in np.flatnonzero(_BLANK_STARTS[raw[self.starts]]) if len(ends) else ():
+            filled[i] = body[self.starts[i] : ends[i] + 1].decode().strip() != ""
+        filled[: mapping.skip_lines or 0] = False
+        if mapping.comment:
+            sign = mapping.comment.encode()
+            for row in np.flatnonzero(filled & (raw[self.starts] == sign[0])).tolist():
+                filled[row] = not body.startswith(sign, int(self.starts[row]))
+        self.numbers = (np.flatnonzero(filled) + 1).astype(np.int32)
+
+    def text(self, number: int) -> str:
+        """Return a line without its end."""
+        return self.body[self.starts[number - 1] : self.ends[number - 1]].decode().rstrip("\r")
+
+    def rows(self, numbers: np.ndarray) -> memoryview:
+        """Return some of the last lines, one after the other."""
+        if len(numbers) < len(self.ends) - numbers[0] + 1:
+            return memoryview(b"\n".join([self.body[self.starts[n - 1] : self.ends[n - 1]] for n in numbers]))
+        return memoryview(self.body)[self.starts[numbers[0] - 1] :]
 
 
-def _fields(line: str, delimiter: str) -> list[str]:
-    try:
-        return next(csv.reader([line], delimiter=delimiter))
-    except csv.Error as error:
-        raise UndecodableObject(f"the header cannot be read: {error}") from error
+def _find_header(lines: _Lines, mapping: FileMapping, fits: Fits) -> tuple[int, list[str], str]:
+    """Return how many of the lines are not rows, the header and the delimiter."""
+    if mapping.header is not None:
+        return 0, tidied(mapping.header), header_of(lines.text(lines.numbers[0]), mapping)[1]
+    candidates = lines.numbers[: MOST_TITLE_ROWS if mapping.skip_lines is None else 1].tolist()
+    likely: tuple[int, list[str], str] | None = None
+    for i, (header, delimiter) in _headers([lines.text(number) for number in candidates], mapping):
+        if fits(header):
+            return i + 1, header, delimiter
+        if likely is None or sum(map(bool, header)) > sum(map(bool, likely[1])):
+            likely = i + 1, header, delimiter
+    # none: what the likeliest one lacks is told by who matches it, or else what is wrong with the first
+    return likely or (1, *header_of(lines.text(candidates[0]), mapping))
 
 
-def _checked_header(written: list[str]) -> list[str]:
-    """Trim the headers.
-
-    Raises:
-        UndecodableObject: two are the same.
-    """
-    header = [name.strip().strip('"').strip() for name in written]
-    named = [name for name in header if name]
-    if len(set(named)) != len(named):
-        twice = next(name for name in named if named.count(name) > 1)
-        raise UndecodableObject(f"the header has the column {twice!r} twice")
-    if not named:
-        raise UndecodableObject("the header names no column")
-    return header
+def _headers(texts: list[str], mapping: FileMapping) -> Iterator[tuple[int, tuple[list[str], str]]]:
+    for i, text in enumerate(texts):
+        try:
+            yield i, header_of(text, mapping)
+        except UndecodableObject:
+            continue
 
 
 @dataclass(frozen=True)

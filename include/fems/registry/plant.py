@@ -3,16 +3,16 @@
 import re
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from fems.calendar import Shifts
 from fems.errors import ConfigError
 from fems.registry import yamlfile
+from fems.registry.mapping import FileMapping, known_zone
 from fems.registry.sensors import Feed, FeedSensor
 from fems.registry.steam_traps import Repair, Steam, SteamTrap, Stop
 from fems.registry.tariff import Budget, GridEmission, Tariff, emission_factor
@@ -32,113 +32,6 @@ _OWN_SENSORS = {"meter": "equipment", "steam_trap": "steam_traps"}
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError(f"{name!r} is no IANA time zone (such as Asia/Seoul)") from error
-    return name
-
-
-class FileMapping(_Strict):
-    """How one kind of collector writes its files, and what that means in the project's own words."""
-
-    columns: dict[str, str] = Field(
-        default_factory=dict,
-        description="our column -> the file's header; others are found by the definition book's aliases",
-    )
-    constants: dict[Literal["sensor_id", "factory_id"], str] = Field(
-        default_factory=dict, description="IDs that the file does not carry"
-    )
-    layout: Literal["long", "wide"] = Field(
-        "long", description="long: a row a sensor; wide: a column a sensor"
-    )
-    wide: dict[str, str] = Field(
-        default_factory=dict, description="wide layout only: the file's header -> SENSOR/COLUMN"
-    )
-    time_format: str | tuple[str, ...] | None = Field(
-        None,
-        description="strptime format, or several tried in this order; what matches none is read where it can mean "
-        "one time only (ISO 8601 and the like; day and month of 04/03/2025 are never guessed)",
-    )
-    timezone: str | None = Field(None, description="of the written times; the factory's if not given")
-    time_marks: Literal["start", "end"] = Field(
-        "start", description="which end of the interval the time marks"
-    )
-    midnight: Literal["next_day", "same_day"] = Field(
-        "next_day",
-        description="same_day: a day's last row is labelled 00:00 of that day and belongs to the midnight after it",
-    )
-    delimiter: str | None = Field(
-        None, min_length=1, max_length=1, description="comma, semicolon, tab or | by the header if not given"
-    )
-    decimal: Literal[".", ","] = Field(
-        ".",
-        description="the decimal mark of its text files. With the comma 1,234 is 1.234; with the point it is 1234",
-    )
-    skip_lines: int = Field(0, ge=0, description="lines of title above the header")
-    encodings: tuple[str, ...] = Field(
-        ("utf-8-sig", "cp949"),
-        min_length=1,
-        description="tried in this order; ASCII, and UTF-16 and UTF-8 with their marks, are known without",
-    )
-    cumulative: dict[str, float] = Field(
-        default_factory=dict,
-        description="columns that are a running register -> the value at which it rolls over to 0",
-    )
-
-    _zone = field_validator("timezone")(lambda name: _known_zone(name) if name else name)
-
-    @field_validator("delimiter")
-    @classmethod
-    def _readable_delimiter(cls, delimiter: str | None) -> str | None:
-        if delimiter is not None and (delimiter in '"\r\n\0' or not delimiter.isascii()):
-            raise ValueError(f"{delimiter!r} cannot stand between fields")
-        return delimiter
-
-    @field_validator("encodings")
-    @classmethod
-    def _known_encodings(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            try:
-                "a".encode(name)
-            except LookupError as error:
-                raise ValueError(f"{name!r} is no encoding of text") from error
-        return names
-
-    @field_validator("time_format")
-    @classmethod
-    def _readable_formats(cls, given: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
-        moment = datetime(2025, 3, 4, 13, 5, tzinfo=UTC)
-        for form in (given,) if isinstance(given, str) else given or ():
-            try:
-                datetime.strptime(moment.strftime(form), form)  # noqa: DTZ007 - only whether it can be read
-            except (ValueError, re.error) as error:
-                raise ValueError(f"{form!r} is no strptime format") from error
-        return given
-
-    @property
-    def separator(self) -> str:
-        """What stands between fields where rows are written and not read."""
-        return self.delimiter or ","
-
-    @property
-    def time_formats(self) -> tuple[str, ...]:
-        """The strptime formats to try, in order."""
-        return (self.time_format,) if isinstance(self.time_format, str) else self.time_format or ()
-
-    @model_validator(mode="after")
-    def _wide_is_complete(self) -> "FileMapping":
-        if (self.layout == "wide") != bool(self.wide):
-            raise ValueError("layout: wide and the table `wide:` go together")
-        for header, target in self.wide.items():
-            if target.count("/") != 1:
-                raise ValueError(f"wide.{header}: write SENSOR/COLUMN, not {target!r}")
-        if any(modulus <= 0 for modulus in self.cumulative.values()):
-            raise ValueError("cumulative: the roll-over value must be above 0")
-        return self
 
 
 class Equipment(_Strict):
@@ -173,7 +66,9 @@ class Factory(_Strict):
     name: str
     name_ko: str
     grain: dict[Feed, Grain] = Field(description="native interval of each feed")
-    mapping: dict[Feed, str] = Field(description="feed -> a name under `mappings`")
+    mapping: dict[Feed, str | tuple[str, ...]] = Field(
+        description="feed -> a name under `mappings`, or several: the first whose `file_name` a file's name matches"
+    )
     day_begins: dict[Feed, str] = Field(
         default_factory=dict,
         description="of a feed of shifts or days: when a day's first one begins, HH:MM; midnight if not given",
@@ -210,7 +105,12 @@ class Factory(_Strict):
         None, description="what a month is to stay under; stands beside the forecast"
     )
 
-    _zone = field_validator("timezone")(_known_zone)
+    _zone = field_validator("timezone")(known_zone)
+
+    def mapping_names(self, feed: Feed) -> tuple[str, ...]:
+        """Return the names of a feed's mappings, in the order in which they are tried."""
+        names = self.mapping[feed]
+        return (names,) if isinstance(names, str) else names
 
     @model_validator(mode="after")
     def _feeds_agree(self) -> "Factory":
@@ -401,11 +301,12 @@ class Plant(_Strict):
     @model_validator(mode="after")
     def _mappings_exist(self) -> "Plant":
         for factory_id, factory in self.factories.items():
-            for feed, name in factory.mapping.items():
-                if name not in self.mappings:
-                    raise ValueError(
-                        f"factory {factory_id}: mapping {name!r} of feed {feed} is not under `mappings`"
-                    )
+            for feed in factory.mapping:
+                for name in factory.mapping_names(feed):
+                    if name not in self.mappings:
+                        raise ValueError(
+                            f"factory {factory_id}: mapping {name!r} of feed {feed} is not under `mappings`"
+                        )
         return self
 
     def factory(self, factory_id: str) -> Factory:
@@ -421,7 +322,15 @@ class Plant(_Strict):
             raise ConfigError(f"factory {factory_id!r} is not in factories.yaml (it has {known})") from error
 
     def mapping(self, factory_id: str, feed: Feed) -> FileMapping:
-        """Return how the collectors of a factory's feed write their files.
+        """Return how the collectors of a factory's feed write their files; of several ways, the first.
+
+        Raises:
+            ConfigError: the factory or its feed is not registered.
+        """
+        return self.mappings_of(factory_id, feed)[0]
+
+    def mappings_of(self, factory_id: str, feed: Feed) -> tuple[FileMapping, ...]:
+        """Return every way in which a factory's feed is written, in the order in which they are tried.
 
         Raises:
             ConfigError: the factory or its feed is not registered.
@@ -429,7 +338,7 @@ class Plant(_Strict):
         factory = self.factory(factory_id)
         if feed not in factory.mapping:
             raise ConfigError(f"factory {factory_id} has no feed {feed!r} in factories.yaml")
-        return self.mappings[factory.mapping[feed]]
+        return tuple(self.mappings[name] for name in factory.mapping_names(feed))
 
     def feeds(self, factory_id: str) -> tuple[Feed, ...]:
         """Return the feeds that a factory has: its meters first, the others as the registry has them."""

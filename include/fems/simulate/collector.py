@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fems.errors import ConfigError
-from fems.registry.plant import FileMapping, Plant
+from fems.registry.mapping import FileMapping
+from fems.registry.plant import Plant
 from fems.registry.sensors import Feed
 from fems.simulate.streams import Floats
 
@@ -103,10 +104,12 @@ def sheet_of(plant: Plant, factory_id: str, feed: Feed) -> Sheet:
             constant sensor ID for several sensors).
     """
     mapping = plant.mapping(factory_id, feed)
-    what = f"factories.yaml: mappings.{plant.factory(factory_id).mapping[feed]}"
+    what = f"factories.yaml: mappings.{plant.factory(factory_id).mapping_names(feed)[0]}"
     sensors = [sensor.sensor_id for sensor in plant.sensors(factory_id, feed)]
-    if mapping.layout != "long":
-        raise ConfigError(f"{what}: only the layout `long` can be simulated")
+    if not mapping.is_plain or mapping.units or mapping.factors or mapping.sensors:
+        raise ConfigError(
+            f"{what}: only the layout `long` can be simulated, with a header a column and the book's own units"
+        )
     if "sensor_id" in mapping.constants and len(sensors) > 1:
         raise ConfigError(
             f"{what}: one constant sensor_id, but factory {factory_id} has {len(sensors)} sensors"
@@ -115,7 +118,9 @@ def sheet_of(plant: Plant, factory_id: str, feed: Feed) -> Sheet:
     ids = {"factory_id": [factory_id] * len(sensors), "sensor_id": sensors}
     carried = [name for name in ids if name not in mapping.constants]
     d = mapping.separator
-    header = d.join(quoted(mapping.columns.get(name, name), d) for name in ("timestamp", *carried, *columns))
+    header = d.join(
+        quoted(str(mapping.columns.get(name, name)), d) for name in ("timestamp", *carried, *columns)
+    )
     grain = plant.grain_minutes(factory_id, feed)
     try:
         encoding = codecs.lookup(mapping.encodings[0]).name.removesuffix("-sig")

@@ -118,7 +118,7 @@ def test_what_fails_its_suite_is_not_published_and_the_last_good_one_stays(
         platform.lake.store.put(
             keys.raw_key("meter", "F", day, "meter.csv"),
             "\n".join(
-                [HEADER, *(f"{day} 0{h}:00:00,F,F-M01,ERR,ERR,ERR,ERR,ERR" for h in range(9))]
+                [HEADER, *(f"{day} 00:{15 * i:02d}:00,F,F-M01,ERR,ERR,ERR,ERR,ERR" for i in range(4))]
             ).encode(),
         )
     with pytest.raises(
@@ -203,7 +203,7 @@ def test_a_table_that_is_gone_or_a_manifest_that_is_broken_is_made_again(platfor
 
 def test_what_failed_is_counted(platform: Platform) -> None:
     for day in DAYS:
-        put(platform, day, [f"{day} 0{h}:00:00,F,F-M01,ERR,ERR,ERR,ERR,ERR" for h in range(9)])
+        put(platform, day, [f"{day} 00:{15 * i:02d}:00,F,F-M01,ERR,ERR,ERR,ERR,ERR" for i in range(4)])
     with pytest.raises(QualityFailed):
         ingest_factory(platform, "F")
     assert ingest_status(platform, "F").quality.critical_failed >= 1

@@ -1,12 +1,20 @@
 """Landing: foreign files into raw objects, line by line as they stand."""
 
+import io
 import math
+import os
+import threading
+import time
 from collections import defaultdict
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from builders import plant
+from builders import plant as wide_plant
+from python_calamine import CalamineWorkbook
 from support import STEEL, needs_steel
 
 from fems.contracts.manifest import RowCounts
@@ -17,7 +25,9 @@ from fems.flows.land import land_file, land_tree
 from fems.flows.platform import Platform
 from fems.lake.lake import Lake
 from fems.lake.store import FolderStore
+from fems.raw.decode import decode
 from fems.registry.book import load_book
+from fems.registry.feed import FactoryFeed
 from fems.registry.plant import load_plant
 from fems.settings import settings
 
@@ -102,7 +112,7 @@ def test_every_row_of_the_real_file_is_accounted_for(lake: Lake) -> None:
 
 
 def test_a_wide_file_lands_by_day_too(lake: Lake, tmp_path: Path) -> None:
-    registry = plant(layout="wide", wide={"pump": "F-M01/used_kwh", "press": "F-M02/used_kwh"})
+    registry = wide_plant(layout="wide", wide={"pump": "F-M01/used_kwh", "press": "F-M02/used_kwh"})
     path = tmp_path / "wide.csv"
     path.write_text(
         "timestamp,pump,press\n2025-03-04 00:00:00,1,2\n2025-03-05 00:00:00,3,4\n", encoding="utf-8"
@@ -110,3 +120,127 @@ def test_a_wide_file_lands_by_day_too(lake: Lake, tmp_path: Path) -> None:
     assert land_file(lake, registry, BOOK, "F", path, RECEIVED).put == 2
     second = lake.store.get("raw/meter/factory=F/date=2025-03-05/wide.csv")
     assert second == b"timestamp,pump,press\n2025-03-05 00:00:00,3,4\n"
+
+
+def xlsx(sheets: dict[str, list[list[object]]]) -> bytes:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+            for cell in sheet[sheet.max_row]:
+                cell.data_type = "s" if isinstance(cell.value, str) else cell.data_type
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def test_cells_of_a_workbook_of_many_days_stay_what_they_are(lake: Lake, tmp_path: Path) -> None:
+    rows: list[list[object]] = [
+        ["made", "by x"],
+        ["timestamp", "sensor_id", "used_kwh", "note"],
+        [datetime(2025, 3, 4, 0, 30), "F-M01", 1.234, "a\nb"],  # noqa: DTZ001
+        ["soon", "F-M01", 9, "=1+1"],
+        [datetime(2025, 3, 5, 0, 15), "F-M01", "1,5", timedelta(hours=30)],  # noqa: DTZ001
+    ]
+    path = tmp_path / "two.xlsx"
+    path.write_bytes(xlsx({"A": rows, "Notes": [["x"]]}))
+    registry = wide_plant(decimal=",", time_format=None)
+    assert land_file(lake, registry, BOOK, "F", path, RECEIVED).put == 2
+    parts = [lake.store.get(f"raw/meter/factory=F/date=2025-03-0{day}/two.xlsx") for day in (4, 5)]
+    first, second = (CalamineWorkbook.from_object(io.BytesIO(part)) for part in parts)
+    assert first.get_sheet_by_name("A").to_python() == [["made", "by x", "", ""], *rows[1:4]]
+    assert second.get_sheet_by_name("A").to_python()[4] == rows[4]
+    assert first.get_sheet_by_name("Notes").to_python() and not second.get_sheet_by_name("Notes").to_python()
+    [whole] = [key for key in lake.store.keys("raw/") if "/delivered/" in key]
+    assert lake.store.get(whole) == path.read_bytes()
+    assert [o.day.day for o in lake.raw_objects("meter", "F")] == [4, 5]
+    assert land_file(lake, registry, BOOK, "F", path, RECEIVED).kept == 2, (
+        "the same file gives the same bytes"
+    )
+    decoded = [
+        decode(o, lake.store.get(o.key), FactoryFeed.of(registry, BOOK, "F"))
+        for o in lake.raw_objects("meter", "F")
+    ]
+    assert [d.values[0].tolist() for d in decoded] == [[1.234], [1.5]]
+    assert [b.line for b in decoded[0].quarantined] == [1, 4]
+
+
+def test_parquet_of_many_days_keeps_its_types(lake: Lake, tmp_path: Path) -> None:
+    times = pa.array([datetime(2025, 3, d, 0, 15) for d in (4, 5, 5)], pa.timestamp("us"))  # noqa: DTZ001
+    table = pa.table(
+        {"timestamp": times, "sensor_id": ["F-M01", "F-M01", "F-M02"], "used_kwh": [1.234, 2, 3]}
+    )
+    pq.write_table(table, tmp_path / "m.parquet")
+    land_file(lake, wide_plant(decimal=","), BOOK, "F", tmp_path / "m.parquet", RECEIVED)
+    second = lake.store.get("raw/meter/factory=F/date=2025-03-05/m.parquet")
+    assert pq.read_table(pa.BufferReader(second)).equals(table.slice(1))
+
+
+def test_named_formats_are_cut_by_day(lake: Lake, tmp_path: Path) -> None:
+    days = [f"300,2025030{day},{','.join([str(day)] * 96)},A,,,20250306," for day in (4, 5)]
+    lines = ["100,NEM12,202503060000,A,B", "200,N1,E1,1,E1,,S,kWh,15,", *days, "900"]
+    (tmp_path / "n.csv").write_text("\n".join(lines) + "\n")
+    registry = wide_plant(format="nem12", sensors={"N1": "F-M01"}, time_format=None)
+    assert land_file(lake, registry, BOOK, "F", tmp_path / "n.csv", RECEIVED).put == 2
+    source = FactoryFeed.of(registry, BOOK, "F")
+    decoded = [decode(o, lake.store.get(o.key), source) for o in lake.raw_objects("meter", "F")]
+    assert [(set(d.values[0].tolist()), d.read) for d in decoded] == [({4.0}, 96), ({5.0}, 96)]
+
+
+def test_a_longer_file_of_the_same_beginning_takes_the_place_of_a_half_written_one(
+    lake: Lake, tmp_path: Path
+) -> None:
+    whole = [HEADER, "01/02/2018 00:15,1,2,90", "01/02/2018 00:30,3,4,91"]
+    path = write(tmp_path, whole)
+    data = path.read_bytes()
+    path.write_bytes(data[:-9])
+    land_file(lake, PLANT, BOOK, "steel", path, RECEIVED)
+    path.write_bytes(data)
+    assert land_file(lake, PLANT, BOOK, "steel", path, RECEIVED).put == 1
+    assert lake.store.get("raw/meter/factory=steel/date=2018-02-01/steel.csv") == data
+
+
+def test_landing_waits_until_a_file_is_quiet(lake: Lake, tmp_path: Path) -> None:
+    path = write(tmp_path, [HEADER])
+
+    def collector() -> None:
+        with path.open("a") as file:
+            for i in range(8):
+                file.write(f"01/02/2018 {i:02d}:15,1,2,90\r\n")
+                file.flush()
+                time.sleep(0.1)
+
+    writing = threading.Thread(target=collector)
+    writing.start()
+    land_file(lake, PLANT, BOOK, "steel", path, RECEIVED, quiet_s=0.5)
+    writing.join()
+    assert lake.store.get("raw/meter/factory=steel/date=2018-02-01/steel.csv").count(b"\n") == 9
+
+
+def test_links_are_not_followed_and_odd_names_cost_nothing(lake: Lake, tmp_path: Path) -> None:
+    path = write(tmp_path, [HEADER, "01/02/2018 00:15,1,2,90"])
+    (tmp_path / "link.csv").symlink_to(path)
+    with pytest.raises(ConfigError, match="symbolic link"):
+        land_file(lake, PLANT, BOOK, "steel", tmp_path / "link.csv", RECEIVED)
+    (tmp_path / "raw/meter/factory=steel/date=2018-02-01").mkdir(parents=True)
+    (tmp_path / "raw/meter/factory=steel/date=2018-02-01/x.csv").symlink_to(path)
+    with pytest.raises(ConfigError, match="has no files"):
+        land_tree(lake, tmp_path)
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\nb\xff.csv"))
+    path.rename(odd)
+    land_file(lake, PLANT, BOOK, "steel", odd, RECEIVED)
+    assert list(lake.store.keys("raw/")) == ["raw/meter/factory=steel/date=2018-02-01/a%0Ab%FF.csv"]
+
+
+@pytest.mark.parametrize("written", ["01/01/1970 00:15", "01/01/2099 00:15"])
+def test_a_wrong_clock_makes_no_partition(lake: Lake, tmp_path: Path, written: str) -> None:
+    day = [f"01/02/2018 {i // 4:02d}:{i % 4 * 15:02d},{1 + i % 7},2,90" for i in range(1, 96)]
+    lines = [HEADER, *day, f"{written},3,4,91"]
+    land_file(lake, PLANT, BOOK, "steel", write(tmp_path, lines), date(2018, 2, 2))
+    platform = Platform(lake, PLANT, settings())
+    ingest_factory(platform, "steel")
+    assert list(lake.manifests("meter", "steel")) == ["2018-02"]
+    [row] = lake.quarantined("meter", "steel")
+    assert f"'{written}' is outside the object's day 2018-02-01" in row.reason

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from fems.raw.clock import NO_TIME, interval_starts, label_times, local_days, on_grid
-from fems.registry.plant import FileMapping
+from fems.registry.mapping import FileMapping
 
 SEOUL_MIDNIGHT = int(datetime(2025, 3, 3, 15, tzinfo=UTC).timestamp())
 

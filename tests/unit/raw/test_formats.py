@@ -16,17 +16,19 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from fems.errors import UndecodableObject
-from fems.raw import formats
-from fems.raw.text import TextTable, distinct, read_table
-from fems.raw.wide import to_long
-from fems.registry.plant import FileMapping
+from fems.raw import child, containers, formats
+from fems.raw.tables import read_tables
+from fems.raw.text import TextTable, distinct
+from fems.registry.mapping import FileMapping
 
 ROWS = [["시각", "사용량", "역률"], ["2025-03-04 00:00", "1.5", "90"], ["2025-03-04 00:15", "2.25", "91"]]
 TEXT = "\n".join(",".join(row) for row in ROWS) + "\n"
 
 
 def read(data: bytes | str, coded: tuple[str, ...] = (), **mapping: object) -> TextTable:
-    return read_table(data.encode() if isinstance(data, str) else data, FileMapping(**mapping), coded)
+    data = data.encode() if isinstance(data, str) else data
+    [table] = read_tables(data, FileMapping(**mapping), coded)
+    return table
 
 
 def rows_of(table: TextTable) -> list[list[str]]:
@@ -171,8 +173,11 @@ def test_cells_of_a_workbook_keep_what_they_say() -> None:
     ]
 
 
-def test_the_first_sheet_with_a_header_is_read() -> None:
-    assert rows_of(read(workbook(ROWS, [], [["Cover"], ["made by the collector"]]))) == ROWS
+def test_a_sheet_without_a_header_is_not_read_and_its_rows_are_counted() -> None:
+    table = read(workbook(ROWS, [], [["Cover"], ["made by the collector"]]))
+    assert rows_of(table) == ROWS
+    assert [(bad.line, bad.text) for bad in table.bad] == [(1, "Cover"), (2, "made by the collector")]
+    assert "the sheet 'Sheet1' is not read" in table.bad[0].reason
 
 
 @given(st.lists(st.floats(), min_size=1))
@@ -246,8 +251,7 @@ def archive(name: str) -> bytes:
         (b"a,b\x00c\n1,2\n", "binary"),
         (b"\xfa\xfb\xfc\n\xff\n1", "not text"),
         (b"a,b\n", "no row"),
-        (b"a,a\n1,2\n", "twice"),
-        (b",\n1,2\n", "names no column"),
+        (b",\n", "names no column"),
         (b'a,b\n"1,\n2",3\n', "quoted field"),
         (gzip.compress(gzip.compress(TEXT.encode())), "gzip within gzip"),
         (gzip.compress(TEXT.encode())[:-9], "cut short"),
@@ -266,10 +270,57 @@ def test_bombs_are_refused_before_they_unfold(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(formats, "_ALWAYS_ALLOWED", 1000)
     monkeypatch.setattr(formats, "_RATIO", 1)
     with pytest.raises(UndecodableObject, match="unfolds to more than"):
-        read(workbook([["a" * 1000, "b"] * 100] * 100))
+        containers.read_container(workbook([["a" * 1000, "b"] * 100] * 100))
     monkeypatch.setattr(formats, "LARGEST", 1000)
     with pytest.raises(UndecodableObject, match="unfolds to more than"):
-        read(parquet(a=np.zeros(1000)))
+        containers.read_container(parquet(a=np.zeros(1000)))
+
+
+def long_lines() -> bytes:
+    return b"a,b\n1," + b"2" * (2 << 20) + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (long_lines(), "line of more than"),
+        (b"a," * 20_000 + b"b\n", "more than 10,000 columns"),
+        (workbook([["a", "b"], ["x" * 32_767, 1], [1, 2]]).replace(b"x", b"x"), None),
+        (
+            parquet(a=pa.array(["y" * 200_000] * 50_000).dictionary_encode(), b=[1] * 50_000),
+            "32,767 characters",
+        ),
+        (parquet(a=pa.array(["y" * 200_000]), b=[1]), "32,767 characters"),
+        (parquet(**{f"c{i}": [1] for i in range(10_001)}), "more than 10,000 columns"),
+    ],
+)
+def test_what_passes_a_limit_is_refused_by_name_and_the_next_object_is_read(
+    data: bytes, reason: str | None
+) -> None:
+    if reason is None:
+        assert read(data).lines.tolist() == [2, 3]
+        return
+    with pytest.raises(UndecodableObject, match=reason):
+        read(data)
+    assert rows_of(read(workbook(ROWS))) == ROWS
+
+
+def test_what_breaks_the_reader_of_workbooks_breaks_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(workbook(ROWS))) as sound, zipfile.ZipFile(out, "w") as broken:
+        for name in sound.namelist():
+            content = sound.read(name)
+            if name == "xl/worksheets/sheet1.xml":  # a cell far out, spelled as the guard does not know it
+                far = b"<row r='1048576'><c r = 'XFD1048576'><v>1</v></c></row></sheetData>"
+                content = content.replace(b"</sheetData>", far)
+            broken.writestr(name, content)
+    with pytest.raises(UndecodableObject, match="breaks its reader, or needs more than"):
+        read(out.getvalue())
+    monkeypatch.setattr(child, "SECONDS", 0.0)
+    with pytest.raises(UndecodableObject, match="takes longer than"):
+        read(workbook(ROWS))
+    monkeypatch.undo()
+    assert rows_of(read(workbook(ROWS))) == ROWS
 
 
 def test_a_stray_cell_at_the_end_of_the_sheet_is_refused_before_the_rectangle_is_made() -> None:
@@ -337,17 +388,13 @@ def test_no_line_is_lost(lines: list[str], end: str) -> None:
     assert sorted([1, *table.lines.tolist(), *(bad.line for bad in table.bad)]) == written
 
 
-def test_wide_files_keep_coded_columns() -> None:
-    mapping = FileMapping(layout="wide", wide={"p": "M1/used_kwh", "q": "M2/used_kwh", "r": "M2/current_a"})
-    table = to_long(
-        read_table(b"timestamp,p,q,r\n00:00,1,2,3\n00:15,4,5,6\n", mapping, ("timestamp", "p")), mapping
-    )
-    assert rows_of(table) == [
-        ["timestamp", "sensor_id", "used_kwh", "current_a"],
-        ["00:00", "M1", "1", ""],
-        ["00:15", "M1", "4", ""],
-        ["00:00", "M2", "2", "3"],
-        ["00:15", "M2", "5", "6"],
-    ]
-    assert distinct(table.columns["sensor_id"])[1] == ["M1", "M2"]
-    assert distinct(table.columns["timestamp"])[0].tolist() == [0, 1, 0, 1]
+def test_a_header_that_stands_twice_is_left_out() -> None:
+    table = read("a,b,a\n1,2,3\n")
+    assert rows_of(table) == [["b"], ["2"]] and table.header == ("a", "b", "a")
+
+
+def test_parquet_texts_that_are_no_text_are_refused() -> None:
+    good = parquet(a=["abcde" * 3], b=[1])
+    assert good.count(b"abcdeabcdeabcde") >= 1
+    with pytest.raises(UndecodableObject, match="Parquet file cannot be read"):
+        read(good.replace(b"abcdeabcdeabcde", b"abcdeabc\xc5eabcde"))

@@ -11,7 +11,7 @@ from builders import BOOK, HEADER, SOURCE, plant, raw, row, same
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fems.raw.decode import decode, decode_all, find_headers
+from fems.raw.decode import decode, decode_all
 from fems.raw.fast import machine, plain
 from fems.raw.labels import read_labels
 from fems.raw.typed import TypedRows
@@ -44,8 +44,8 @@ LINE = st.one_of(
 
 
 def read(data: bytes, source: FactoryFeed = SOURCE) -> TypedRows:
-    [batch] = plain.batches([(raw(0, data), data)], source.mapping)
-    rows = plain.read(batch, find_headers(batch.header, source), source)
+    [batch] = plain.batches([(raw(0, data), data)], source)
+    rows = plain.read(batch)
     assert rows is not None
     return rows
 

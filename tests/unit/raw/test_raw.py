@@ -13,7 +13,7 @@ from fems.raw import clock, numbers
 from fems.raw.decode import decode
 from fems.registry.book import load_book
 from fems.registry.feed import FactoryFeed
-from fems.registry.plant import FileMapping
+from fems.registry.mapping import FileMapping
 from fems.settings import settings
 
 

@@ -57,7 +57,7 @@ def test_together_is_as_one_by_one(files: list[tuple[str, list[str], str, bool, 
 def test_a_month_of_plain_files_is_read_as_one() -> None:
     data = (HEADER + "\n" + row() + "\n").encode()
     objects = [(raw(i, data), data) for i in range(30)]
-    [batch] = list(plain.batches(objects, SOURCE.mapping))
+    [batch] = list(plain.batches(objects, SOURCE))
     assert len(batch.raws) == 30
     found = decode_all(objects, SOURCE)
     assert [d.raw for d in found] == [r for r, _ in objects] and all(d.lines.tolist() == [2] for d in found)

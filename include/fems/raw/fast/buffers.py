@@ -18,7 +18,7 @@ TEXTS, LAST, PART, _NUMBERS = 13, 13 + CODED, 13 + 2 * CODED, 19 + 2 * CODED
 _POWERS = 10.0 ** np.arange(19)
 
 
-class Sheet(NamedTuple):
+class ReaderBuffers(NamedTuple):
     """The memory.
 
     Attributes:
@@ -71,8 +71,8 @@ class Sheet(NamedTuple):
     after: np.ndarray
 
 
-def blank_sheet(columns: int, rows: int, size: int) -> Sheet:
-    """Return a sheet with room for so many rows of so many value columns, read from so many bytes.
+def empty_buffers(columns: int, rows: int, size: int) -> ReaderBuffers:
+    """Return buffers with room for so many rows of so many value columns, read from so many bytes.
 
     Room that nothing is written to costs no memory.
     """
@@ -80,7 +80,7 @@ def blank_sheet(columns: int, rows: int, size: int) -> Sheet:
     slots = 1 << (2 * rows).bit_length()
     n = np.zeros(_NUMBERS, np.int64)
     n[[ROOM, LETTERS, SLOTS]] = rows, size, slots
-    return Sheet(
+    return ReaderBuffers(
         n=n,
         roles=np.empty(0, np.int8),
         parts=np.empty(0, np.int8),

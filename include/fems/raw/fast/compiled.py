@@ -2,7 +2,7 @@
 
 It reads what is written plainly, and leaves the rest as it stood, for others to read: a cell that is no plain number, a
 time in another layout, a line with too many or too few fields. Numba compiles it. It is imported for that alone, by
-`fems.raw.fast.machine`. It works on the memory of a `Sheet` (buffers.py), allocates nothing and raises nothing.
+`fems.raw.fast.machine`. It works on the memory of a `ReaderBuffers` (buffers.py), allocates nothing and raises nothing.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ from fems.raw.fast.buffers import (
     TEXTS,
     UNREAD,
     WIDTH,
-    Sheet,
+    ReaderBuffers,
 )
 from fems.raw.numbers import EMPTY, MEASURED
 
@@ -206,9 +206,9 @@ def _read(  # noqa: C901 - calls with so many arguments would be slower, and no 
     table: Memory,
     after: Memory,
 ) -> None:
-    """Read the lines of a file, from the second one on, into a sheet that has room for them.
+    """Read the lines of a file, from the second one on, into buffers that have room for them.
 
-    Args are the file and the arrays of a sheet. On a line that it cannot judge it says LEFT and stops.
+    Args are the file and the buffers. On a line that it cannot judge it says LEFT and stops.
     """
     size, delimiter, mark, fields, room = n[SIZE], n[DELIMITER], n[MARK], n[FIELDS], n[ROOM]
     p, line, row, odd, spoiled = n[BEGIN], 1, n[ROWS], n[ODD_CELLS], n[BAD]
@@ -275,8 +275,8 @@ def _read(  # noqa: C901 - calls with so many arguments would be slower, and no 
     n[ROWS], n[ODD_CELLS], n[BAD] = row, odd, spoiled
 
 
-def llvm_of_reader(memory: Sheet) -> str:
-    """Return the reader in LLVM's language, as a function of pointers to the arrays of such a sheet.
+def llvm_of_reader(memory: ReaderBuffers) -> str:
+    """Return the reader in LLVM's language, as a function of pointers to the arrays of such buffers.
 
     The file, uint8, stands behind the first of them.
     """

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fems.raw.fast.buffers import BEGIN, SIZE, Sheet, blank_sheet
+from fems.raw.fast.buffers import BEGIN, SIZE, ReaderBuffers, empty_buffers
 
-Reader = Callable[[bytes, int, Sheet], None]
+Reader = Callable[[bytes, int, ReaderBuffers], None]
 
 _NAME = "fems_read"
 _SOURCES = ("compiled.py", "machine.py", "buffers.py", "../numbers.py")
@@ -27,10 +27,10 @@ _SOURCES = ("compiled.py", "machine.py", "buffers.py", "../numbers.py")
 
 @cache
 def reader() -> Reader | None:
-    """Return what reads a file into a sheet, without the interpreter's lock; None if no folder can keep machine code.
+    """Return what reads a file into buffers, without the interpreter's lock; None if no folder can keep machine code.
 
     Its arguments: the file, which ends in a newline, has no quote, and has no carriage return but before a newline;
-    where its second line begins; a sheet that has room for it and knows its form.
+    where its second line begins; buffers that have room for it and know its form.
     """
     import llvmlite.binding as llvm
 
@@ -44,7 +44,7 @@ def reader() -> Reader | None:
     def compiled() -> bytes:
         from fems.raw.fast.compiled import llvm_of_reader
 
-        text = llvm_of_reader(blank_sheet(1, 1, 1))
+        text = llvm_of_reader(empty_buffers(1, 1, 1))
         [name] = re.findall(r"^define (?!linkonce).*?@([\w.]+)\(", text, re.MULTILINE)
         return bytes(target.emit_object(llvm.parse_assembly(text.replace(name, _NAME))))
 
@@ -55,15 +55,15 @@ def reader() -> Reader | None:
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     # As Numba calls: a status comes back, and two places for a result and an error stand before the arguments.
-    pointers = [ctypes.c_void_p] * (3 + len(Sheet._fields))
+    pointers = [ctypes.c_void_p] * (3 + len(ReaderBuffers._fields))
     function = ctypes.CFUNCTYPE(ctypes.c_int32, *pointers)(engine.get_function_address(_NAME))
 
     def read(
-        data: bytes, begin: int, sheet: Sheet, engine: object = engine
+        data: bytes, begin: int, buffers: ReaderBuffers, engine: object = engine
     ) -> None:  # the engine holds the code
-        sheet.n[[SIZE, BEGIN]] = len(data), begin
+        buffers.n[[SIZE, BEGIN]] = len(data), begin
         result, error = ctypes.c_void_p(), ctypes.c_void_p()
-        arrays = (sheet.n, np.frombuffer(data, np.uint8), *sheet[1:])
+        arrays = (buffers.n, np.frombuffer(data, np.uint8), *buffers[1:])
         function(ctypes.byref(result), ctypes.byref(error), *(array.ctypes.data for array in arrays))
 
     return read

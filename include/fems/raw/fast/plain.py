@@ -6,79 +6,101 @@ another form, is read here by the functions that read any other file's.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
 
 from fems.contracts.raw_object import RawObject
 from fems.errors import UndecodableObject
-from fems.raw import encodings, formats, numbers, text
+from fems.raw import encodings, formats, header, marks, numbers
 from fems.raw.decoded import OddCells
-from fems.raw.fast import buffers as sheet
+from fems.raw.fast import buffers
 from fems.raw.fast.machine import reader
 from fems.raw.labels import NO_TIME, layout_of_format, read_labels
 from fems.raw.text import BadLine
-from fems.raw.typed import Coded, TypedRows, coded_constants
+from fems.raw.typed import Coded, TypedRows, coded_constants, scaled, scales, unit_of_cells
 from fems.registry.feed import FactoryFeed
-from fems.registry.plant import FileMapping
+from fems.registry.mapping import FileMapping
+from fems.registry.units import in_header
 
 _MOST_BYTES = 8 << 20
 _CODED = ("timestamp", "sensor_id", "factory_id")
-_COUNTS = [sheet.ROWS, sheet.ODD_CELLS, sheet.BAD, sheet.LEFT]
+_COUNTS = [buffers.ROWS, buffers.ODD_CELLS, buffers.BAD, buffers.LEFT]
 _PARTS = {name: i for i, name in enumerate("YmdHMS")}
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some plain files with the same header.
+    """Some plain files with the same header, whose names tell the same.
 
     Attributes:
+        source: whose they are, with the mapping that is for them.
+        facts: what their names tell.
         header: its names.
+        columns: our column -> the files' header.
         delimiter: what stands between them.
         raws: the objects.
         bodies: their texts in UTF-8, each ended by a newline.
         begins: where the second line of each begins.
     """
 
+    source: FactoryFeed
+    facts: Mapping[str, str]
     header: list[str]
+    columns: Mapping[str, str]
     delimiter: str
     raws: list[RawObject]
     bodies: list[bytes]
     begins: list[int]
 
 
-def batches(objects: list[tuple[RawObject, bytes]], mapping: FileMapping) -> Iterator[Batch]:
+def batches(objects: list[tuple[RawObject, bytes]], source: FactoryFeed) -> Iterator[Batch]:
     """Put neighbouring plain files with the same header together; all other objects are left out.
 
     One after the other they come to some megabytes: much of the cost of a small file is not in its rows.
     """
-    batch, line, size = None, b"", 0
+    batch: Batch | None = None
+    line, size = b"", 0
     for raw, data in objects:
-        body = _plain(data, mapping)
-        if body is None:
+        name = raw.key.split("/", 4)[-1]
+        feed = source.for_file(name)
+        body = None if feed is None else _plain(data, feed.mapping)
+        if feed is None or body is None:
             continue
+        facts = feed.mapping.facts_of(name) or {}
         begin = body.index(b"\n") + 1
         own = body[:begin].rstrip(b"\r\n")
-        if batch is None or own != line or size + len(body) > _MOST_BYTES:
-            if batch is not None:
+        alike = batch is not None and own == line and batch.source is feed and batch.facts == facts
+        if not alike or size + len(body) > _MOST_BYTES:
+            if batch is not None and batch.raws:
                 yield batch
-                batch = None
-            try:
-                header, delimiter = text.header_of(own.decode(), mapping)
-            except UndecodableObject:
-                continue
-            batch, line, size = Batch(header, delimiter, [], [], []), own, 0
-        batch.raws.append(raw)
-        batch.bodies.append(body)
-        batch.begins.append(begin)
-        size += len(body)
-    if batch is not None:
+            batch, line, size = _begun(own, feed, facts), own, 0
+        if batch is None:
+            continue
+        first = body[begin : body.find(b"\n", begin)]
+        if first.count(batch.delimiter.encode()) == len(batch.header) - 1:
+            batch.raws.append(raw)
+            batch.bodies.append(body)
+            batch.begins.append(begin)
+            size += len(body)
+    if batch is not None and batch.raws:
         yield batch
+
+
+def _begun(line: bytes, source: FactoryFeed, facts: Mapping[str, str]) -> Batch | None:
+    """Return an empty batch under a header; None where it has no header with our columns."""
+    try:
+        names, delimiter = header.header_of(line.decode(), source.mapping)
+        columns = {ours: parts[0] for ours, parts in header.matched(names, source, facts).items()}
+    except UndecodableObject:
+        return None
+    return Batch(source, facts, names, columns, delimiter, [], [], [])
 
 
 def _plain(data: bytes, mapping: FileMapping) -> bytes | None:
     """Return the text of a plain file, None for any other object."""
-    if mapping.skip_lines or mapping.layout != "long":
+    if not mapping.is_plain:
         return None
     try:
         data = formats.unzipped(data)
@@ -91,60 +113,72 @@ def _plain(data: bytes, mapping: FileMapping) -> bytes | None:
     return None if b'"' in body or not body[: body.index(b"\n")].decode().strip() else body
 
 
-def read(batch: Batch, headers: Mapping[str, str], source: FactoryFeed) -> TypedRows | None:
-    """Read the rows of some files; None if the compiled reader cannot. A file that it leaves has no row.
-
-    Args:
-        batch: the files.
-        headers: our column -> the files' header.
-        source: whose they are.
-    """
-    read_file, mapping = reader(), source.mapping
-    wanted = list(headers.values())
-    if (
-        read_file is None
-        or len(set(wanted)) < len(wanted)
-        or batch.delimiter in f"-0123456789{mapping.decimal}"
-    ):
+def read(batch: Batch) -> TypedRows | None:
+    """Read the rows of some files; None if the compiled reader cannot. A file that it leaves has no row."""
+    read_file, source, columns = reader(), batch.source, batch.columns
+    mark = source.mapping.decimal or marks.POINT
+    wanted = list(columns.values())
+    if read_file is None or len(set(wanted)) < len(wanted) or batch.delimiter in f"-0123456789{mark}":
+        return None
+    try:
+        units = {
+            n: unit for n, head in columns.items() if n in source.book.columns and (unit := in_header(head))
+        }
+        scale = scales(source, units)
+    except UndecodableObject:
         return None
     names = list(source.book.columns)
     # many times as fast as bytes.count for something that is everywhere
     most = sum(int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord("\n"))) for body in batch.bodies)
-    filled = _form(sheet.blank_sheet(len(names), most, sum(map(len, batch.bodies))), batch, headers, source)
+    filled = _form(buffers.empty_buffers(len(names), most, sum(map(len, batch.bodies))), batch, mark)
     rows, bad = [0], [0]
     for body, begin in zip(batch.bodies, batch.begins, strict=True):
         so_far = filled.n.copy()
         read_file(body, begin, filled)
-        if filled.n[sheet.LEFT]:
+        if filled.n[buffers.LEFT]:
             filled.n[_COUNTS] = so_far[_COUNTS]
-        rows.append(int(filled.n[sheet.ROWS]))
-        bad.append(int(filled.n[sheet.BAD]))
+        rows.append(int(filled.n[buffers.ROWS]))
+        bad.append(int(filled.n[buffers.BAD]))
     n = rows[-1]
     owner = np.repeat(np.arange(len(batch.raws)), np.diff(rows))
-    coded = coded_constants(source, headers, n)
+    coded = coded_constants(source, columns, batch.facts, n)
     for k, name in enumerate(_CODED):
         if name not in coded:
-            count = int(filled.n[sheet.TEXTS + k])
+            count = int(filled.n[buffers.TEXTS + k])
             coded[name] = Coded(filled.codes[k, :n], _texts(filled.places[k], filled.letters[k], count))
-    seconds, ahead = _times(filled, coded["timestamp"].texts, mapping)
-    values, states, odd, supplied = _numbers(filled, headers, names, mapping)
+    seconds, ahead = _times(filled, coded["timestamp"].texts, source)
+    values, states, odd, supplied = _numbers(filled, batch, mark, units, scale)
 
     def fields(row: int) -> list[str]:
         body, begin = batch.bodies[owner[row]], int(filled.begins[row])
         written = body[begin : body.index(b"\n", begin)].removesuffix(b"\r").decode().split(batch.delimiter)
-        return [field for name, field in zip(batch.header, written, strict=True) if name]
+        named = header.distinct_names(batch.header)
+        return [field for name, field in zip(named, written, strict=True) if name]
 
     return TypedRows(
         owner, filled.lines[:n], _bad_lines(filled, batch, bad), coded["timestamp"], seconds, ahead,
         coded["sensor_id"], coded["factory_id"], values, states, odd, supplied, fields,
+        left=_undecided(filled, owner, source.mapping),
     )  # fmt: skip
 
 
-def _form(blank: sheet.Sheet, batch: Batch, headers: Mapping[str, str], source: FactoryFeed) -> sheet.Sheet:
-    """Write into a sheet how the lines are to be read."""
-    role = {headers[name]: j for j, name in enumerate(source.book.columns) if name in headers}
-    constants = source.mapping.constants
-    role |= {headers[n]: -2 - k for k, n in enumerate(_CODED) if n in headers and n not in constants}
+def _undecided(filled: buffers.ReaderBuffers, owner: np.ndarray, mapping: FileMapping) -> frozenset[int]:
+    """Return the files with a comma in a number and no mark in the mapping: their whole columns must be seen."""
+    count = int(filled.n[buffers.ODD_CELLS])
+    if mapping.decimal is not None or not count:
+        return frozenset()
+    places = filled.odd_places[: count + 1]
+    commas = np.flatnonzero(filled.odd_letters[: places[-1]] == ord(","))
+    cells = np.unique(np.searchsorted(places, commas, side="right") - 1)
+    return frozenset(owner[filled.odd_rows[cells]].tolist())
+
+
+def _form(blank: buffers.ReaderBuffers, batch: Batch, mark: str) -> buffers.ReaderBuffers:
+    """Write into the buffers how the lines are to be read."""
+    source, columns = batch.source, batch.columns
+    role = {columns[name]: j for j, name in enumerate(source.book.columns) if name in columns}
+    given = {*source.mapping.constants, *batch.facts}
+    role |= {columns[n]: -2 - k for k, n in enumerate(_CODED) if n in columns and n not in given}
     layout = next(map(layout_of_format, source.mapping.time_formats), None)
     sample = (
         layout.sample if layout and layout.sample.isascii() and layout.fields.keys() <= set(_PARTS) else ""
@@ -152,10 +186,10 @@ def _form(blank: sheet.Sheet, batch: Batch, headers: Mapping[str, str], source: 
     parts = np.full(len(sample), -1, np.int8)
     for name, place in layout.fields.items() if layout and sample else ():
         parts[place] = _PARTS[name]
-    blank.n[[sheet.DELIMITER, sheet.MARK]] = ord(batch.delimiter), ord(source.mapping.decimal)
-    blank.n[[sheet.FIELDS, sheet.WIDTH]] = len(batch.header), len(sample)
+    blank.n[[buffers.DELIMITER, buffers.MARK]] = ord(batch.delimiter), ord(mark)
+    blank.n[[buffers.FIELDS, buffers.WIDTH]] = len(batch.header), len(sample)
     return blank._replace(
-        roles=np.array([role.get(name, sheet.SKIPPED) for name in batch.header], np.int8),
+        roles=np.array([role.get(name, buffers.SKIPPED) for name in batch.header], np.int8),
         parts=parts,
         sample=np.frombuffer(sample.encode(), np.uint8),
     )
@@ -167,38 +201,69 @@ def _texts(places: np.ndarray, letters: np.ndarray, count: int) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), count, buffers)
 
 
-def _times(filled: sheet.Sheet, texts: pa.Array, mapping: FileMapping) -> tuple[np.ndarray, np.ndarray]:
+def _times(
+    filled: buffers.ReaderBuffers, texts: pa.Array, source: FactoryFeed
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the seconds of each time text and those that its clock is ahead, as `read_labels` does."""
     seconds = filled.moments[: len(texts)].copy()
     ahead = np.full(len(texts), NO_TIME, np.int64)
-    left = np.flatnonzero(seconds == sheet.UNREAD)
+    left = np.flatnonzero(seconds == buffers.UNREAD)
     if len(left):
-        seconds[left], ahead[left] = read_labels(texts.take(pa.array(left)).to_pylist(), mapping.time_formats)
+        zone = source.mapping.timezone or source.zone
+        seconds[left], ahead[left] = read_labels(
+            texts.take(pa.array(left)).to_pylist(), source.mapping.time_formats, zone
+        )
     return seconds, ahead
 
 
 def _numbers(
-    filled: sheet.Sheet, headers: Mapping[str, str], names: list[str], mapping: FileMapping
+    filled: buffers.ReaderBuffers,
+    batch: Batch,
+    mark: str,
+    units: Mapping[str, str],
+    scale: Mapping[str, Fraction],
 ) -> tuple[np.ndarray, np.ndarray, OddCells, np.ndarray]:
     """Return values, states, odd cells and which columns there are; the cells that were left are read now."""
-    n, count = int(filled.n[sheet.ROWS]), int(filled.n[sheet.ODD_CELLS])
+    source = batch.source
+    n, count = int(filled.n[buffers.ROWS]), int(filled.n[buffers.ODD_CELLS])
     values, states = filled.values[:, :n], filled.states[:, :n]
-    supplied = np.array([name in headers for name in names])
+    supplied = np.array([name in batch.columns for name in source.book.columns])
     values[~supplied], states[~supplied] = np.nan, numbers.EMPTY
     texts = _texts(filled.odd_places, filled.odd_letters, count)
     rows, columns = filled.odd_rows[:count], filled.odd_columns[:count]
-    values[columns, rows], states[columns, rows], said = numbers.to_numbers(
-        pa.chunked_array([texts]), mapping.decimal
+    telling = []
+    for unit, some in _by_unit(columns, source, units):
+        values[columns[some], rows[some]], states[columns[some], rows[some]], odd = numbers.to_numbers(
+            pa.chunked_array([texts.take(pa.array(some))]), mark, unit
+        )
+        telling.append(some[odd])
+    odd_rows = np.sort(np.concatenate(telling)) if telling else np.empty(0, np.int64)
+    for j, name in enumerate(source.book.columns):
+        if scale[name] != 1:
+            values[j] = scaled(values[j], scale[name])
+    odd_cells = OddCells(
+        rows[odd_rows], columns[odd_rows], texts.take(pa.array(odd_rows)).to_pandas().to_numpy(object)
     )
-    odd = OddCells(rows[said], columns[said], texts.take(pa.array(said)).to_pandas().to_numpy(object))
-    return values, states, odd, supplied
+    return values, states, odd_cells, supplied
 
 
-def _bad_lines(filled: sheet.Sheet, batch: Batch, edges: list[int]) -> list[BadLine]:
+def _by_unit(
+    columns: np.ndarray, source: FactoryFeed, units: Mapping[str, str]
+) -> Iterator[tuple[str | None, np.ndarray]]:
+    """Yield the odd cells by the unit that may stand behind their numbers."""
+    by_column = [unit_of_cells(source, units, name) for name in source.book.columns]
+    for unit in dict.fromkeys(by_column):
+        alike = np.array([own == unit for own in by_column])
+        some = np.flatnonzero(alike[columns])
+        if len(some):
+            yield unit, some
+
+
+def _bad_lines(filled: buffers.ReaderBuffers, batch: Batch, edges: list[int]) -> list[BadLine]:
     """Return the lines with too few or too many fields; `edges`: where those of each file begin, and the end."""
-    found = []
+    bad = []
     for owner, body in enumerate(batch.bodies):
         for line, begin, end, fields in filled.bad[edges[owner] : edges[owner + 1]].tolist():
             reason = f"{fields} fields where the header has {len(batch.header)}"
-            found.append(BadLine(line, reason, body[begin:end].decode(), owner))
-    return found
+            bad.append(BadLine(line, reason, body[begin:end].decode(), owner))
+    return bad

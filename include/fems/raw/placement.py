@@ -1,27 +1,21 @@
-"""Which rows have a place in time and plant; and of the others, why not."""
+"""Where each row belongs: its sensor and the start of its interval; and why a row belongs nowhere."""
 
 import numpy as np
 
 from fems.calendar import day_of
-from fems.raw import clock, text
+from fems.raw import clock, clock_change, intervals
 from fems.raw.typed import TypedRows
 from fems.registry.feed import FactoryFeed
 
 
-def times_of(
-    table: text.TextTable, headers: dict[str, str], source: FactoryFeed
-) -> tuple[np.ndarray, list[str], clock.LabelTimes]:
-    """Return the code of each row's written time, the distinct written times, and what each of them means."""
-    codes, labels = text.distinct(table.columns[headers["timestamp"]])
-    return (
-        codes,
-        labels,
-        clock.label_times(labels, source.mapping, source.grain_minutes, source.zone, source.day_begins),
-    )
+class Placement:
+    """Where each row belongs; and of those that belong nowhere, why.
 
-
-class Verdict:
-    """Where each row belongs; and of those without a place, why."""
+    Attributes:
+        starts: int64, n: UTC seconds of the interval's start.
+        days: int32, n: its local day, days since 1970.
+        sensors: int16, n: position among the feed's sensors, -1 for another one.
+    """
 
     def __init__(self, rows: TypedRows, source: FactoryFeed, object_day: np.ndarray) -> None:
         self.rows, self.source, self.object_day = rows, source, object_day
@@ -29,13 +23,39 @@ class Verdict:
             rows.seconds, rows.ahead, source.mapping, source.grain_minutes, source.zone, source.day_begins
         )
         place = {sensor.sensor_id: i for i, sensor in enumerate(source.sensors)}
-        own = source.factory_id
+        own, alias = source.factory_id, source.mapping.sensors
         sensors, factories = rows.sensors.texts.to_pylist(), rows.factories.texts.to_pylist()
-        self.places = np.array([place.get(name.strip(), -1) for name in sensors], np.int16)
+        self.places = np.array(
+            [place.get(alias.get(name.strip(), name.strip()), -1) for name in sensors], np.int16
+        )
         self.foreign = np.array([name.strip() != own for name in factories], bool)
         self.starts = self.times.utc[rows.times.codes]
         self.days = self.times.day.astype(np.int32)[rows.times.codes]
         self.sensors = self.places[rows.sensors.codes]
+        if self.times.near_change.any():
+            self._resolve_clock_changes()
+        self.wrong_interval = intervals.unlike_the_grain(
+            rows.owner,
+            rows.times.codes,
+            self.times,
+            self.sensors,
+            self.starts,
+            source.grain_minutes,
+            len(source.sensors),
+        )
+
+    def _resolve_clock_changes(self) -> None:
+        rows, source = self.rows, self.source
+        near = np.flatnonzero(self.times.near_change[rows.times.codes])
+        if not len(near):
+            return
+        groups = rows.owner[near].astype(np.int64) * len(self.places) + rows.sensors.codes[near]
+        zone = source.mapping.timezone or source.zone
+        wall = self.times.wall[rows.times.codes[near]]
+        self.starts[near] = clock_change.resolve(
+            wall, groups, self.starts[near], source.mapping, source.grain_minutes, zone
+        )
+        self.days[near] = clock.local_days(self.starts[near], source.zone).astype(np.int32)
 
     def bad_rows(self) -> np.ndarray:
         """Return the rows without a place, int64, rising."""
@@ -47,6 +67,8 @@ class Verdict:
             bad |= self.sensors < 0
         if self.foreign.any():
             bad |= self.foreign[self.rows.factories.codes]
+        for owner, sensor in self.wrong_interval:
+            bad |= (self.rows.owner == owner) & ((self.sensors == sensor) | (sensor < 0))
         return np.flatnonzero(bad)
 
     def reason(self, row: int) -> str:
@@ -58,14 +80,26 @@ class Verdict:
         if self.foreign[factory]:
             name = rows.factories.texts[factory].as_py().strip()
             return f"the row is of factory {name!r} and lies in the folder of factory {source.factory_id}"
+        owner = int(rows.owner[row])
+        apart = self.wrong_interval.get((owner, -1)) or self.wrong_interval.get(
+            (owner, int(self.sensors[row]))
+        )
+        if apart is not None:
+            return (
+                f"the rows are {apart} minutes apart, and the grain of factory {source.factory_id}, feed "
+                f"{source.feed}, is {source.grain_minutes} minutes: set `grain` in factories.yaml"
+            )
         if times.local[label] == clock.NO_TIME:
             return f"the time {written} cannot be read"
         if times.wall[label] == clock.NO_TIME:
             return (
                 f"the time {written} is not on the {source.grain_minutes}-minute grid{source.day_begins_text}"
             )
-        if times.utc[label] == clock.NO_TIME:
-            return f"the time {written} is skipped or repeated by a change of the clocks"
+        if self.starts[row] == clock.NO_TIME:
+            return (
+                f"the time {written} is skipped or repeated by a change of the clocks, and the order of the rows "
+                "does not tell which it is"
+            )
         if self.places[sensor] < 0:
             return (
                 f"the sensor {rows.sensors.texts[sensor].as_py()!r} is not registered for factory "

@@ -1,0 +1,255 @@
+"""What a file of an unknown collector looks like, and a mapping that may fit it, with what is not sure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fems.errors import UndecodableObject
+from fems.raw import day_columns, encodings, formats, numbers
+from fems.raw.header import UNNAMED
+from fems.raw.labels import NO_TIME, read_labels
+from fems.raw.look import ColumnLook, look_at, time_format
+from fems.raw.tables import read_tables
+from fems.raw.text import TextTable
+from fems.registry import units
+from fems.registry.book import Book
+from fems.registry.mapping import FileMapping
+
+_ROWS = 20_000
+"""Rows that are looked at; more tell no more."""
+_BY_UNIT = {
+    "energy": "used_kwh",
+    "power": "used_kwh",
+    "reactive energy": "reactive_kvarh",
+    "reactive power": "reactive_kvarh",
+    "current": "current_a",
+    "share": "power_factor_pct",
+    "temperature": "temperature_c",
+}
+
+
+@dataclass
+class Guess:
+    """What a file looks like.
+
+    Attributes:
+        container: such as `text in UTF-8, fields parted by ';'`.
+        rows: rows below the header.
+        columns: what each of them holds.
+        mapping: keys of a mapping that may fit.
+        doubts: key of the mapping -> why it is not sure.
+        interval_minutes: from row to row of one sensor, None if that is not regular.
+        gaps: steps that are longer.
+        first: the first time as it is written; last: the last one.
+    """
+
+    container: str
+    rows: int = 0
+    columns: list[ColumnLook] = field(default_factory=list)
+    mapping: dict[str, Any] = field(default_factory=dict)
+    doubts: dict[str, str] = field(default_factory=dict)
+    interval_minutes: int | None = None
+    gaps: int = 0
+    first: str = ""
+    last: str = ""
+
+
+def guess(data: bytes, book: Book) -> Guess:
+    """Look at a file.
+
+    Args:
+        data: its bytes.
+        book: of the feed that it is of; its aliases and units are looked for.
+
+    Raises:
+        UndecodableObject: no table can be made of it.
+    """
+    plain = formats.unzipped(data)
+    head = plain[:4096].lstrip(b"\xef\xbb\xbf \r\n")
+    if head.startswith((b"100,NEM12", b"200,")):
+        return Guess(
+            "NEM12", mapping={"format": "nem12", "sensors": {"NMI": "SENSOR"}}, doubts={"sensors": _WHICH}
+        )
+    if head.startswith(b"<") and b"espi" in plain[:65536]:
+        mapping_of_it = {"format": "green_button", "constants": {"sensor_id": "SENSOR"}}
+        return Guess("Green Button (ESPI XML)", mapping=mapping_of_it, doubts={"constants": _WHICH})
+    mapping = FileMapping()
+    table = max(read_tables(data, mapping, fits=_looks_like_a_header), key=lambda each: len(each.lines))
+    made = Guess(_container(plain, table, mapping), len(table.lines))
+    _without_header(table, made)
+    for name, column in table.columns.items():
+        made.columns.append(look_at(name, [text or "" for text in column.slice(0, _ROWS).to_pylist()], table))
+    _find_times(table, made)
+    _find_columns(table, made, book)
+    return made
+
+
+_WHICH = "which sensor of factories.yaml it is"
+
+
+def _looks_like_a_header(header: Sequence[str]) -> bool:
+    names = [name for name in header if name and name != UNNAMED]
+    return (
+        len(names) >= 1
+        and len(header) >= 2
+        and not any(numbers.parse_number(n)[1] <= numbers.RETYPED for n in names)
+    )
+
+
+def _container(plain: bytes, table: TextTable, mapping: FileMapping) -> str:
+    if plain.startswith(formats.PARQUET):
+        return "Parquet"
+    if plain.startswith(formats.ZIP):
+        return f"Excel workbook, sheet {table.sheet!r}"
+    tried = ("utf-8", *mapping.encodings[1:], "utf-16", "latin-1")
+    encoding = (
+        "ASCII"
+        if plain.isascii()
+        else next((e for e in tried if encodings.is_in(plain, e)), "UTF-16 or a mark")
+    )
+    return f"text in {encoding}, fields parted by {table.delimiter!r}"
+
+
+def _without_header(table: TextTable, made: Guess) -> None:
+    values = [name for name in table.header if name and numbers.parse_number(name)[1] <= numbers.RETYPED]
+    if values:
+        names = [f"column {i + 1}" for i in range(len(table.header))]
+        made.mapping["header"] = names
+        made.doubts["header"] = (
+            f"the first line holds values ({', '.join(values[:3])}): there seems to be no header"
+        )
+
+
+def _find_times(table: TextTable, made: Guess) -> None:
+    by_kind: dict[str, list[ColumnLook]] = {}
+    for look in made.columns:
+        by_kind.setdefault(look.kind, []).append(look)
+    columns = made.mapping.setdefault("columns", {})
+    whole, dates, times = (by_kind.get(kind, []) for kind in ("time", "date", "time of day"))
+    if whole:
+        columns["timestamp"] = whole[0].name
+        if len(whole) > 1:
+            made.doubts["columns.timestamp"] = f"{whole[1].name!r} holds times, too"
+        texts = table.columns[whole[0].name].slice(0, _ROWS).to_pylist()
+    elif dates and times:
+        columns["timestamp"] = [dates[0].name, times[0].name]
+        both = zip(
+            *(table.columns[c.name].slice(0, _ROWS).to_pylist() for c in (dates[0], times[0])), strict=True
+        )
+        texts = [f"{day.removesuffix(' 00:00:00')} {time}" for day, time in both]
+    elif dates:
+        columns["timestamp"] = dates[0].name
+        texts = table.columns[dates[0].name].slice(0, _ROWS).to_pylist()
+        _find_numbers(table, made, by_kind.get("number", []))
+    else:
+        made.doubts["columns.timestamp"] = "no column holds times"
+        return
+    if columns["timestamp"] == UNNAMED:
+        columns["timestamp"] = ""
+    form = time_format(list(dict.fromkeys(text.strip() for text in texts if text.strip())))
+    if form:
+        made.mapping["time_format"] = form if isinstance(form, str) else form[0]
+        if not isinstance(form, str):
+            made.doubts["time_format"] = f"{form[1]} fits as well: which is the day, and which the month?"
+    _find_interval(texts, made)
+
+
+def _find_numbers(table: TextTable, made: Guess, looks: list[ColumnLook]) -> None:
+    """A date alone: the hours stand in headers, or in a column of numbers."""
+    try:
+        places = day_columns.intervals(table.header, FileMapping())
+    except UndecodableObject:
+        places = {}
+    if len(places) >= 20:
+        made.mapping |= {"layout": "row_per_day", "row_per_day": {"column": "used_kwh"}}
+        made.interval_minutes = 1440 // len(places)
+        return
+    for look in looks:
+        whole = (
+            look.low in (0, 1) and look.high is not None and 22 <= look.high <= 100 and look.distinct <= 100
+        )
+        if whole and look.distinct >= 23:
+            made.mapping["interval_number"] = {"column": look.name, "first": int(look.low or 0)}
+            made.interval_minutes = {24: 60, 25: 60, 48: 30, 50: 30, 96: 15, 100: 15}.get(look.distinct)
+            look.kind = "interval number"
+            return
+    made.doubts["columns.timestamp"] = "it holds dates; no column and no header tells the time of day"
+
+
+def _find_interval(texts: list[str], made: Guess) -> None:
+    forms = made.mapping.get("time_format")
+    seconds, _ = read_labels(texts, (forms,) if forms else ())
+    known = np.unique(seconds[seconds != NO_TIME])
+    if len(known) < 2:
+        return
+    made.first, made.last = (str(np.datetime64(int(moment), "s")) for moment in known[[0, -1]])
+    if "interval_number" in made.mapping or "row_per_day" in made.mapping:
+        return
+    steps = np.diff(known)
+    usual = int(np.median(steps))
+    if (steps == usual).mean() > 0.5 and usual % 60 == 0:
+        made.interval_minutes, made.gaps = usual // 60, int((steps > usual).sum())
+    if known[0] % 86_400 == usual and known[-1] % 86_400 == 0:
+        made.mapping["time_marks"] = "end"
+        made.doubts["time_marks"] = (
+            "the first time is one interval after midnight, and the last is a midnight"
+        )
+    elif known[0] % 86_400:
+        made.doubts["time_marks"] = (
+            "the file does not begin at midnight: do its times mark the start or the end?"
+        )
+
+
+def _find_columns(table: TextTable, made: Guess, book: Book) -> None:
+    columns = made.mapping["columns"]
+    taken = {"timestamp": columns.get("timestamp")}
+    aliases = {
+        alias.casefold(): name for name, column in book.columns.items() for alias in (name, *column.aliases)
+    }
+    values = [look for look in made.columns if look.kind == "number"]
+    if "row_per_day" not in made.mapping:
+        for look in values:
+            quantity = units.quantity_of(look.unit or "")
+            ours = aliases.get(look.name.casefold()) or _BY_UNIT.get(quantity or "", "")
+            if ours in book.columns and ours not in taken:
+                taken[ours] = columns[ours] = look.name
+                if look.name.casefold() not in aliases:
+                    made.doubts[f"columns.{ours}"] = f"by its unit, {look.unit}"
+        required = [name for name, column in book.columns.items() if column.required and name not in taken]
+        free = [look for look in values if look.name not in taken.values()]
+        for ours, look in zip(required, free, strict=False):
+            taken[ours] = columns[ours] = look.name
+            made.doubts[f"columns.{ours}"] = (
+                f"it is a column of numbers; and its unit, if not {book.columns[ours].unit}?"
+            )
+    for ours, name in list(columns.items()):
+        value = next((each for each in values if each.name == name), None)
+        if value is not None and value.register:
+            made.mapping.setdefault("cumulative", {})[ours] = float(
+                10 ** max(5, len(str(int(value.high or 0))))
+            )
+            made.doubts["cumulative"] = (
+                "its values only rise: a running register? and where does it roll over?"
+            )
+    _find_sensor(made, book, taken)
+
+
+def _find_sensor(made: Guess, book: Book, taken: dict[str, Any]) -> None:
+    names = {alias.casefold() for alias in ("sensor_id", *book.sensor_aliases)}
+    texts = [
+        look for look in made.columns if look.kind in ("text", "number") and look.name not in taken.values()
+    ]
+    named = next((look for look in texts if look.name.casefold() in names), None)
+    several = next((look for look in texts if look.kind == "text" and 2 <= look.distinct <= 500), None)
+    if named is not None:
+        made.mapping["columns"]["sensor_id"] = named.name
+    elif several is not None:
+        made.mapping["columns"]["sensor_id"] = several.name
+        made.doubts["columns.sensor_id"] = (
+            f"it holds {several.distinct} texts, such as {several.examples[0]!r}"
+        )
+    else:
+        made.mapping["constants"] = {"sensor_id": "SENSOR"}
+        made.doubts["constants"] = _WHICH
