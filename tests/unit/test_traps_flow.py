@@ -2,14 +2,16 @@
 
 import json
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from rich.console import Console
 
+from embedded.demo import Demo
 from fems.contracts.manifest import CellCounts, Manifest, ObjectCounts, RowCounts
 from fems.contracts.record import write
 from fems.contracts.traps import TrapGroupOutcome, TrapOutcome
@@ -26,8 +28,11 @@ from fems.lake.store import FolderStore
 from fems.lake.traps import trap_records
 from fems.monitor.notices import compose, of_trap_groups, of_traps
 from fems.registry.steam_traps import Repair, Stop
+from fems.views.factory import factory_page
+from fems.views.pages import factory_html
 from fems.views.sql import query
 from fems.views.traps import event_rows, newest, track_record, traps_page, work_list
+from fems.views.words import Language
 
 ZONE = "Asia/Seoul"
 SENSORS = ("1100-T01", "1100-T02", "1100-T02B")
@@ -216,3 +221,33 @@ def test_what_a_task_passes_on_is_told_as_it_was(watched: Platform, tmp_path: Pa
     assert (
         passed_on["watched"][0]["states"] == {"blow_through": 1, "ok": 1} and outcome.watched[0].seconds > 0
     )
+
+
+@pytest.mark.parametrize(("language", "words"), [("ko", "스팀 트랩"), ("en", "Steam traps")])
+def test_the_factory_page_and_the_trap_page_lead_to_each_other(
+    watched: Platform, language: Language, words: str
+) -> None:
+    now = datetime(2025, 3, 1, tzinfo=UTC)
+
+    def of_factory(platform: Platform) -> str:
+        return factory_html(factory_page(platform, "1100", now), language, "/fems", "http://x", None)
+
+    assert f'<a href="/fems/traps/1100">{words}</a>' in of_factory(watched)
+    plant = watched.plant
+    bare = plant.factory("1100").model_copy(update={"steam_traps": {}})
+    without = plant.model_copy(update={"factories": {**plant.factories, "1100": bare}})
+    assert "/fems/traps/" not in of_factory(replace(watched, plant=without))
+    assert '<a href="/fems/factory/1100">' in traps_page(watched, "1100", "/fems")
+    assert "href=" not in traps_page(watched, "1100"), "a file of its own leads nowhere"
+
+
+def test_the_demo_runs_the_dag_for_factories_with_traps_alone(watched: Platform, tmp_path: Path) -> None:
+    demo = Demo(stack=None, console=Console(quiet=True))  # type: ignore[arg-type]
+    started: list[tuple[str, dict]] = []
+    demo._through = lambda dag_id, conf: started.append((dag_id, conf)) or {}  # type: ignore[method-assign, func-returns-value]
+    nothing = replace(watched, lake=Lake(FolderStore(tmp_path)))
+    demo._watch_traps(nothing, ["1100", "steel"])
+    demo._watch_traps(watched, ["steel"])
+    assert started == []
+    demo._watch_traps(watched, ["steel", "1100"])
+    assert started == [("traps", {"factories": ["1100"]})]

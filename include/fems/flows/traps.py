@@ -44,7 +44,7 @@ from fems.traps.tables import TrapTables
 
 
 def trap_factories(platform: Platform, asked: Iterable[str] | None = None) -> list[str]:
-    """Return the factories that have traps and something published of them.
+    """Return the factories that were asked for; none asked: all that have traps with published readings.
 
     Raises:
         ConfigError: one that was asked for is not registered, or has no traps.
@@ -53,11 +53,16 @@ def trap_factories(platform: Platform, asked: Iterable[str] | None = None) -> li
     for factory_id in wanted:
         if not platform.plant.factory(factory_id).steam_traps:
             raise ConfigError(f"factory {factory_id} has no steam traps in factories.yaml")
+    return wanted or factories_with_readings(platform, platform.plant.factories)
+
+
+def factories_with_readings(platform: Platform, factories: Iterable[str]) -> list[str]:
+    """Return those of some factories that have traps with published readings."""
     return [
         factory_id
-        for factory_id in wanted or platform.plant.factories
+        for factory_id in factories
         if platform.plant.factory(factory_id).steam_traps
-        and (wanted or platform.lake.manifests("steam_trap", factory_id))
+        and any(not month.empty for month in platform.lake.manifests("steam_trap", factory_id).values())
     ]
 
 

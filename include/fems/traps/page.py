@@ -31,6 +31,7 @@ class TrapPage:
         steam: boiler and fuel.
         traps, events, record, savings: the rows of its lists.
         days: the table `trap_day`.
+        root: the path that the other pages lie under; None where the page stands alone, as a file.
     """
 
     factory_id: str
@@ -43,6 +44,7 @@ class TrapPage:
     record: list[AlarmRecord]
     savings: list[Saving]
     days: pd.DataFrame
+    root: str | None = None
 
 
 @lru_cache(maxsize=1)

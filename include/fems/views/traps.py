@@ -210,8 +210,13 @@ def _work(event: EventSeen, now: TrapNow | None) -> WorkItem:
     }
 
 
-def traps_page(platform: Platform, factory_id: str) -> str:
+def traps_page(platform: Platform, factory_id: str, root: str | None = None) -> str:
     """Return a factory's page of steam traps.
+
+    Args:
+        platform: where the tables are.
+        factory_id: whose.
+        root: the path that the other pages lie under, to lead back to the factory; None for a file of its own.
 
     Raises:
         ConfigError: the factory is not registered, or has no traps.
@@ -233,6 +238,7 @@ def traps_page(platform: Platform, factory_id: str) -> str:
             record=track_record(platform, [factory_id]),
             savings=savings(platform, [factory_id]),
             days=days,
+            root=root,
         )
     )
 
