@@ -29,6 +29,8 @@ HEADINGS: dict[Kind, str] = {
 _WHAT_TO_DO = {
     "QualityFailed": "The last good data still serves. Land a corrected file beside the bad one, or mend the rule; "
     "then start the Dag ingest.",
+    "NeedsAcceptance": "The month that is published still serves. See what the new one lacks; then land the missing "
+    "files, or start the Dag ingest with accept.",
     "ConfigError": "Mend the line that it names in include/config/, or the setting; then start the Dag again.",
     "AccessDenied": "Compare FEMS_S3_ACCESS_KEY with the store's; then start the Dag again.",
     "ServiceUnavailable": "A service did not answer, four times. See whether it runs; then start the Dag again.",

@@ -47,7 +47,11 @@ pytestmark = pytest.mark.skipif(
 
 
 def cases() -> list[Any]:
-    folders = sorted(path for path in CASES.iterdir() if (path / "expected.json").exists()) if CASES.is_dir() else []
+    folders = (
+        sorted(path for path in CASES.iterdir() if (path / "expected.json").exists())
+        if CASES.is_dir()
+        else []
+    )
     return [pytest.param(folder, id=folder.name.partition("-")[2]) for folder in folders]
 
 
