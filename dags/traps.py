@@ -67,13 +67,19 @@ def traps() -> None:
     @task(outlets=[TRAPS], map_index_template="{{ ', '.join(task.op_kwargs['factories']) }}")
     def watch_traps(factories: list[str], *, run_id: str) -> dict:
         """Judge the traps of some factories, and return what is to be told of them."""
+        from fems.contracts.traps import TrapGroupOutcome
         from fems.flows.platform import Platform
         from fems.flows.trap_notices import trap_news
         from fems.flows.traps import watch_traps
 
         platform = Platform.from_environment(role="traps")
-        results = [watch_traps(platform, factory) for factory in factories]
-        return {"watched": results, "news": [trap_news(platform, factory, run_id) for factory in factories]}
+        watched = [watch_traps(platform, factory) for factory in factories]
+        outcome = TrapGroupOutcome(
+            seconds=sum(each.seconds for each in watched),
+            watched=watched,
+            news=[trap_news(platform, factory, run_id) for factory in factories],
+        )
+        return outcome.model_dump(mode="json")
 
     watch_traps.expand(factories=choose())
 

@@ -62,8 +62,9 @@ class Demo:
             landed = self._land(platform, chosen, step)
         self.api = self.stack.airflow()
         with self.progress.step("Airflow reads the Dags"):
-            self._unpause("ingest", "train", "forecast")
+            self._unpause("ingest", "traps", "train", "forecast")
         self._through("ingest", {"factories": landed})
+        self._watch_traps(platform, landed)
         waiting = self._without_forecast(landed)
         if waiting:
             trained = self._through("train", {"factories": waiting, "epochs": self.epochs})
@@ -205,6 +206,16 @@ class Demo:
                 "\n".join([f"run {run['dag_run_id']} of the Dag {run['dag_id']} failed", *told])
             )
 
+    def _watch_traps(self, platform: "Platform", factories: Sequence[str]) -> None:
+        """Judge the steam traps of the factories that have some; the others need no run."""
+        from fems.flows.traps import factories_with_readings
+
+        chosen = factories_with_readings(platform, factories)
+        if chosen:
+            self._through("traps", {"factories": chosen})
+        else:
+            self.console.print("  traps: no factory here has steam traps with published data; skipped")
+
     def _without_forecast(self, factories: Sequence[str]) -> list[str]:
         """Return the factories with no finished forecast that began after their data was last published."""
         published = self._last_success("ingest", "ingest_factory")
@@ -261,7 +272,8 @@ class Demo:
         self.console.print(f"summary: {self.stack.config.state / 'demo' / 'summary.json'}")
         root, first = self.stack.config.airflow_url, next(iter(summary["factories"]))
         self.console.print(
-            f"behind Airflow's login: {root}/fems/quality, and reports such as {root}/fems/report/{first}"
+            f"behind Airflow's login: {root}/fems/quality, and reports such as {root}/fems/report/{first}; "
+            "a factory's page leads to its steam traps"
         )
 
 

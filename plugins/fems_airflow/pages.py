@@ -251,7 +251,7 @@ def traps_of_factory(factory: str) -> HTMLResponse:
     """A factory's steam traps: by what they cost, each with its chart."""
     from fems.views.traps import traps_page
 
-    return _html(traps_page(_platform(), factory))
+    return _html(traps_page(_platform(), factory, _root()))
 
 
 @app.get("/traps/{factory}/worklist.xlsx")

@@ -1,29 +1,38 @@
 """From published readings to published states: the same bytes again, a person's word, notices told once, bad input."""
 
+import json
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from rich.console import Console
 
+from embedded.demo import Demo
 from fems.contracts.manifest import CellCounts, Manifest, ObjectCounts, RowCounts
 from fems.contracts.record import write
-from fems.errors import ConfigError, DataError
+from fems.contracts.traps import TrapGroupOutcome, TrapOutcome
+from fems.errors import ConfigError, DataError, UnknownFormat
 from fems.flows.platform import Platform
 from fems.flows.trap_notices import trap_news
 from fems.flows.trap_readings import published_readings
-from fems.flows.traps import add_repair, add_stop, add_verdict, published_traps, trap_records, watch_traps
+from fems.flows.trap_records import add_repair, add_stop, add_verdict
+from fems.flows.traps import published_traps, watch_traps
 from fems.lake import keys
 from fems.lake.lake import Lake
 from fems.lake.serialize import to_parquet
 from fems.lake.store import FolderStore
-from fems.monitor.notices import compose, of_traps
+from fems.lake.traps import trap_records
+from fems.monitor.notices import compose, of_trap_groups, of_traps
 from fems.registry.steam_traps import Repair, Stop
+from fems.views.factory import factory_page
+from fems.views.pages import factory_html
 from fems.views.sql import query
 from fems.views.traps import event_rows, newest, track_record, traps_page, work_list
+from fems.views.words import Language
 
 ZONE = "Asia/Seoul"
 SENSORS = ("1100-T01", "1100-T02", "1100-T02B")
@@ -71,11 +80,11 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Platform:
     platform = Platform.from_environment(Lake(FolderStore(tmp_path_factory.mktemp("lake"))))
     publish_readings(platform.lake)
     result = watch_quietly(platform)
-    assert result["published"] and result["traps"] == 2
+    assert result.published and result.traps == 2
     return platform
 
 
-def watch_quietly(platform: Platform) -> dict:
+def watch_quietly(platform: Platform) -> TrapOutcome:
     with pytest.MonkeyPatch.context() as patch:
         # The package also describes the feeds' own tables, which these bare manifests do not.
         patch.setattr("fems.flows.traps.write_package", lambda platform, factory_id: None)
@@ -94,7 +103,7 @@ def test_the_fault_is_found_and_priced(watched: Platform) -> None:
     assert event["steam_kg"] == pytest.approx(event["loss_kg_h"] * event["steam_hours"], rel=0.3)
     assert event["fuel_kwh"] == pytest.approx(event["heat_kwh"] / 0.85)
     row = newest(watched, ["1100"])[0]
-    assert row["trap_id"] == "1100-T02" and row["cost a day"] > 0 and row["currency"] == "KRW"
+    assert row["trap_id"] == "1100-T02" and row["cost_a_day"] > 0 and row["currency"] == "KRW"
 
 
 def test_an_inlet_alone_says_that_leaks_cannot_be_observed(watched: Platform) -> None:
@@ -111,7 +120,7 @@ def test_a_rebuild_gives_the_same_bytes(watched: Platform, tmp_path: Path) -> No
         mine = {name: watched.lake.store.get(name) for name in watched.lake.store.keys(key)}
         theirs = {name: again.lake.store.get(name) for name in again.lake.store.keys(key)}
         assert mine and mine == theirs
-    assert not watch_quietly(again)["published"]
+    assert not watch_quietly(again).published
 
 
 def test_new_days_change_no_earlier_state(watched: Platform, tmp_path: Path) -> None:
@@ -138,8 +147,8 @@ def test_both_tables_are_sql_views(watched: Platform) -> None:
 
 def test_each_event_is_told_once(watched: Platform) -> None:
     first, again, other = (trap_news(watched, "1100", run) for run in ("run1", "run1", "run2"))
-    assert [row["trap_id"] for row in first["opened"]] == ["1100-T02"] and again == first
-    assert not other["opened"] and [row["trap_id"] for row in other["digest"]] == ["1100-T02"]
+    assert [event.trap_id for event in first.opened] == ["1100-T02"] and again == first
+    assert not other.opened and [event.trap_id for event in other.digest] == ["1100-T02"]
     message = compose(of_traps(first), "http://x")
     assert message is not None and "blow through since 2025-02-10" in message.text
     assert "Confirm by ultrasound" in message.text
@@ -164,13 +173,13 @@ def test_a_repair_closes_it_and_a_word_is_kept(watched: Platform, tmp_path: Path
     add_verdict(platform, event_id, "confirmed", date(2025, 2, 21), "by ultrasound")
     add_repair(platform, Repair(trap_id="1100-T02", day=date(2025, 2, 21), note="new capsule"))
     assert trap_records(platform.lake, "1100").repairs[0].note == "new capsule"
-    assert watch_quietly(platform)["published"]
+    assert watch_quietly(platform).published
     (event,) = event_rows(platform, ["1100"])
     assert (
         event["end"] == date(2025, 2, 21) and event["closing"] == "repaired" and event["word"] == "confirmed"
     )
-    assert track_record(platform, ["1100"])[0]["right %"] == 100.0
-    assert [row["event_id"] for row in trap_news(platform, "1100", "r")["closed"]] == []
+    assert track_record(platform, ["1100"])[0]["right_pct"] == 100.0
+    assert trap_news(platform, "1100", "r").closed == ()
 
 
 def test_what_cannot_be_is_one_clear_line(watched: Platform) -> None:
@@ -183,3 +192,62 @@ def test_what_cannot_be_is_one_clear_line(watched: Platform) -> None:
     watched.lake.store.put(keys.trap_records_key("1120"), b'{"repairs": 3}')
     with pytest.raises(DataError, match="mend it or remove it"):
         trap_records(watched.lake, "1120")
+
+
+def test_tables_of_another_format_are_made_anew_and_no_reader_guesses(
+    watched: Platform, tmp_path: Path
+) -> None:
+    platform = replace(watched, lake=Lake(FolderStore(tmp_path)))
+    publish_readings(platform.lake)
+    first, key = watch_quietly(platform), keys.trap_manifest_key("1100")
+    written = platform.lake.store.get(key)
+    platform.lake.store.put(key, json.dumps(json.loads(written) | {"format": 9}).encode())
+    with pytest.raises(UnknownFormat, match=r"of format 9.*run `fems traps watch`"):
+        published_traps(platform.lake, "1100")
+    again = watch_quietly(platform)
+    assert again.published and again.states == first.states
+    assert platform.lake.store.get(key) == written
+    platform.lake.store.put(keys.trap_notices_key("1100"), b'{"opened": {}, "closed": {}}')
+    with pytest.raises(UnknownFormat, match=r"has no format number.*remove it"):
+        trap_news(platform, "1100", "run")
+
+
+def test_what_a_task_passes_on_is_told_as_it_was(watched: Platform, tmp_path: Path) -> None:
+    platform = replace(watched, lake=Lake(FolderStore(tmp_path)))
+    publish_readings(platform.lake)
+    outcome = TrapGroupOutcome(watched=(watch_quietly(platform),), news=(trap_news(platform, "1100", "run"),))
+    passed_on = json.loads(json.dumps(outcome.model_dump(mode="json")))
+    assert of_trap_groups(passed_on) == of_traps(outcome.news[0]) != []
+    assert (
+        passed_on["watched"][0]["states"] == {"blow_through": 1, "ok": 1} and outcome.watched[0].seconds > 0
+    )
+
+
+@pytest.mark.parametrize(("language", "words"), [("ko", "스팀 트랩"), ("en", "Steam traps")])
+def test_the_factory_page_and_the_trap_page_lead_to_each_other(
+    watched: Platform, language: Language, words: str
+) -> None:
+    now = datetime(2025, 3, 1, tzinfo=UTC)
+
+    def of_factory(platform: Platform) -> str:
+        return factory_html(factory_page(platform, "1100", now), language, "/fems", "http://x", None)
+
+    assert f'<a href="/fems/traps/1100">{words}</a>' in of_factory(watched)
+    plant = watched.plant
+    bare = plant.factory("1100").model_copy(update={"steam_traps": {}})
+    without = plant.model_copy(update={"factories": {**plant.factories, "1100": bare}})
+    assert "/fems/traps/" not in of_factory(replace(watched, plant=without))
+    assert '<a href="/fems/factory/1100">' in traps_page(watched, "1100", "/fems")
+    assert "href=" not in traps_page(watched, "1100"), "a file of its own leads nowhere"
+
+
+def test_the_demo_runs_the_dag_for_factories_with_traps_alone(watched: Platform, tmp_path: Path) -> None:
+    demo = Demo(stack=None, console=Console(quiet=True))  # type: ignore[arg-type]
+    started: list[tuple[str, dict]] = []
+    demo._through = lambda dag_id, conf: started.append((dag_id, conf)) or {}  # type: ignore[method-assign, func-returns-value]
+    nothing = replace(watched, lake=Lake(FolderStore(tmp_path)))
+    demo._watch_traps(nothing, ["1100", "steel"])
+    demo._watch_traps(watched, ["steel"])
+    assert started == []
+    demo._watch_traps(watched, ["steel", "1100"])
+    assert started == [("traps", {"factories": ["1100"]})]

@@ -1,6 +1,7 @@
 """`fems inspect`: what a strange file looks like, a mapping to paste, and its first rows as they would be published."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -91,7 +92,7 @@ def _columns(look: "Guess") -> Table:
     return table
 
 
-def _yaml(mapping: dict[str, object], doubts: dict[str, str]) -> str:
+def _yaml(mapping: Mapping[str, object], doubts: dict[str, str]) -> str:
     """Write a mapping, the doubts behind the lines that they concern."""
     lines = []
     text = yaml.safe_dump(
@@ -108,7 +109,7 @@ def _yaml(mapping: dict[str, object], doubts: dict[str, str]) -> str:
 
 
 def _trial(
-    data: bytes, name: str, mapping: dict[str, object], minutes: int | None, book: "Book", zone: str
+    data: bytes, name: str, mapping: Mapping[str, object], minutes: int | None, book: "Book", zone: str
 ) -> Trial:
     """Return what a mapping would make of a file, in a plant of its own with the sensors that the file names."""
     from fems.raw.decode import read_rows

@@ -1,9 +1,10 @@
 """The commands `fems traps ...`: which steam trap has failed, since when, what it costs; and what people know of it."""
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -26,10 +27,10 @@ def watch(factories: FactoriesArgument = None, folder: FolderOption = None) -> N
         raise ConfigError("no factory with steam traps has published data; run ingest first")
     for factory_id in chosen:
         result = watch_traps(platform, factory_id)
-        states = ", ".join(f"{count} {state}" for state, count in result["states"].items())
+        states = ", ".join(f"{count} {state}" for state, count in result.states.items())
         out.print(
-            f"{factory_id}: {result['traps']} traps up to {result['last_day']}: {states}; {len(result['open'])} open "
-            f"events{'' if result['published'] else '; nothing new'}",
+            f"{factory_id}: {result.traps} traps up to {result.last_day}: {states}; {len(result.open)} open "
+            f"events{'' if result.published else '; nothing new'}",
             highlight=False,
         )
 
@@ -50,8 +51,8 @@ def show(
             "state",
             "confidence",
             "since",
-            "kg a day",
-            "cost a day",
+            "kg_a_day",
+            "cost_a_day",
             "currency",
             "reason",
         ),
@@ -94,7 +95,7 @@ def record(
     _print(
         rows,
         "Alarms by people's word",
-        ("factory_id", "events", "judged", "right", "wrong", "right %"),
+        ("factory_id", "events", "judged", "right", "wrong", "right_pct"),
         as_json,
     )
 
@@ -110,11 +111,11 @@ def saved(
         "trap_id",
         "repaired",
         "machine",
-        "before kWh/day",
-        "after kWh/day",
-        "change %",
+        "before_kwh_a_day",
+        "after_kwh_a_day",
+        "change_pct",
         "days",
-        "loss avoided kg/day",
+        "loss_avoided_kg_a_day",
     )
     _print(savings(platform_over(folder), factories), "Before against after each repair", columns, as_json)
 
@@ -126,7 +127,7 @@ def repaired(
     folder: FolderOption = None,
 ) -> None:
     """Write a repair down; the trap's baseline begins anew from that day."""
-    from fems.flows.traps import add_repair
+    from fems.flows.trap_records import add_repair
     from fems.registry.steam_traps import Repair
 
     add_repair(platform_over(folder), Repair(trap_id=trap, day=day.date(), note=note))
@@ -148,7 +149,7 @@ def stop(
     """Write a planned stop down: no alarm comes of these days."""
     from pydantic import ValidationError
 
-    from fems.flows.traps import add_stop
+    from fems.flows.trap_records import add_stop
     from fems.registry.steam_traps import Stop
 
     try:
@@ -168,7 +169,7 @@ def verdict(
     """Keep your word on an event; `fems traps record` counts how many alarms were right."""
     from typing import get_args
 
-    from fems.flows.traps import add_verdict
+    from fems.flows.trap_records import add_verdict
     from fems.registry.trap_records import Word
 
     if word not in get_args(Word):
@@ -205,7 +206,7 @@ def page(
 COMMANDS = (watch, show, events, record, saved, repaired, stop, verdict, worklist, page)
 
 
-def _print(rows: list[dict[str, Any]], title: str, columns: tuple[str, ...], as_json: bool) -> None:
+def _print(rows: Sequence[Mapping[str, object]], title: str, columns: tuple[str, ...], as_json: bool) -> None:
     from fems.cli.tables import plain_table
 
     if as_json:
@@ -218,7 +219,7 @@ def _print(rows: list[dict[str, Any]], title: str, columns: tuple[str, ...], as_
     out.print(table)
 
 
-def _written(value: Any) -> str:
+def _written(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):

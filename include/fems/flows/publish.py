@@ -1,15 +1,15 @@
 """Publishing a partition: evaluate, write aside, then let the manifest count."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date
 from functools import partial
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
 from fems import __version__
 from fems.canonical import to_json
+from fems.contracts.data_package import Resource
 from fems.contracts.grains import GRAINS, ORIGINALS
 from fems.contracts.manifest import FailedCounts, LateRows, Manifest, ObjectCounts, Source
 from fems.errors import NeedsAcceptance, QualityFailed
@@ -26,7 +26,7 @@ from fems.flows.partitions import PartitionPlan
 from fems.flows.platform import Platform
 from fems.lake import keys
 from fems.lake.lake import Lake
-from fems.lake.traps import trap_manifest
+from fems.lake.traps import readable_trap_manifest
 from fems.process.explain import why_unusable
 from fems.process.losses import losses
 from fems.process.metadata import figures
@@ -181,7 +181,7 @@ def _rows_of(table: pa.Table, some: "pd.Series[bool]") -> pa.Table:
 def write_package(platform: Platform, factory_id: str) -> None:
     """Describe all published tables of a factory in its data package."""
     lake = platform.lake
-    resources: list[Mapping[str, Any]] = []
+    resources: list[Resource] = []
     for feed in platform.plant.feeds(factory_id):
         there, book = lake.part_keys(feed, factory_id), platform.book(feed)
         for manifest in lake.readable_manifests(feed, factory_id).values():
@@ -189,7 +189,7 @@ def write_package(platform: Platform, factory_id: str) -> None:
                 key = keys.processed_key(feed, grain, factory_id, manifest.month, manifest.fingerprint)
                 if key in there:
                     resources.append(resource(key.removeprefix("processed/"), grain, book, manifest))
-    traps = trap_manifest(lake, factory_id)
+    traps = readable_trap_manifest(lake, factory_id)
     resources += trap_resources(traps) if traps else []
     if not resources:  # a package without a resource is none
         lake.remove_package(factory_id)

@@ -1,16 +1,15 @@
 """Writing the report of a forecast: where the forecast is published, and anew when asked."""
 
-from typing import Any
-
 import pandas as pd
 
 from fems.contracts.forecast import ForecastSummary
 from fems.contracts.grains import GRAINS
+from fems.contracts.trap_views import OpenTrap
 from fems.contracts.traps import LEAKS, TrapState
 from fems.errors import DataError
 from fems.flows.history import as_history, published_hours, published_months
 from fems.flows.platform import Platform
-from fems.flows.traps import published_traps
+from fems.flows.traps import currency, published_traps, rows_of_events
 from fems.forecast.calendar_month import CalendarMonth, calendar_month
 from fems.forecast.reasons import LANGUAGES
 from fems.forecast.tables import Forecast
@@ -18,16 +17,10 @@ from fems.model.history import History
 from fems.report.content import Content, track_record
 from fems.report.page import render
 from fems.report.workbook import workbook
+from fems.traps.loss import usual_loss
 from fems.traps.words import STATE_WORDS
 
 _PAST_MONTHS = 3
-_A_DAY = {
-    "steam_kg": "kg_day",
-    "steam_kg_low": "kg_day_low",
-    "steam_kg_high": "kg_day_high",
-    "fuel_kwh": "fuel_kwh_day",
-    "cost": "cost_day",
-}
 
 
 def write_report(
@@ -109,33 +102,33 @@ def _content(platform: Platform, summary: ForecastSummary, month: CalendarMonth,
     )
 
 
-def _open_traps(platform: Platform, factory_id: str) -> tuple[dict[str, Any], ...]:
+def _open_traps(platform: Platform, factory_id: str) -> tuple[OpenTrap, ...]:
     """Return the open events of the factory's steam traps, with what they lose on a usual day."""
     tables = published_traps(platform.lake, factory_id)
     if tables is None:
         return ()
     factory = platform.plant.factory(factory_id)
     days = tables[0].to_pandas()
-    found = []
-    for row in tables[1].to_pylist():
+    found: list[OpenTrap] = []
+    for row in rows_of_events(tables[1]):
         trap = factory.steam_traps.get(row["trap_id"])
         if row["end"] is not None or trap is None:
             continue
-        state = TrapState(row["kind"])
-        lost = days[(days["event_id"] == row["event_id"]) & days["steam_kg"].notna()].tail(7)
-        mean = {name: float(lost[name].astype(float).mean()) if len(lost) else None for name in _A_DAY}
+        state, usual = TrapState(row["kind"]), usual_loss(days, row["event_id"])
         found.append(
             {
-                **{
-                    name: row[name]
-                    for name in ("trap_id", "start", "confidence", "reason", "reason_ko", "currency")
-                },
+                **usual,
+                "trap_id": row["trap_id"],
                 "name": trap.name,
                 "name_ko": trap.name_ko or trap.name,
                 "state": STATE_WORDS[state][0],
                 "state_ko": STATE_WORDS[state][1],
+                "start": row["start"],
+                "confidence": row["confidence"],
+                "reason": row["reason"],
+                "reason_ko": row["reason_ko"],
+                "currency": currency(factory, usual),
                 "leak": state in LEAKS,
-                **{short: mean[name] for name, short in _A_DAY.items()},
             }
         )
-    return tuple(sorted(found, key=lambda row: -(row["cost_day"] or row["kg_day"] or 0.0)))
+    return tuple(sorted(found, key=lambda row: -(row["cost_a_day"] or row["kg_a_day"] or 0.0)))

@@ -1,16 +1,14 @@
 """What is to be told of a factory's steam traps: each opening and each closing once, and a digest of what is open."""
 
-from typing import Any
-
-from fems.contracts.traps import TrapState
+from fems.contracts.traps import TrapEvent, TrapEventsTold, TrapNews, TrapNotice, TrapState
 from fems.flows.platform import Platform
-from fems.flows.traps import published_traps
-from fems.lake.traps import told_trap_events, write_told_trap_events
+from fems.flows.traps import published_traps, rows_of_day, rows_of_events
+from fems.lake.traps import trap_events_told, write_trap_events_told
 
 _SILENT = (TrapState.line_off,)
 
 
-def trap_news(platform: Platform, factory_id: str, run_id: str) -> dict[str, Any]:
+def trap_news(platform: Platform, factory_id: str, run_id: str) -> TrapNews:
     """Return what a run is to tell of a factory's traps, and write down that it does.
 
     The same run is given the same again; no other run is. The first run of all tells of what is open, not of the
@@ -21,58 +19,32 @@ def trap_news(platform: Platform, factory_id: str, run_id: str) -> dict[str, Any
         factory_id: whose.
         run_id: who tells.
 
-    Returns:
-        factory_id, opened and closed (events), digest (open events of traps with steam).
+    Raises:
+        UnknownFormat, DataError: what was told before, or the tables' metadata, can't be read; says what to do.
     """
     tables = published_traps(platform.lake, factory_id)
     if tables is None:
-        return {"factory_id": factory_id, "opened": [], "closed": [], "digest": []}
+        return TrapNews(factory_id=factory_id)
     days, events = tables
-    told = told_trap_events(platform.lake, factory_id)
-    rows = [_told(row) for row in events.to_pylist()]
-    first = told is None
-    kept: dict[str, dict[str, str]] = (
-        {name: dict(some) for name, some in told.items()} if told else {"opened": {}, "closed": {}}
-    )
-    opened, closed = [], []
-    for row in rows:
-        event_id, over = row["event_id"], row["end"] is not None
-        if kept["opened"].setdefault(event_id, "" if first and over else run_id) == run_id:
-            opened.append(row)
-        if over and kept["closed"].setdefault(event_id, "" if first else run_id) == run_id:
-            closed.append(row)
-    if kept != told or first:
-        write_told_trap_events(platform.lake, factory_id, kept)
+    told = trap_events_told(platform.lake, factory_id)
+    kept_opened, kept_closed = (dict(told.opened), dict(told.closed)) if told else ({}, {})
+    opened, closed, waiting = [], [], []
     last = max(days["day"].to_pylist())
-    silent = {
-        row["trap_id"] for row in days.to_pylist() if row["day"] == last and row["state"] in map(str, _SILENT)
-    }
-    return {
-        "factory_id": factory_id,
-        "opened": opened,
-        "closed": closed,
-        "digest": [row for row in rows if row["end"] is None and row["trap_id"] not in silent],
-    }
+    silent = {row["trap_id"] for row in rows_of_day(days, last) if row["state"] in _SILENT}
+    for row in rows_of_events(events):
+        event_id, over, notice = row["event_id"], row["end"] is not None, _notice(row)
+        if kept_opened.setdefault(event_id, "" if told is None and over else run_id) == run_id:
+            opened.append(notice)
+        if over and kept_closed.setdefault(event_id, "" if told is None else run_id) == run_id:
+            closed.append(notice)
+        if not over and row["trap_id"] not in silent:
+            waiting.append(notice)
+    kept = TrapEventsTold(opened=kept_opened, closed=kept_closed)
+    if kept != told:
+        write_trap_events_told(platform.lake, factory_id, kept)
+    return TrapNews(factory_id=factory_id, opened=tuple(opened), closed=tuple(closed), digest=tuple(waiting))
 
 
-def _told(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the part of an event that a message needs, as a task can pass it on."""
-    names = (
-        "event_id",
-        "trap_id",
-        "kind",
-        "confidence",
-        "reason",
-        "loss_kg_h",
-        "loss_kg_h_low",
-        "loss_kg_h_high",
-    )
-    dates = {name: row[name].isoformat() if row[name] else None for name in ("start", "detected", "end")}
-    return {
-        **{name: row[name] for name in names},
-        **dates,
-        "closing": row["closing"],
-        "cost": row["cost"],
-        "currency": row["currency"],
-        "steam_kg": row["steam_kg"],
-    }
+def _notice(row: TrapEvent) -> TrapNotice:
+    """Return the part of an event that a message needs."""
+    return TrapNotice.model_validate({name: row[name] for name in TrapNotice.model_fields})  # type: ignore[literal-required]

@@ -3,9 +3,10 @@
 import html
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from fems.contracts.outcomes import MonitorOutcome, TrainingOutcome
+from fems.contracts.traps import LEAKS, TrapGroupOutcome, TrapNews, TrapNotice
 
 Kind = Literal[
     "failed", "quality", "late", "drift", "promotion", "peak", "model", "trap", "trap_closed", "trap_digest"
@@ -206,50 +207,49 @@ def of_monitor(result: object) -> list[Notice]:
     return notices
 
 
-def of_traps(result: dict[str, Any]) -> list[Notice]:
-    """Tell of trap events that opened and closed, and of all that are open.
+def of_trap_groups(result: object) -> list[Notice]:
+    """Tell of the traps of some factories.
 
     Args:
-        result: what `fems.flows.trap_notices.trap_news` returned.
+        result: the `TrapGroupOutcome` that a task passed on, as JSON.
     """
-    factory = str(result["factory_id"])
-    found = [Notice("trap", factory, _event(row), _trap_todo(row)) for row in result.get("opened", ())]
+    outcome = TrapGroupOutcome.model_validate(result)
+    return [notice for news in outcome.news for notice in of_traps(news)]
+
+
+def of_traps(news: TrapNews) -> list[Notice]:
+    """Tell of a factory's trap events that opened and closed, and of all that are open."""
+    found = [Notice("trap", news.factory_id, _event(event), _trap_todo(event)) for event in news.opened]
     found += [
         Notice(
             "trap_closed",
-            factory,
-            f"{row['trap_id']}: {row['kind'].replace('_', ' ')} since {row['start']}, over on {row['end']} "
-            f"({row['closing']})",
+            news.factory_id,
+            f"{_brief(event)}, over on {event.end} ({event.closing})",
             "Say with `fems traps verdict` whether the alarm was right.",
         )
-        for row in result.get("closed", ())
+        for event in news.closed
     ]
-    waiting = [row for row in result.get("digest", ()) if row not in result.get("opened", ())]
+    waiting = [event for event in news.digest if event not in news.opened]
     if waiting:
-        named = "; ".join(_brief(row) for row in waiting)
+        named = "; ".join(_brief(event) for event in waiting)
         todo = "`fems traps worklist --out FILE.xlsx` writes the list, what costs most first."
-        found.append(Notice("trap_digest", factory, named, todo))
+        found.append(Notice("trap_digest", news.factory_id, named, todo))
     return found
 
 
-def _brief(row: dict[str, Any]) -> str:
-    return f"{row['trap_id']} {row['kind'].replace('_', ' ')} since {row['start']}"
+def _brief(event: TrapNotice) -> str:
+    return f"{event.trap_id}: {event.kind.replace('_', ' ')} since {event.start}"
 
 
-def _event(row: dict[str, Any]) -> str:
+def _event(event: TrapNotice) -> str:
     """Say in a line what is known of a trap's fault."""
-    loss = ""
-    if row["loss_kg_h"] is not None:
-        low, high = row["loss_kg_h_low"], row["loss_kg_h_high"]
-        loss = f"; about {row['loss_kg_h']:.1f} kg/h of steam ({low:.1f} to {high:.1f})"
-    return (
-        f"{row['trap_id']}: {row['kind'].replace('_', ' ')} since {row['start']}, confidence "
-        f"{100 * row['confidence']:.0f} %: {row['reason']}{loss}"
-    )
+    loss, low, high = event.loss_kg_h, event.loss_kg_h_low, event.loss_kg_h_high
+    lost = "" if loss is None else f"; about {loss:.1f} kg/h of steam ({low:.1f} to {high:.1f})"
+    return f"{_brief(event)}, confidence {100 * event.confidence:.0f} %: {event.reason}{lost}"
 
 
-def _trap_todo(row: dict[str, Any]) -> str:
-    if row["kind"] in ("suspected_leak", "blow_through"):
+def _trap_todo(event: TrapNotice) -> str:
+    if event.kind in LEAKS:
         return "Confirm by ultrasound before replacing; then `fems traps repaired TRAP DAY NOTE`."
     return "See whether its valve is open, then test the trap. No steam is lost; the risk is water hammer."
 
@@ -270,12 +270,3 @@ def _names(notices: list[Notice]) -> str:
 
 def _label(notice: Notice) -> str:
     return f"{notice.about}: " if notice.about else ""
-
-
-def of_trap_groups(result: dict[str, Any]) -> list[Notice]:
-    """Tell of the traps of some factories.
-
-    Args:
-        result: what a task of the Dag `traps` returned.
-    """
-    return [notice for news in result["news"] for notice in of_traps(news)]

@@ -1,49 +1,10 @@
 """A factory's published tables as a Frictionless Data Package: what each file holds, for other people's tools."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NotRequired, TypedDict
+from collections.abc import Sequence
 
+from fems.contracts.data_package import DataPackage, Resource, TableField
 from fems.contracts.manifest import FLAGS, Manifest
 from fems.registry.book import Book
-
-
-class TableField(TypedDict):
-    """A column, as the Table Schema standard describes it; `unit` is ours."""
-
-    name: str
-    type: str
-    description: str
-    title: NotRequired[str]
-    unit: NotRequired[str]
-    constraints: NotRequired[dict[str, float | list[str]]]
-
-
-class TableSchema(TypedDict):
-    """A table's columns and its key."""
-
-    fields: list[TableField]
-    primaryKey: list[str]
-
-
-class Resource(TypedDict):
-    """A published table, as the Data Resource standard describes it; `fems` is what its manifest says."""
-
-    name: str
-    title: str
-    path: str
-    type: str
-    format: str
-    mediatype: str
-    sources: list[dict[str, str]]
-    fems: dict[str, Any]
-    schema: TableSchema
-
-
-DataPackage = TypedDict(
-    "DataPackage",
-    {"$schema": str, "profile": str, "name": str, "title": str, "resources": list[Mapping[str, Any]]},
-)
-"""A factory's published tables."""
 
 _OF_PARTITION = {"fingerprint", "book_version", "code_version", "rows", "shares", "time_range", "quality"}
 """What a resource says of its partition."""
@@ -134,7 +95,7 @@ def _field(name: str, column: str, book: Book) -> TableField:
     return field
 
 
-def package(factory_id: str, name: str, resources: Sequence[Mapping[str, Any]]) -> DataPackage:
+def package(factory_id: str, name: str, resources: Sequence[Resource]) -> DataPackage:
     """Return a factory's data package."""
     return {
         "$schema": "https://datapackage.org/profiles/2.0/datapackage.json",

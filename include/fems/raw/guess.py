@@ -1,6 +1,6 @@
 """What a file of an unknown collector looks like, and a mapping that may fit it, with what is not sure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -236,7 +236,7 @@ def _find_columns(table: TextTable, made: Guess, book: Book) -> None:
     _find_sensor(made, book, taken)
 
 
-def _find_sensor(made: Guess, book: Book, taken: dict[str, object]) -> None:
+def _find_sensor(made: Guess, book: Book, taken: Mapping[str, object]) -> None:
     names = {alias.casefold() for alias in ("sensor_id", *book.sensor_aliases)}
     texts = [
         look for look in made.columns if look.kind in ("text", "number") and look.name not in taken.values()

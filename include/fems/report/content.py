@@ -1,11 +1,11 @@
 """What a report is made of: the forecast, what was measured before it, and how earlier forecasts did."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from fems.contracts.forecast import ForecastSummary
+from fems.contracts.trap_views import OpenTrap
 from fems.forecast.reasons import Language
 from fems.forecast.tables import Forecast
 from fems.registry.plant import Factory
@@ -33,8 +33,7 @@ class Content:
         track: a row for each earlier forecast of the whole factory, oldest first, with `TRACK_COLUMNS`.
         grain_minutes: of the native table.
         alert_chance: the chance of exceeding contract power, 0 to 1, from which on the notices tell of it.
-        traps: open events of steam traps, what costs most first: trap_id, name, name_ko, state, state_ko, start,
-            confidence, reason, reason_ko, kg_day, kg_day_low, kg_day_high, fuel_kwh_day, cost_day, currency, leak.
+        traps: open events of steam traps, what costs most first.
     """
 
     factory: Factory
@@ -44,7 +43,7 @@ class Content:
     track: pd.DataFrame
     grain_minutes: int
     alert_chance: float
-    traps: tuple[dict[str, Any], ...] = ()
+    traps: tuple[OpenTrap, ...] = ()
 
     def machines(self, language: Language) -> dict[str, str]:
         """Return sensor ID -> the machine's name."""

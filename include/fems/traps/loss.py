@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 
+import pandas as pd
+
 from fems import steam
+from fems.contracts.trap_views import UsualLoss
 from fems.registry.steam_traps import Steam
 
 _KJ_PER_KWH = 3600.0
 _MJ_PER_KWH = 3.6
+_USUAL_DAYS = 7
 
 
 @dataclass(frozen=True)
@@ -69,3 +73,25 @@ def explanation(given: Steam | None) -> str:
         return f"{formula} The factory has no `steam` in factories.yaml: no heat, no money."
     parts = [f"{label} {value} ({source})" for label, value, source in given.quoted()]
     return f"{formula} Factors: {'; '.join(parts)}." if parts else formula
+
+
+def usual_loss(days: pd.DataFrame, event_id: str | None) -> UsualLoss:
+    """Return what an event loses on a usual day: the mean of its last seven days whose loss is known.
+
+    Args:
+        days: the table `trap_day`.
+        event_id: whose; None has no loss.
+    """
+    mine = days[(days["event_id"] == event_id) & days["steam_kg"].notna()].tail(_USUAL_DAYS)
+
+    def mean(name: str) -> float | None:
+        value = float(mine[name].astype(float).mean())
+        return None if value != value else value
+
+    return {
+        "kg_a_day": mean("steam_kg"),
+        "kg_a_day_low": mean("steam_kg_low"),
+        "kg_a_day_high": mean("steam_kg_high"),
+        "fuel_kwh_a_day": mean("fuel_kwh"),
+        "cost_a_day": mean("cost"),
+    }

@@ -1,10 +1,9 @@
 """The tables of steam traps as resources of a factory's Frictionless Data Package."""
 
-from typing import Any
-
 import pyarrow as pa
 
-from fems.contracts.traps import TrapState
+from fems.contracts.data_package import Resource, TableField
+from fems.contracts.traps import TrapManifest, TrapState
 from fems.traps.tables import TRAP_DAY, TRAP_EVENTS
 
 _DESCRIPTIONS = {
@@ -43,13 +42,13 @@ _DESCRIPTIONS = {
 }
 
 
-def trap_resources(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+def trap_resources(manifest: TrapManifest) -> list[Resource]:
     """Return the description of each published table of a factory's traps.
 
     Args:
-        manifest: what the tables are made of, see `fems.flows.traps`.
+        manifest: of the tables.
     """
-    factory_id, part = manifest["factory_id"], f"part-{manifest['fingerprint']}.parquet"
+    factory_id, part = manifest.factory_id, f"part-{manifest.fingerprint}.parquet"
     found = [
         _resource(
             f"trap-day-{month}",
@@ -58,17 +57,15 @@ def trap_resources(manifest: dict[str, Any]) -> list[dict[str, Any]]:
             ["trap_id", "day"],
             manifest,
         )
-        for month in manifest["months"]
+        for month in manifest.months
     ]
     path = f"trap_events/factory={factory_id}/{part}"
     # An empty table has no row that a reader could check.
     events = [_resource("trap-events", path, TRAP_EVENTS, ["event_id"], manifest)]
-    return [*found, *(events if manifest["rows"]["trap_events"] else [])]
+    return [*found, *(events if manifest.rows.trap_events else [])]
 
 
-def _resource(
-    name: str, path: str, schema: pa.Schema, key: list[str], manifest: dict[str, Any]
-) -> dict[str, Any]:
+def _resource(name: str, path: str, schema: pa.Schema, key: list[str], manifest: TrapManifest) -> Resource:
     return {
         "name": name,
         "title": name.replace("-", " "),
@@ -76,16 +73,16 @@ def _resource(
         "type": "table",
         "format": "parquet",
         "mediatype": "application/vnd.apache.parquet",
-        "fems": {"fingerprint": manifest["fingerprint"], "code_version": manifest["inputs"]["code_version"]},
+        "fems": {"fingerprint": manifest.fingerprint, "code_version": manifest.inputs.code_version},
         "schema": {"fields": [_field(one) for one in schema], "primaryKey": key},
     }
 
 
-def _field(field: pa.Field) -> dict[str, Any]:
+def _field(field: pa.Field) -> TableField:
     kind = (
         "date" if pa.types.is_date(field.type) else "number" if pa.types.is_floating(field.type) else "string"
     )
-    described = {"name": field.name, "type": kind, "description": _DESCRIPTIONS[field.name]}
+    described: TableField = {"name": field.name, "type": kind, "description": _DESCRIPTIONS[field.name]}
     if field.name == "state":
         described["constraints"] = {"enum": [str(state) for state in TrapState]}
     return described

@@ -1,14 +1,15 @@
 """A factory's page of steam traps: traps by what they cost, each with its chart; one HTML file, no script."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from fems.contracts.trap_views import AlarmRecord, EventSeen, Saving, TrapNow
 from fems.contracts.traps import FAULTS, LEAKS, TrapState
 from fems.registry.steam_traps import Steam
 from fems.traps.loss import explanation
@@ -28,11 +29,9 @@ class TrapPage:
         factory_id, name, name_ko: of the factory.
         simulated: whether its data is simulated.
         steam: boiler and fuel.
-        traps: a row a trap, see `fems.views.traps.newest`.
-        events: see `fems.views.traps.event_rows`.
-        record: see `fems.views.traps.track_record`.
-        savings: see `fems.views.traps.savings`.
+        traps, events, record, savings: the rows of its lists.
         days: the table `trap_day`.
+        root: the path that the other pages lie under; None where the page stands alone, as a file.
     """
 
     factory_id: str
@@ -40,11 +39,12 @@ class TrapPage:
     name_ko: str
     simulated: bool
     steam: Steam | None
-    traps: list[dict[str, Any]]
-    events: list[dict[str, Any]]
-    record: list[dict[str, Any]]
-    savings: list[dict[str, Any]]
+    traps: list[TrapNow]
+    events: list[EventSeen]
+    record: list[AlarmRecord]
+    savings: list[Saving]
     days: pd.DataFrame
+    root: str | None = None
 
 
 @lru_cache(maxsize=1)
@@ -146,7 +146,9 @@ def chart(days: pd.DataFrame, trap_id: str) -> str:
     return "".join([*parts, "</svg>"])
 
 
-def _lines(values: "pd.Series[float]", x: Any, y: Any, style: str) -> list[str]:
+def _lines(
+    values: "pd.Series[float]", x: Callable[[int], float], y: Callable[[float], float], style: str
+) -> list[str]:
     """Return a polyline a run of known values."""
     runs: list[list[str]] = [[]]
     for number, value in enumerate(values.astype(float)):

@@ -1,13 +1,13 @@
 """The detector's result as tables: a row a trap and day, and a row an event, with what it costs."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 
 from fems.calendar import Days
-from fems.contracts.traps import LEAKS, TrapState
+from fems.contracts.traps import LEAKS, Loss, TrapDay, TrapEvent, TrapState
 from fems.registry.steam_traps import Steam, SteamTrap
 from fems.traps.detector import STATES, Detection, OpenedEvent
 from fems.traps.evidence import CAUSES
@@ -109,7 +109,8 @@ class TrapTables:
     def _event_id(self, event: OpenedEvent) -> str:
         return f"{self.ids[event.trap]}-{self.dates[event.detected]:%Y%m%d}"
 
-    def _words(self, n: int, i: int) -> dict[str, str]:
+    def _reasons(self, n: int, i: int) -> tuple[str, str]:
+        """Return why a trap is in its state, in English and Korean."""
         f, d = self.features, self.detection
         hot, hours = f.hot_share[n, i], f.line_hours[n, i]
         said = {
@@ -119,20 +120,22 @@ class TrapTables:
             "hours": float(hours),
         }
         cause = CAUSES[d.cause[n, i]]
-        return {"reason": reason(cause, "en", **said), "reason_ko": reason(cause, "ko", **said)}
+        return reason(cause, "en", **said), reason(cause, "ko", **said)
 
-    def _day(self, n: int, i: int) -> dict[str, Any]:
+    def _day(self, n: int, i: int) -> TrapDay:
         f, d = self.features, self.detection
         state = STATES[d.state[n, i]]
         band = self._band(state, i)
         number = int(d.event[n, i])
+        english, korean = self._reasons(n, i)
         return {
             "day": self.dates[n],
             "factory_id": self.factory_id,
             "trap_id": self.ids[i],
             "state": str(state),
             "confidence": round(float(d.confidence[n, i]), 2),
-            **self._words(n, i),
+            "reason": english,
+            "reason_ko": korean,
             "event_id": self._event_id(d.events[number]) if number >= 0 else None,
             "steam_hours": float(f.steam_hours[n, i]),
             "measured_pct": round(100 * float(f.measured[n, i]), 1),
@@ -144,11 +147,12 @@ class TrapTables:
             **self._cost(band, float(f.steam_hours[n, i]), i),
         }
 
-    def _event(self, event: OpenedEvent) -> dict[str, Any]:
+    def _event(self, event: OpenedEvent) -> TrapEvent:
         i, last = event.trap, event.end[0] if event.end else len(self.dates)
         kind = STATES[event.kinds[-1][1]]
         hours, totals = self._total(event, last)
         closed = event.closed[0] if event.closed else None
+        english, korean = self._reasons(event.detected, i)
         band = self._band(kind, i)
         return {
             "event_id": self._event_id(event),
@@ -162,7 +166,8 @@ class TrapTables:
             "closing": None if closed is None else closed[1],
             "severity_c": round(max(event.severity), 1),
             "confidence": round(max(event.confidence), 2),
-            **self._words(event.detected, i),
+            "reason": english,
+            "reason_ko": korean,
             "steam_hours": hours,
             "loss_kg_h_low": None if band is None else band.low,
             "loss_kg_h": None if band is None else band.likely,
@@ -170,14 +175,15 @@ class TrapTables:
             **totals,
         }
 
-    def _total(self, event: OpenedEvent, last: int) -> tuple[float, dict[str, Any]]:
+    def _total(self, event: OpenedEvent, last: int) -> tuple[float, Loss]:
         """Return the hours with steam and what was lost in them, each day by what the trap's state then was.
 
         Days on which the fault was suspected but not yet known, and days that tell nothing, count as what it turned
         out to be; days without a fault within it count nothing.
         """
         kinds = dict(event.kinds)
-        current, hours, parts = event.kinds[0][1], 0.0, []
+        current, hours = event.kinds[0][1], 0.0
+        parts: list[Loss] = []
         for n in range(event.start, last):
             current = kinds.get(n, current)
             seen = STATES[self.detection.state[n, event.trap]]
@@ -186,16 +192,7 @@ class TrapTables:
             here = float(self.features.steam_hours[n, event.trap])
             hours += here
             parts.append(self._cost(self._band(STATES[current], event.trap), here, event.trap))
-        if not parts:
-            return hours, self._cost(None, 0.0, event.trap)
-        summed: dict[str, Any] = {
-            name: None
-            if any(part[name] is None for part in parts)
-            else round(sum(part[name] for part in parts), 6)
-            for name, kind in _COST
-            if kind != pa.string()
-        }
-        return hours, {**summed, "currency": parts[0]["currency"]}
+        return hours, _added(parts) if parts else _NO_LOSS
 
     def _band(self, state: TrapState, i: int) -> Band | None:
         """Return the steam that a trap in a state loses; None where the orifice or the pressure is not known."""
@@ -206,11 +203,11 @@ class TrapTables:
         returns = bool(trap.condensate_returns)
         return steam_loss(kind, trap.orifice_mm, trap.pressure_bar_g, condensate_returns=returns)
 
-    def _cost(self, band: Band | None, hours: float, i: int) -> dict[str, Any]:
-        """Return the columns of `_COST` of some hours."""
+    def _cost(self, band: Band | None, hours: float, i: int) -> Loss:
+        """Return what some hours lose."""
         pressure = self.traps[self.ids[i]].pressure_bar_g
         if band is None or pressure is None:
-            return {name: None for name, _ in _COST}
+            return _NO_LOSS
         made = worth(band.likely * hours, pressure, self.given)
         return {
             "steam_kg_low": round(band.low * hours, 3),
@@ -222,6 +219,38 @@ class TrapTables:
             "currency": made.currency,
             "tco2e": made.tco2e,
         }
+
+
+_NO_LOSS: Loss = {
+    "steam_kg_low": None,
+    "steam_kg": None,
+    "steam_kg_high": None,
+    "heat_kwh": None,
+    "fuel_kwh": None,
+    "cost": None,
+    "currency": None,
+    "tco2e": None,
+}
+_Amount = Literal["steam_kg_low", "steam_kg", "steam_kg_high", "heat_kwh", "fuel_kwh", "cost", "tco2e"]
+
+
+def _added(parts: list[Loss]) -> Loss:
+    """Return losses in one; what is not known of one of them is not known of all."""
+
+    def total(name: _Amount) -> float | None:
+        known = [value for part in parts if (value := part[name]) is not None]
+        return round(sum(known), 6) if len(known) == len(parts) else None
+
+    return {
+        "steam_kg_low": total("steam_kg_low"),
+        "steam_kg": total("steam_kg"),
+        "steam_kg_high": total("steam_kg_high"),
+        "heat_kwh": total("heat_kwh"),
+        "fuel_kwh": total("fuel_kwh"),
+        "cost": total("cost"),
+        "currency": parts[0]["currency"],
+        "tco2e": total("tco2e"),
+    }
 
 
 def _number(value: float | np.floating) -> float:

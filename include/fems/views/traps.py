@@ -1,14 +1,23 @@
 """What people look at of steam traps: states, events, work list, track record, savings. Reads only."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
-from typing import Any
 
 import pandas as pd
 
-from fems.contracts.traps import FAULTS, TrapState
+from fems.contracts.trap_views import AlarmRecord, EventSeen, Saving, TrapNow, UsualLoss, WorkItem
+from fems.contracts.traps import FAULTS, TrapDay, TrapEvent, TrapState
 from fems.flows.platform import Platform
-from fems.flows.traps import published_traps, trap_factories, trap_records
+from fems.flows.traps import (
+    currency,
+    published_traps,
+    rows_of_day,
+    rows_of_events,
+    trap_factories,
+)
+from fems.lake.traps import trap_records
+from fems.registry.steam_traps import SteamTrap
+from fems.traps.loss import usual_loss
 from fems.traps.page import TrapPage, render
 from fems.traps.words import STATE_WORDS
 from fems.traps.worklist import workbook
@@ -18,71 +27,62 @@ _DAYS = 14
 _LEAST_DAYS = 5
 
 
-def newest(platform: Platform, factories: Iterable[str] | None = None) -> list[dict[str, Any]]:
+def newest(platform: Platform, factories: Iterable[str] | None = None) -> list[TrapNow]:
     """Return a row a trap on the last published day, faults first, and of those what costs most a day."""
-    rows = []
+    rows: list[TrapNow] = []
     for factory_id in trap_factories(platform, factories):
         tables = published_traps(platform.lake, factory_id)
         if tables is None:
             continue
-        traps = platform.plant.factory(factory_id).steam_traps
-        days = tables[0].to_pandas()
-        known = {row["event_id"]: row for row in tables[1].to_pylist()}
-        for row in days[days["day"] == days["day"].max()].to_dict("records"):
-            if row["trap_id"] not in traps:
-                continue
-            trap, a_day, event = traps[row["trap_id"]], _a_day(days, row), known.get(row["event_id"])
-            if event is not None and row["state"] not in map(str, FAULTS):
-                # The line may be off today: the fault is still there.
-                row |= {
-                    "state": event["kind"],
-                    **{n: event[n] for n in ("reason", "reason_ko", "confidence")},
-                }
-            rows.append(
-                {
-                    **_plain(row),
-                    "name": trap.name,
-                    "name_ko": trap.name_ko or trap.name,
-                    "since": event["start"] if event else None,
-                    "leaks observable": trap.position in ("outlet", "body", "pair"),
-                    "kg a day": a_day["steam_kg"],
-                    "kg a day low": a_day["steam_kg_low"],
-                    "kg a day high": a_day["steam_kg_high"],
-                    "cost a day": a_day["cost"],
-                    "currency": a_day["currency"],
-                }
-            )
+        factory, days = platform.plant.factory(factory_id), tables[0].to_pandas()
+        known = {event["event_id"]: event for event in rows_of_events(tables[1])}
+        for row in rows_of_day(tables[0], days["day"].max()):
+            trap = factory.steam_traps.get(row["trap_id"])
+            if trap is not None:
+                usual = usual_loss(days, row["event_id"])
+                rows.append(
+                    _now(row, trap, known.get(row["event_id"] or ""), usual, currency(factory, usual))
+                )
     order = [*FAULTS, TrapState.cold_or_shut, TrapState.sensor_fault]
     rank = {str(state): number for number, state in enumerate(order)}
     return sorted(
         rows,
         key=lambda row: (
-            -(row["cost a day"] or 0.0),
-            -(row["kg a day"] or 0.0),
+            -(row["cost_a_day"] or 0.0),
+            -(row["kg_a_day"] or 0.0),
             rank.get(row["state"], 99),
             row["trap_id"],
         ),
     )
 
 
-def _a_day(days: pd.DataFrame, row: dict[str, Any]) -> dict[str, Any]:
-    """Return what a trap's open event loses on a usual day: the mean of its last seven."""
-    names = ("steam_kg", "steam_kg_low", "steam_kg_high", "cost")
-    mine = days[(days["event_id"] == row["event_id"]) & days["steam_kg"].notna()].tail(7)
-    if row["event_id"] is None or mine.empty:
-        return dict.fromkeys((*names, "currency"))
-    means = {name: _known(mine[name].astype(float).mean()) for name in names}
-    return {**means, "currency": mine["currency"].iloc[-1]}
+def _now(
+    row: TrapDay, trap: SteamTrap, event: TrapEvent | None, usual: UsualLoss, currency: str | None
+) -> TrapNow:
+    now: TrapNow = {
+        **row,
+        **usual,
+        "name": trap.name,
+        "name_ko": trap.name_ko or trap.name,
+        "since": event["start"] if event else None,
+        "leaks_observable": trap.position in ("outlet", "body", "pair"),
+        "currency": currency,
+    }
+    if event is not None and row["state"] not in FAULTS:
+        # The line may be off today: the fault is still there.
+        now["state"], now["confidence"] = event["kind"], event["confidence"]
+        now["reason"], now["reason_ko"] = event["reason"], event["reason_ko"]
+    return now
 
 
-def event_rows(platform: Platform, factories: Iterable[str] | None = None) -> list[dict[str, Any]]:
+def event_rows(platform: Platform, factories: Iterable[str] | None = None) -> list[EventSeen]:
     """Return a row an event with people's newest word on it, the newest first."""
-    rows = []
+    rows: list[EventSeen] = []
     for factory_id in trap_factories(platform, factories):
         tables = published_traps(platform.lake, factory_id)
         words = trap_records(platform.lake, factory_id).newest_words()
         traps = platform.plant.factory(factory_id).steam_traps
-        for row in tables[1].to_pylist() if tables else []:
+        for row in rows_of_events(tables[1]) if tables else []:
             word, trap = words.get(row["event_id"]), traps.get(row["trap_id"])
             rows.append(
                 {
@@ -96,12 +96,12 @@ def event_rows(platform: Platform, factories: Iterable[str] | None = None) -> li
     return sorted(rows, key=lambda row: (row["detected"], row["event_id"]), reverse=True)
 
 
-def track_record(platform: Platform, factories: Iterable[str] | None = None) -> list[dict[str, Any]]:
+def track_record(platform: Platform, factories: Iterable[str] | None = None) -> list[AlarmRecord]:
     """Return for each factory how many alarms were right, by people's word."""
-    by_factory: dict[str, list[dict[str, Any]]] = {}
+    by_factory: dict[str, list[EventSeen]] = {}
     for row in event_rows(platform, factories):
         by_factory.setdefault(row["factory_id"], []).append(row)
-    found = []
+    found: list[AlarmRecord] = []
     for factory_id, rows in sorted(by_factory.items()):
         wrong = sum(row["word"] == "false_alarm" for row in rows)
         judged = sum(row["word"] is not None for row in rows)
@@ -112,20 +112,20 @@ def track_record(platform: Platform, factories: Iterable[str] | None = None) -> 
                 "judged": judged,
                 "right": judged - wrong,
                 "wrong": wrong,
-                "right %": 100.0 * (judged - wrong) / judged if judged else None,
+                "right_pct": 100.0 * (judged - wrong) / judged if judged else None,
             }
         )
     return found
 
 
-def savings(platform: Platform, factories: Iterable[str] | None = None) -> list[dict[str, Any]]:
+def savings(platform: Platform, factories: Iterable[str] | None = None) -> list[Saving]:
     """Return what each mended trap saved: measured energy a day of its boiler before the repair against after.
 
     Means of days on which steam was on, of the two weeks on either side. A boiler's meter is taken where the factory
     has one; else the whole factory, whose change has other causes, too. The avoided loss is the event's, and stands
     beside.
     """
-    rows = []
+    rows: list[Saving] = []
     for factory_id in trap_factories(platform, factories):
         tables = published_traps(platform.lake, factory_id)
         factory, records = platform.plant.factory(factory_id), trap_records(platform.lake, factory_id)
@@ -149,11 +149,11 @@ def savings(platform: Platform, factories: Iterable[str] | None = None) -> list[
                     "repaired": repair.day,
                     "note": repair.note,
                     "machine": machine,
-                    "before kWh/day": before,
-                    "after kWh/day": after,
-                    "change %": 100.0 * (after / before - 1.0) if before and after is not None else None,
+                    "before_kwh_a_day": before,
+                    "after_kwh_a_day": after,
+                    "change_pct": 100.0 * (after / before - 1.0) if before and after is not None else None,
                     "days": _DAYS,
-                    "loss avoided kg/day": _known(lost["steam_kg"].astype(float).mean()),
+                    "loss_avoided_kg_a_day": _known(lost["steam_kg"].astype(float).mean()),
                 }
             )
     return rows
@@ -188,18 +188,35 @@ def _mean(used: "pd.Series[float]", working: set[date], first: date, after: date
 
 def work_list(platform: Platform, factories: Iterable[str] | None = None) -> tuple[bytes, int]:
     """Return the open events as an Excel file, what costs most a day first, and how many there are."""
-    costs = {row["event_id"]: row for row in newest(platform, factories)}
-    rows = [row for row in event_rows(platform, factories) if row["end"] is None]
+    usual = {row["event_id"]: row for row in newest(platform, factories)}
     rows = [
-        {**row, **{k: costs.get(row["event_id"], {}).get(k) for k in ("kg a day", "cost a day")}}
-        for row in rows
+        _work(row, usual.get(row["event_id"]))
+        for row in event_rows(platform, factories)
+        if row["end"] is None
     ]
-    rows.sort(key=lambda row: (-(row["cost a day"] or 0.0), row["detected"]))
+    rows.sort(key=lambda row: (-(row["cost_a_day"] or 0.0), row["detected"]))
     return workbook(rows), len(rows)
 
 
-def traps_page(platform: Platform, factory_id: str) -> str:
+def _work(event: EventSeen, now: TrapNow | None) -> WorkItem:
+    """Return an open event with what it loses; of a trap that is no longer registered that is not known."""
+    return {
+        **event,
+        "kg_a_day": now["kg_a_day"] if now else None,
+        "kg_a_day_low": now["kg_a_day_low"] if now else None,
+        "kg_a_day_high": now["kg_a_day_high"] if now else None,
+        "fuel_kwh_a_day": now["fuel_kwh_a_day"] if now else None,
+        "cost_a_day": now["cost_a_day"] if now else None,
+    }
+
+
+def traps_page(platform: Platform, factory_id: str, root: str | None = None) -> str:
     """Return a factory's page of steam traps.
+
+    Args:
+        platform: where the tables are.
+        factory_id: whose.
+        root: the path that the other pages lie under, to lead back to the factory; None for a file of its own.
 
     Raises:
         ConfigError: the factory is not registered, or has no traps.
@@ -221,19 +238,14 @@ def traps_page(platform: Platform, factory_id: str) -> str:
             record=track_record(platform, [factory_id]),
             savings=savings(platform, [factory_id]),
             days=days,
+            root=root,
         )
     )
 
 
-def states_in_words(states: dict[str, int]) -> str:
+def states_in_words(states: Mapping[TrapState, int]) -> str:
     """Return how many traps are in each state, in words."""
-    return ", ".join(f"{count} {STATE_WORDS[TrapState(state)][0]}" for state, count in states.items())
-
-
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        str(key): None if isinstance(value, float) and value != value else value for key, value in row.items()
-    }
+    return ", ".join(f"{count} {STATE_WORDS[state][0]}" for state, count in states.items())
 
 
 def _known(value: float) -> float | None:
