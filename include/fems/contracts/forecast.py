@@ -235,6 +235,7 @@ class Outlook(Part):
         month_reasons: what makes the month high or low.
         working_days: Mondays to Fridays without the holidays that the factory keeps.
         demand, change, carbon, cost, budget: see there; None where it cannot be told.
+        no_cost: why there is no cost although a tariff is registered.
     """
 
     rows: int
@@ -253,6 +254,7 @@ class Outlook(Part):
     change: Change
     carbon: Carbon | None
     cost: Cost | None
+    no_cost: str | None = None
     budget: BudgetOutlook | None
 
 

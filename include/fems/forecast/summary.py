@@ -1,9 +1,12 @@
 """What is said of a forecast, ready for its summary, the report and the messages."""
 
+import logging
+
 import numpy as np
 import pandas as pd
 
 from fems.contracts.forecast import CalendarDays, DemandSummary, ForecastDay, Outlook, PeakDay, Reasons
+from fems.errors import DataError
 from fems.forecast import days, outlook
 from fems.forecast.calendar_month import CalendarMonth
 from fems.forecast.demand import Demand
@@ -11,6 +14,8 @@ from fems.forecast.reasons import in_words
 from fems.forecast.tables import Forecast
 from fems.model.history import History
 from fems.registry.plant import Plant
+
+log = logging.getLogger(__name__)
 
 ALIKE = 0.25
 """Days whose kWh differ by less than this share of half the band are alike: no order among them means anything."""
@@ -38,8 +43,8 @@ def summarise(
         demand: the month's maximum demand; None where nothing could be said of it.
         peaks: how many of the highest days.
 
-    Raises:
-        DataError: the tariff has no prices for the month.
+    Returns:
+        Without a cost, and with the reason, where the tariff has no prices for the month.
     """
     factory, origin = plant.factory(factory_id), month.origin
     names = {e.sensor: e.name for e in factory.equipment.values()}
@@ -77,7 +82,12 @@ def summarise(
     highest = sorted((each for each in ranked if each.rank), key=lambda each: each.rank)
     band = None if demand is None else (total + demand.total_kwh[0], total, total + demand.total_kwh[1])
     tariff = plant.tariffs[factory.tariff] if factory.tariff else None
-    cost = outlook.cost(tables, tariff, factory.country, demand)
+    cost, no_cost = None, None
+    try:
+        cost = outlook.cost(tables, tariff, factory.country, demand)
+    except DataError as error:  # of a time for which no prices are registered; all else can be told
+        log.warning("factory %s: no cost: %s", factory_id, error)
+        no_cost = str(error)
     return Outlook(
         rows=len(forecast.factory["native"]),
         calendar=CalendarDays(
@@ -100,6 +110,7 @@ def summarise(
         change=outlook.compared(month, known),
         carbon=outlook.carbon(outlook.drawn_kwh(tables), plant.emission(factory_id, month.start.year)),
         cost=cost,
+        no_cost=no_cost,
         budget=outlook.budget_outlook(factory.budget, f"{month.start:%Y-%m}", band, total, cost, demand),
     )
 

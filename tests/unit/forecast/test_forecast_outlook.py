@@ -204,3 +204,16 @@ def test_days_whose_difference_is_far_inside_the_band_are_alike() -> None:
     ranked = sorted((d for d in found.days if d.rank), key=lambda d: d.rank)
     near = 0.25 * (ranked[0].kwh_p90 - ranked[0].kwh_p10) / 2
     assert found.alike == sum(ranked[0].kwh - d.kwh <= near for d in ranked)
+
+
+def test_a_month_before_the_first_prices_has_no_cost_and_says_why(
+    known: History, made: tables.Forecast, expected: demand.Demand
+) -> None:
+    tariff = PLANT.tariffs["flat"]
+    later = tariff.price_lists[0].model_copy(update={"valid_from": date(2030, 1, 1)})
+    plant = PLANT.model_copy(
+        update={"tariffs": {"flat": tariff.model_copy(update={"price_lists": (later,)})}}
+    )
+    found = summarise(made, builders.month(), known, plant, "F", builders.HORIZON_MINUTES, expected)
+    assert found.cost is None and "its prices begin on 2030-01-01" in (found.no_cost or "")
+    assert found.kwh > 0 and found.carbon is not None
