@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fems.process.runs import longer_than
-from fems.registry.book import Column, Consistency, Jump, Stuck, StuckReading
 from fems.registry.laws import check_laws
+from fems.registry.rules import Column, Consistency, Jump, Stuck, StuckReading
 
 _TELLING_STEPS = 50
 """A value of fewer steps of the meter's resolution repeats under a load that is steady to 2 %."""

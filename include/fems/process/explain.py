@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from fems.process.partition import Partition
-from fems.registry.book import Column
 from fems.registry.feed import FactoryFeed
+from fems.registry.rules import Column
 
 _LEAST_SHARE = 0.1
 """A rule that took out a smaller share of a sensor's values is not why a month is refused."""

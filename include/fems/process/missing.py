@@ -7,7 +7,7 @@ import numpy as np
 from fems.calendar import weekdays
 from fems.process.grid import Axis
 from fems.process.runs import cells_of, runs
-from fems.registry.book import Fill
+from fems.registry.rules import Fill
 
 _EARLIER = 4
 """How many earlier days a filled value is the mean of."""

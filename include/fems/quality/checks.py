@@ -15,8 +15,9 @@ from pandas.api import types
 from fems.contracts.manifest import FLAGS
 from fems.quality.grid import Grid, position
 from fems.quality.table import CheckResult, TableView, value_columns
-from fems.registry.book import ColumnType, Consistency
+from fems.registry.book import ColumnType
 from fems.registry.laws import check_laws, usual_levels
+from fems.registry.rules import Consistency
 
 ESTIMATED = ("replaced", "filled", "missing")
 """Flags of a row of which something is not as the meter measured it."""

@@ -13,7 +13,7 @@ from fems.quality import baseline, checks
 from fems.quality.grid import Grid, misplaced_rows
 from fems.quality.gx import CheckContext, TableExpectation
 from fems.quality.table import CheckResult, TableView
-from fems.registry.book import Consistency
+from fems.registry.rules import Consistency
 
 # In a suite's file a parameter stands as {"$PARAMETER": name}; it is filled in before a check runs.
 if TYPE_CHECKING:

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from fems.quality.checks import Limits
 from fems.quality.grid import Grid
-from fems.registry.book import Book, ColumnType, Consistency
+from fems.registry.book import Book, ColumnType
 from fems.registry.feed import FactoryFeed
 from fems.registry.plant import Sensor
+from fems.registry.rules import Consistency
 
 GRAIN_MINUTES = {"hour": 60, "day": 1440}
 _LONGEST_DAY = 1500

@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from fems.registry.book import Consistency
+from fems.registry.rules import Consistency
 
 _SAMPLE = 4096
 

@@ -18,10 +18,11 @@ from fems.process.grid import time_axis
 from fems.process.partition import process
 from fems.process.register import energy_from_register
 from fems.raw.decode import decode
-from fems.registry.book import Book, Fill, Jump, Stuck, load_book
+from fems.registry.book import Book, load_book
 from fems.registry.feed import FactoryFeed
 from fems.registry.laws import usual_levels
 from fems.registry.plant import Plant
+from fems.registry.rules import Fill, Jump, Stuck
 from fems.settings import settings
 
 DAY, MONDAY = date(2025, 3, 4), date(2025, 6, 9)

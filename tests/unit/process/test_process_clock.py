@@ -13,9 +13,10 @@ from fems.calendar import kinds_of_days
 from fems.process import missing
 from fems.process.grid import time_axis
 from fems.process.partition import process
-from fems.registry.book import Fill, load_book
+from fems.registry.book import load_book
 from fems.registry.feed import FactoryFeed
 from fems.registry.plant import Plant
+from fems.registry.rules import Fill
 from fems.settings import settings as fems_settings
 
 CHANGES = [
