@@ -101,7 +101,8 @@ def stuck_values(values: np.ndarray, stuck: Stuck, usual: np.ndarray, grain_minu
     least = np.zeros(len(values))
     for s in np.unique(sensor):
         least[s] = _TELLING_STEPS * resolution(values[s])
-    return cells[np.abs(values.reshape(-1)[cells]) >= least[sensor]]
+    result: np.ndarray = cells[np.abs(values.reshape(-1)[cells]) >= least[sensor]]
+    return result
 
 
 def resolution(series: np.ndarray) -> float:
@@ -139,7 +140,8 @@ def stuck_readings(values: np.ndarray, rule: StuckReading, grain_minutes: int) -
     cells = longer_than(repeats, rule.minutes // grain_minutes)
     repeated = values.reshape(len(values), -1)[:, cells]
     telling = (repeated != 0) & ~np.isnan(repeated)
-    return cells[telling.sum(axis=0) >= rule.columns]
+    result: np.ndarray = cells[telling.sum(axis=0) >= rule.columns]
+    return result
 
 
 @dataclass(frozen=True)

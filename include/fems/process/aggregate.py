@@ -172,7 +172,8 @@ def _mean(
     with np.errstate(invalid="ignore", divide="ignore"):
         plain = np.add.reduceat(zeroed, begin, axis=1) / count
         if weight is None:
-            return plain
+            result: np.ndarray = plain
+            return result
         weight = weight * there
         whole = np.add.reduceat(weight, begin, axis=1)
         return np.where(whole > 0, np.add.reduceat(weight * zeroed, begin, axis=1) / whole, plain)

@@ -140,7 +140,8 @@ def _levels(profiles: np.ndarray) -> np.ndarray:
     ascending = np.sort(profiles, axis=2)  # NaN last
     count = (~np.isnan(ascending)).sum(axis=2)
     at = np.minimum(count * 3 // 4, profiles.shape[2] - 1)
-    return np.log(np.take_along_axis(ascending, at[:, :, None], axis=2)[:, :, 0])
+    result: np.ndarray = np.log(np.take_along_axis(ascending, at[:, :, None], axis=2)[:, :, 0])
+    return result
 
 
 def _profiles(values: np.ndarray, axis: Axis) -> np.ndarray:

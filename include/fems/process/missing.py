@@ -148,7 +148,8 @@ def _from_earlier_days(values: np.ndarray, cells: np.ndarray, axis: Axis, kinds:
             use = open_ & ~np.isnan(value) & (there >= 0)
             total[mine[use]] += value[use]
             count[mine[use]] += 1
-    return np.divide(total, count, out=np.full(len(cells), np.nan), where=count > 0)
+    result: np.ndarray = np.divide(total, count, out=np.full(len(cells), np.nan), where=count > 0)
+    return result
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ def _log_ratios(now: tuple[float, ...] | None, before: tuple[float, ...] | None)
     """Return the logarithms of the upper quantiles' ratios; empty where there are none above 0."""
     if now is None or before is None or min(*now[1:], *before[1:]) <= 0:
         return np.empty(0)
-    return np.log(np.array(now[1:]) / np.array(before[1:]))
+    result: np.ndarray = np.log(np.array(now[1:]) / np.array(before[1:]))
+    return result
 
 
 def _month_factor(moved: np.ndarray, own: np.ndarray, possible: np.ndarray) -> float:

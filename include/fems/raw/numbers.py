@@ -154,7 +154,8 @@ def _suspects(chunk: pa.Array) -> np.ndarray:
         suspect[np.searchsorted(places, np.flatnonzero(strange) + first, side="right") - 1] = True
     if chunk.null_count:
         suspect |= chunk.is_null().to_numpy(zero_copy_only=False)
-    return suspect
+    result: np.ndarray = suspect
+    return result
 
 
 def _read_plain(chunk: pa.Array, suspect: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -52,7 +52,8 @@ def wall_clock(utc: np.ndarray, zone: str) -> np.ndarray:
     if not steady.all():
         index = pd.DatetimeIndex(utc[~steady].astype("datetime64[s]"), tz="UTC")
         wall[~steady] = index.tz_convert(ZoneInfo(zone)).tz_localize(None).as_unit("s").asi8
-    return wall
+    result: np.ndarray = wall
+    return result
 
 
 def offsets(days: np.ndarray, zone: str) -> tuple[np.ndarray, np.ndarray]:

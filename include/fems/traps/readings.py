@@ -59,7 +59,8 @@ def nan_quantile(values: Floats, share: float) -> Floats:
     ordered = np.sort(values, axis=0)
     count = np.count_nonzero(~np.isnan(values), axis=0)
     rank = np.floor((count - 1).clip(0) * share).astype(np.int64)
-    return np.take_along_axis(ordered, rank[None], axis=0)[0]
+    result: Floats = np.take_along_axis(ordered, rank[None], axis=0)[0]
+    return result
 
 
 def nan_median(values: Floats) -> Floats:

@@ -108,7 +108,7 @@ def _moment(n: Memory, data: Memory, begin: int, end: int, parts: Memory, sample
     clock = n[PART + 3] * 3600 + minute * 60 + second
     if day == UNREAD or minute > 59 or second > 59 or clock > 86400:
         return UNREAD
-    return day * 86400 + clock
+    return day * 86400 + clock  # type: ignore[no-any-return]
 
 
 @_inner
@@ -165,7 +165,7 @@ def _looked_up(
         letters[letter_of + to + i] = data[begin + i]
     places[place_of + count + 1] = to + length
     table[slot_of + slot] = count + 1
-    return count
+    return count  # type: ignore[no-any-return]
 
 
 @_inner
@@ -281,7 +281,7 @@ def llvm_of_reader(memory: ReaderBuffers) -> str:
     The file, uint8, stands behind the first of them.
     """
     kinds = [np.dtype(np.uint8) if i == 1 else array.dtype for i, array in enumerate((memory.n, *memory))]
-    pointers = [types.CPointer(numba.from_dtype(kind)) for kind in kinds]
+    pointers = [types.CPointer(numba.from_dtype(kind)) for kind in kinds]  # type: ignore[no-untyped-call]
     bare: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
     made: Any = numba.njit(types.void(*pointers), error_model="numpy", **bare)(_read)
     [text] = made.inspect_llvm().values()
