@@ -90,7 +90,8 @@ def test_raw_files_become_a_forecast(airflow_stack: Stack, platform: Platform, t
     assert runs == {"1120|2025-04": "success", "2160|2025-04": "success", "steel|2018-03": "success"}
     assert time.time() > since
 
-    for factory, rows in {"1120": 2820, "2160": 2820, "steel": 2820}.items():
+    # April to its end; steel's origin is in the middle of March, and 42,300 minutes reach past its end.
+    for factory, rows in {"1120": 2880, "2160": 2880, "steel": 2820}.items():
         status = factory_status(factory, platform)
         assert status.forecast.rows == rows
         assert (status.forecast.kwh or 0) > 0 and len(status.forecast.peak_days) == 3

@@ -7,6 +7,7 @@ import pandas as pd
 
 from fems.contracts.forecast import CalendarDays, DemandSummary, ForecastDay, Outlook, PeakDay, Reasons
 from fems.errors import DataError
+from fems.forecast import cost as costs
 from fems.forecast import days, outlook
 from fems.forecast.calendar_month import CalendarMonth
 from fems.forecast.demand import Demand
@@ -84,7 +85,7 @@ def summarise(
     tariff = plant.tariffs[factory.tariff] if factory.tariff else None
     cost, no_cost = None, None
     try:
-        cost = outlook.cost(tables, tariff, factory.country, demand)
+        cost = costs.cost(tables, tariff, factory.country, demand)
     except DataError as error:  # of a time for which no prices are registered; all else can be told
         log.warning("factory %s: no cost: %s", factory_id, error)
         no_cost = str(error)
@@ -108,10 +109,10 @@ def summarise(
         working_days=outlook.working_days(pd.DatetimeIndex(tables.factory["day"]["timestamp"]), known),
         demand=_of_demand(demand, factory.contract_kw),
         change=outlook.compared(month, known),
-        carbon=outlook.carbon(outlook.drawn_kwh(tables), plant.emission(factory_id, month.start.year)),
+        carbon=costs.carbon(outlook.drawn_kwh(tables), plant.emission(factory_id, month.start.year)),
         cost=cost,
         no_cost=no_cost,
-        budget=outlook.budget_outlook(factory.budget, f"{month.start:%Y-%m}", band, total, cost, demand),
+        budget=costs.budget_outlook(factory.budget, f"{month.start:%Y-%m}", band, total, cost, demand),
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from builders import ORIGIN, PLANT, SENSORS, bands, history, native
 
 from fems.errors import TooLittleHistory
+from fems.forecast import cost as costs
 from fems.forecast import days, demand, fallback, outlook, tables
 from fems.forecast.reasons import in_words
 from fems.forecast.summary import summarise
@@ -189,14 +190,14 @@ def test_a_budget_stands_beside_the_forecast_with_its_chance() -> None:
 
     def kept(amount: float) -> float | None:
         budget = Budget(unit="kwh", every_month=amount)
-        found = outlook.budget_outlook(budget, "2026-03", band, 100.0, None, None)
+        found = costs.budget_outlook(budget, "2026-03", band, 100.0, None, None)
         return None if found is None else found.chance_to_keep
 
     assert kept(100.0) == pytest.approx(0.5)
     assert kept(120.0) == pytest.approx(0.9) and kept(90.0) == pytest.approx(0.1)
     of_month = Budget(unit="kwh", by_month={"2026-04": 5.0})
-    assert outlook.budget_outlook(of_month, "2026-03", band, 100.0, None, None) is None
-    assert outlook.budget_outlook(None, "2026-03", band, 100.0, None, None) is None
+    assert costs.budget_outlook(of_month, "2026-03", band, 100.0, None, None) is None
+    assert costs.budget_outlook(None, "2026-03", band, 100.0, None, None) is None
 
 
 def test_days_whose_difference_is_far_inside_the_band_are_alike() -> None:

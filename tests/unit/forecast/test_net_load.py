@@ -9,6 +9,7 @@ import pytest
 from builders import PLANT
 from pydantic import ValidationError
 
+from fems.forecast import cost as costs
 from fems.forecast import demand, fallback, outlook, tables
 from fems.model import backtest, bundle, scores
 from fems.model.bundle import Bundle
@@ -152,7 +153,7 @@ def test_what_is_fed_in_is_paid_at_its_own_price_and_saves_no_emission(history: 
     (prices,) = PLANT.tariffs["flat"].price_lists
     paying = prices.model_copy(update={"feed_in_per_kwh": 80.0})
     without, with_price = (
-        outlook.cost(table, PLANT.tariffs["flat"].model_copy(update={"price_lists": (each,)}), "KR", None)
+        costs.cost(table, PLANT.tariffs["flat"].model_copy(update={"price_lists": (each,)}), "KR", None)
         for each in (prices, paying)
     )
     assert without is not None and with_price is not None
