@@ -107,7 +107,7 @@ def test_without_a_champion_a_baseline_forecasts_and_every_output_says_so(platfo
             assert sum(table["used_kwh"].to_pylist()) == made.summary.kwh, "exactly, at every grain"
     page = report_page(platform, FACTORY, NEXT, "en")
     assert "Baseline forecast" in page and "기준 예측" in page and '<html lang="en">' in page
-    assert platform.lake.get(keys.workbook_key(made.prefix))
+    assert all(platform.lake.forecasts.workbook(made.prefix, language) for language in ("ko", "en"))
 
 
 def test_the_champion_forecasts_what_it_has_not_seen_and_nothing_is_overwritten(platform: Platform) -> None:
@@ -199,7 +199,7 @@ def test_an_unknown_factory_a_report_of_none_and_a_silent_service_are_said(
     monkeypatch.setenv("FEMS_MLFLOW_URI", "http://127.0.0.1:9")
     settings.cache_clear()
     with pytest.raises(ServiceUnavailable):  # a baseline is no answer to that: the task tries again
-        forecast_factory(platform, FACTORY)
+        forecast_factory(Platform.from_environment(), FACTORY)
     monkeypatch.undo()
     settings.cache_clear()
     assert stored(platform) == {}

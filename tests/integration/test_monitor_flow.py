@@ -45,7 +45,7 @@ def factory(services: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             patch.setenv(key, value)
         settings.cache_clear()
         made = Platform.from_environment()
-        clear(made, "raw/meter", "processed/meter")
+        clear(made, "raw", "processed", "quality")
         simulate(
             made.plant,
             folder,

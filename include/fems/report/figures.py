@@ -121,7 +121,11 @@ def _months(axes: "Axes", content: Content, language: Language, narrow: bool) ->
     axes.xaxis.set_major_formatter(mdates.DateFormatter(form))
     axes.xaxis.set_minor_locator(mdates.WeekdayLocator(mdates.MO))
     axes.tick_params(axis="x", which="minor", length=2, color=GRID)
-    axes.margins(x=0.01)
+    # to the last day and no further: a month that only begins there would have its name cut off
+    last = ahead[-1] if len(ahead) else past_days[-1]
+    axes.set_xlim(
+        *(mdates.date2num(day.to_pydatetime()) + half for day, half in ((past_days[0], -0.5), (last, 0.5)))
+    )
     axes.legend(frameon=False, loc="upper left", ncols=3, bbox_to_anchor=(0, 1.13), borderaxespad=0)
 
 
