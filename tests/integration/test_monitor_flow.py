@@ -29,7 +29,7 @@ from fems.simulate import FaultRates, simulate
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
-FACTORY, NOW = "2160", datetime(2025, 2, 20, 21, 30, tzinfo=UTC)
+FACTORY, NOW = "2100", datetime(2025, 2, 20, 21, 30, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,6 @@ def factory(services: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             patch.setenv(key, value)
         settings.cache_clear()
         made = Platform.from_environment()
-        clear(made, "raw", "processed", "quality")
         simulate(
             made.plant,
             folder,
@@ -149,7 +148,10 @@ def test_the_table_holds_every_whole_forecast_once(platform: Platform, champion:
     kept = platform.lake.forecasts.track_record(FACTORY)
     assert kept is not None
     kept = kept.to_pandas()
-    assert tuple(kept.columns) == COLUMNS and len(kept) == len(found.track_record) == 2 * 6
+    sensors = 1 + len(platform.plant.factory(FACTORY).equipment)
+    assert tuple(kept.columns) == COLUMNS and len(kept) == len(found.track_record) == 2 * (
+        1 + len(platform.plant.factory(FACTORY).equipment)
+    )
     factory = kept[kept["sensor_id"] == ""].set_index("model_version")
     assert set(factory.index) == {champion, "weekly_naive"}
     assert factory.loc[champion, "hours"] == 28 * 24, "the longer horizon counts, as far as it is measured"

@@ -318,12 +318,12 @@ def test_a_run_that_was_left_running_is_closed_by_the_next_try() -> None:
     from mlflow import MlflowClient
 
     client = MlflowClient(settings().mlflow_uri)
-    with tracking.training_run("R", "2026-03", tags={"dag_run": "one"}) as first:
+    with mlflow_server().training_run("R", "2026-03", tags={"dag_run": "one"}) as first:
         pass
     client.update_run(first.run_id, "RUNNING")
-    with tracking.training_run("R", "2026-03", tags={"dag_run": "other"}):
+    with mlflow_server().training_run("R", "2026-03", tags={"dag_run": "other"}):
         assert client.get_run(first.run_id).info.status == "RUNNING"  # it may be at work elsewhere
-    with tracking.training_run("R", "2026-03", tags={"dag_run": "one"}) as second:
+    with mlflow_server().training_run("R", "2026-03", tags={"dag_run": "one"}) as second:
         assert client.get_run(first.run_id).info.status == "FAILED"
         assert client.get_run(second.run_id).info.status == "RUNNING"
     assert client.get_run(first.run_id).data.tags["abandoned"]
