@@ -149,9 +149,7 @@ def test_the_table_holds_every_whole_forecast_once(platform: Platform, champion:
     assert kept is not None
     kept = kept.to_pandas()
     sensors = 1 + len(platform.plant.factory(FACTORY).equipment)
-    assert tuple(kept.columns) == COLUMNS and len(kept) == len(found.track_record) == 2 * (
-        1 + len(platform.plant.factory(FACTORY).equipment)
-    )
+    assert tuple(kept.columns) == COLUMNS and len(kept) == len(found.track_record) == 2 * sensors
     factory = kept[kept["sensor_id"] == ""].set_index("model_version")
     assert set(factory.index) == {champion, "weekly_naive"}
     assert factory.loc[champion, "hours"] == 28 * 24, "the longer horizon counts, as far as it is measured"
