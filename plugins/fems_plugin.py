@@ -17,7 +17,7 @@ class FemsPlugin(AirflowPlugin):
     fastapi_apps: ClassVar = [{"app": app, "url_prefix": PREFIX, "name": "FEMS Forecast"}]
     fastapi_root_middlewares: ClassVar = middlewares()
     external_views: ClassVar = [
-        {"name": "Plant", "href": PREFIX, "destination": "nav", "url_route": "fems-plant"},
+        {"name": "Plant", "href": f"{PREFIX}/", "destination": "nav", "url_route": "fems-plant"},
         {"name": "Quality", "href": QUALITY_PATH, "destination": "nav", "url_route": "fems-quality"},
     ]
     operator_extra_links: ClassVar = [QualityLink(), ReportLink()]

@@ -28,7 +28,7 @@ def _of_a_factory(read: Callable[[Any, Any, str], Any]) -> Callable[..., Respons
         from fems.flows.platform import Platform
         from fems.views import records
 
-        return _answer(read(records, Platform.from_environment(), factory), request)
+        return _answer(read(records, Platform.from_environment(role="pages"), factory), request)
 
     return endpoint
 
@@ -37,7 +37,7 @@ def _factories(request: Request) -> Response:
     from fems.flows.platform import Platform
     from fems.views import records
 
-    return _answer(records.factories(Platform.from_environment()), request)
+    return _answer(records.factories(Platform.from_environment(role="pages")), request)
 
 
 ENDPOINTS: tuple[tuple[str, str, Callable[..., Response]], ...] = (

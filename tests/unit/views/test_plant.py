@@ -161,7 +161,7 @@ def test_a_factorys_page_lists_its_forecasts_and_an_unknown_choice_is_an_error(s
     page = factory_page(seven, "1002", NOW)
     assert [each.newest for each in page.forecasts] == [True]
     html = factory_html(page, "en", ROOT, "http://127.0.0.1:8080", None)
-    assert "2026-03" in html and f'href="{ROOT}?lang=en"' in html and "/report/1002/2026-03?origin=" in html
+    assert "2026-03" in html and f'href="{ROOT}/?lang=en"' in html and "/report/1002/2026-03?origin=" in html
     with pytest.raises(ConfigError, match="is not in factories"):
         factory_page(seven, "nobody", NOW)
     with pytest.raises(DataError, match="has no forecast of 2026-03 from any origin by v9"):
