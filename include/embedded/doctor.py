@@ -221,7 +221,7 @@ def own_ports(state: Path) -> set:
 
 
 def can_listen(port: int) -> bool:
-    """Tell whether 127.0.0.1:port can be listened on."""
+    """Tell whether 127.0.0.1:port can be listened on; an old connection that lingers there does not count."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

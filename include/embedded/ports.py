@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import psutil  # type: ignore[import-untyped]
 
+from embedded.doctor import can_listen
 from fems.errors import ConfigError
 
 
@@ -16,18 +17,6 @@ class Wanted:
     port: int
     service: str
     variable: str
-
-
-def is_free(port: int) -> bool:
-    """Tell whether 127.0.0.1:port can be listened on; an old connection that lingers there does not count."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-            probe.listen(1)
-        except OSError:
-            return False
-    return True
 
 
 def holder(port: int) -> str:
@@ -56,7 +45,7 @@ def require_free(wanted: Iterable[Wanted]) -> None:
                 f"change {other.variable} or {want.variable}"
             )
         seen[want.port] = want
-        if not is_free(want.port):
+        if not can_listen(want.port):
             raise ConfigError(
                 f"port {want.port} for {want.service} is taken by {holder(want.port)}: "
                 f"stop it, or set {want.variable} to a free port"

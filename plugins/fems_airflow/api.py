@@ -1,15 +1,25 @@
 """Read-only REST under /fems/api, behind Airflow's own login: JSON, and CSV where the address ends in .csv."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 
+if TYPE_CHECKING:
+    from fems.flows.platform import Platform
+
 router = APIRouter(prefix="/api")
 
 Factory = Annotated[str, Path(description="a factory's ID, such as 1100")]
+
+
+def reading_platform() -> "Platform":
+    """Return the platform, opened with the key that only reads."""
+    from fems.flows.platform import Platform
+
+    return Platform.from_environment(role="pages")
 
 
 def _answer(table: Any, request: Request) -> Response:
@@ -25,19 +35,17 @@ def _answer(table: Any, request: Request) -> Response:
 
 def _of_a_factory(read: Callable[[Any, Any, str], Any]) -> Callable[..., Response]:
     def endpoint(factory: Factory, request: Request) -> Response:
-        from fems.flows.platform import Platform
         from fems.views import records
 
-        return _answer(read(records, Platform.from_environment(role="pages"), factory), request)
+        return _answer(read(records, reading_platform(), factory), request)
 
     return endpoint
 
 
 def _factories(request: Request) -> Response:
-    from fems.flows.platform import Platform
     from fems.views import records
 
-    return _answer(records.factories(Platform.from_environment(role="pages")), request)
+    return _answer(records.factories(reading_platform()), request)
 
 
 ENDPOINTS: tuple[tuple[str, str, Callable[..., Response]], ...] = (

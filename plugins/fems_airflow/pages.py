@@ -6,7 +6,7 @@ that Airflow's own pages use.
 
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
 
 from airflow.sdk.configuration import conf
@@ -16,10 +16,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from fems.errors import FemsError
 from fems.registry.sensors import Feed
-from fems_airflow.api import router
-
-if TYPE_CHECKING:
-    from fems.flows.platform import Platform
+from fems_airflow.api import reading_platform, router
 
 PREFIX = "/fems"
 QUALITY = f"{PREFIX}/quality"
@@ -41,13 +38,6 @@ _COOKIE = "fems_language"
 def base_path() -> str:
     """Return the path that Airflow itself is served under, without a slash at its end."""
     return urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
-
-
-def _platform() -> "Platform":
-    """Return the platform, opened with the key that only reads."""
-    from fems.flows.platform import Platform
-
-    return Platform.from_environment(role="pages")
 
 
 def _html(text: str, status: int = 200) -> HTMLResponse:
@@ -158,7 +148,7 @@ def plant(
     from fems.views.pages import Asked, plant_page
     from fems.views.plant import plant_rows
 
-    rows = plant_rows(_platform(), datetime.now(UTC))
+    rows = plant_rows(reading_platform(), datetime.now(UTC))
     return _html(plant_page(rows, Asked(q, sort, needs), language_of(request), _root()))
 
 
@@ -168,7 +158,7 @@ def factory_overview(request: Request, factory: str) -> HTMLResponse:
     from fems.views.factory import factory_page
     from fems.views.pages import factory_html
 
-    page = factory_page(_platform(), factory, datetime.now(UTC))
+    page = factory_page(reading_platform(), factory, datetime.now(UTC))
     mlflow = os.environ.get("FEMS_MLFLOW_PAGES")
     return _html(factory_html(page, language_of(request), _root(), base_path(), mlflow))
 
@@ -179,7 +169,7 @@ def quality_overview() -> HTMLResponse:
     from fems.quality.pages import overview
     from fems.views.quality import quality_overview
 
-    return _html(overview(quality_overview(_platform()), f"{base_path()}{QUALITY}"))
+    return _html(overview(quality_overview(reading_platform()), f"{base_path()}{QUALITY}"))
 
 
 @app.get("/quality/{factory}", include_in_schema=False)
@@ -188,7 +178,7 @@ def quality_of_factory(factory: str) -> HTMLResponse:
     from fems.quality.pages import overview
     from fems.views.quality import quality_overview
 
-    return _html(overview(quality_overview(_platform(), [factory]), f"{base_path()}{QUALITY}"))
+    return _html(overview(quality_overview(reading_platform(), [factory]), f"{base_path()}{QUALITY}"))
 
 
 @app.get("/quality/{feed}/{factory}/{month}", include_in_schema=False)
@@ -196,13 +186,13 @@ def quality_month(feed: Feed, factory: str, month: Month) -> HTMLResponse:
     """One month of a factory."""
     from fems.views.quality import month_page
 
-    return _html(month_page(_platform(), factory, feed, month, f"{base_path()}{QUALITY}"))
+    return _html(month_page(reading_platform(), factory, feed, month, f"{base_path()}{QUALITY}"))
 
 
 @app.get("/quality/{feed}/{factory}/{month}/{grain}", include_in_schema=False)
 def quality_docs(feed: Feed, factory: str, month: Month, grain: Grain) -> HTMLResponse:
     """The Data Docs page of a table's last evaluation."""
-    platform = _platform()
+    platform = reading_platform()
     platform.plant.factory(factory)
     page = platform.lake.evaluations.docs(feed, factory, month, grain)
     if page is None:
@@ -215,7 +205,7 @@ def report_newest(request: Request, factory: str) -> HTMLResponse:
     """The report of a factory's newest forecast."""
     from fems.views.report import report_page
 
-    return _html(report_page(_platform(), factory, language=language_of(request)))
+    return _html(report_page(reading_platform(), factory, language=language_of(request)))
 
 
 @app.get("/report/{factory}/{month}", include_in_schema=False)
@@ -229,7 +219,7 @@ def report_of_month(
     """The report of a factory's month; of several forecasts the newest, or the one of an origin and model."""
     from fems.views.report import report_page
 
-    return _html(report_page(_platform(), factory, month, language_of(request), origin, model))
+    return _html(report_page(reading_platform(), factory, month, language_of(request), origin, model))
 
 
 @app.get("/workbook/{factory}", include_in_schema=False)
@@ -237,7 +227,7 @@ def workbook(request: Request, factory: str) -> Response:
     """The Excel workbook of a factory's newest forecast."""
     from fems.views.report import workbook_file
 
-    name, data = workbook_file(_platform(), factory, language_of(request))
+    name, data = workbook_file(reading_platform(), factory, language_of(request))
     kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
@@ -251,7 +241,7 @@ def traps_of_factory(factory: str) -> HTMLResponse:
     """A factory's steam traps: by what they cost, each with its chart."""
     from fems.views.traps import traps_page
 
-    return _html(traps_page(_platform(), factory, _root()))
+    return _html(traps_page(reading_platform(), factory, _root()))
 
 
 @app.get("/traps/{factory}/worklist.xlsx")
@@ -259,7 +249,7 @@ def trap_work_list(factory: str) -> Response:
     """The open events of a factory's steam traps as an Excel file."""
     from fems.views.traps import work_list
 
-    content, _ = work_list(_platform(), [factory])
+    content, _ = work_list(reading_platform(), [factory])
     kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     return Response(content, media_type=kind, headers=_HEADERS)
 

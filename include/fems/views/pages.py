@@ -9,10 +9,11 @@ from urllib.parse import urlencode
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from fems.forecast.reasons import LANGUAGES, Language
 from fems.report.page import chance, money, number, signed
 from fems.views.factory import FactoryPage, PublishedForecast
 from fems.views.plant import SORTS, PlantRow, Sort, choose
-from fems.views.words import LANGUAGES, TEXT, Language
+from fems.views.words import TEXT
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

@@ -1,9 +1,6 @@
 """The vocabulary of the plant pages: one text a key and language. The field's standard terms, the same throughout."""
 
-from typing import Literal
-
-Language = Literal["ko", "en"]
-LANGUAGES: tuple[Language, ...] = ("ko", "en")
+from fems.forecast.reasons import Language
 
 TEXT: dict[Language, dict[str, str]] = {
     "ko": {
