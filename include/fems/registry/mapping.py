@@ -211,6 +211,12 @@ class FileMapping(_Strict):
             parts = set(re.findall(r"%(.)", form.replace("%%", "")))
             if not parts & _YEAR:
                 raise ValueError(f"{form!r} has no year: a row could be of any; have the collector write it")
+            twelve, half = bool(parts & {"I"}), bool(parts & {"p", "c", "X"})
+            if twelve != half and not parts & {"c", "X"}:
+                raise ValueError(
+                    f"{form!r}: %I, the hour of a half day, and %p, which half it is, go together (with %H, %p would "
+                    "be passed over)"
+                )
             if "j" not in parts and not (parts & _MONTH and parts & _DAY):
                 raise ValueError(f"{form!r} has no month or no day")
         return given
