@@ -35,11 +35,13 @@ class Arranged:
         table: its rows; a row of a wide file became several, all with its line.
         headers: our column -> the headers whose sum it is, mostly one.
         units: our column -> the unit that the headers name.
+        unit_column: header of the column that names each row's unit; None where there is none, or no need.
     """
 
     table: TextTable
     headers: Mapping[str, tuple[str, ...]]
     units: Mapping[str, str]
+    unit_column: str | None = None
 
 
 def arranged(
@@ -61,7 +63,7 @@ def arranged(
     if mapping.layout == "wide":
         for header, target in mapping.wide.items():
             by_column.setdefault(target.split("/")[1], []).append(header)
-    named = _units(by_column)
+    named = _units(by_column, table, source)
     if mapping.times_are_headers or mapping.row_per_day is not None:
         table, headers = _rows_of_days(table, headers, source)
     elif mapping.layout == "wide":
@@ -70,15 +72,27 @@ def arranged(
         table, headers = _with_time(table, headers, _of_numbers(table, headers, source))
     elif len(headers["timestamp"]) > 1 or "date" in facts:
         table, headers = _with_time(table, headers, _of_parts(table, headers, facts))
-    return Arranged(table, headers, named)
+    in_rows = next((name for name in table.columns if name.casefold() in units.IN_COLUMNS), None)
+    return Arranged(table, headers, named, in_rows)
 
 
-def _units(by_column: Mapping[str, list[str]]) -> dict[str, str]:
+def _units(
+    by_column: Mapping[str, list[str]], table: TextTable, source: FactoryFeed
+) -> dict[str, str]:
+    given = {**source.mapping.units, **source.mapping.factors}
     named: dict[str, str] = {}
     for ours, headers in by_column.items():
         if ours in ("timestamp", "sensor_id", "factory_id"):
             continue
-        several = {unit for unit in map(units.in_header, headers) if unit is not None}
+        times = next((name for name in headers if units.is_multiplied(name)), None)
+        if times is not None and ours not in given:
+            raise UndecodableObject(
+                f"the header {times!r} names a unit and a number: say in the mapping what a value is worth, by `units` or "
+                "`factors`"
+            )
+        several = {
+            unit for name in headers if (unit := table.units.get(name) or units.in_header(name)) is not None
+        }
         if len(several) > 1:
             raise UndecodableObject(
                 f"the headers of {ours} name different units: {', '.join(sorted(several))}"

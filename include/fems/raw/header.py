@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fems.errors import UndecodableObject
 from fems.raw import day_columns
+from fems.raw.numbers import RETYPED, parse_number
+from fems.registry import units
 from fems.registry.feed import FactoryFeed
 from fems.registry.mapping import FileMapping
 
@@ -83,6 +85,33 @@ def with_trailing_delimiter(header: list[str], delimiter: str, first_row: str) -
     if fields == len(header) - 1 and header[-1] == "":
         return header[:-1]
     return header
+
+
+def units_below(header: Sequence[str], delimiter: str, line: str) -> dict[str, str]:
+    """Return the units that the line below the header names, by header; empty where it is a row.
+
+    Such a line holds a unit that is known, and no number.
+    """
+    if line[:1].isdigit():  # nearly all rows
+        return {}
+    try:
+        cells = next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return {}
+    return units_of_cells(header, cells)
+
+
+def units_of_cells(header: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
+    """Return the same of a row's cells."""
+    if any(parse_number(cell)[1] <= RETYPED for cell in cells):
+        return {}
+    named = {name: units.in_cell(cell) for name, cell in zip(header, cells, strict=False) if name}
+    # where each row names its unit, a row without a number is a row
+    return {
+        name: unit
+        for name, unit in named.items()
+        if unit is not None and name.casefold() not in units.IN_COLUMNS
+    }
 
 
 def distinct_names(header: Sequence[str]) -> list[str]:

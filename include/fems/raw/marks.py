@@ -22,7 +22,7 @@ _POINT = re.compile(
 
 
 _WHOLE = re.compile(r"[+-]?[1-9][0-9]{0,2}")
-_SOME_WHOLE = 3
+SOME_WHOLE = 3
 """So many different whole numbers below 1,000 beside 1.002 or 1,002 show that the mark may part thousands."""
 
 
@@ -76,7 +76,7 @@ def _thousands_like(texts: list[str]) -> bool:
             either += 1
         elif _WHOLE.fullmatch(text):
             whole += 1
-    return either > 0 and whole >= _SOME_WHOLE
+    return either > 0 and whole >= SOME_WHOLE
 
 
 def _evidence(texts: Iterable[str | None]) -> tuple[set[str], set[str], bool]:
@@ -92,4 +92,4 @@ def _evidence(texts: Iterable[str | None]) -> tuple[set[str], set[str], bool]:
             doubts.add(COMMA if COMMA in number else POINT)
         elif _WHOLE.fullmatch(number):
             whole += 1
-    return proven, doubts, whole >= _SOME_WHOLE
+    return proven, doubts, whole >= SOME_WHOLE

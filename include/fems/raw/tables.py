@@ -9,7 +9,7 @@ from fems.errors import UndecodableObject
 from fems.raw import encodings, formats, nem12
 from fems.raw.child import read_apart
 from fems.raw.containers import Cells
-from fems.raw.header import MOST_TITLE_ROWS, Fits, any_header, distinct_names, tidied
+from fems.raw.header import MOST_TITLE_ROWS, Fits, any_header, distinct_names, tidied, units_of_cells
 from fems.raw.text import BadLine, TextTable, read_delimited
 from fems.registry.mapping import FileMapping
 
@@ -114,6 +114,10 @@ def _likely(cells: Cells, mapping: FileMapping) -> TextTable | None:
 def _table_of(cells: Cells, header: list[str], first: int) -> TextTable:
     if cells.header is not None and not len(cells.lines):
         raise UndecodableObject("the object has a header and no row")
+    below = {}
+    if cells.header is None and first < len(cells.lines):
+        below = units_of_cells(header, [column[first].as_py() or "" for column in cells.columns])
+        first += bool(below) and first + 1 < len(cells.lines)
     named = [(name, i) for i, name in enumerate(distinct_names(header)) if name and i < len(cells.columns)]
     return TextTable(
         {name: cells.columns[i].slice(first) for name, i in named},
@@ -121,6 +125,7 @@ def _table_of(cells: Cells, header: list[str], first: int) -> TextTable:
         [],
         header=tuple(header),
         typed={name: cells.typed[i][first:] for name, i in named if cells.typed[i][first:].any()},
+        units=below,
         sheet=cells.name or None,
     )
 
