@@ -190,7 +190,8 @@ def _take_out(
     for j in carried:
         modulus = source.cumulative.get(columns[j][0])
         if modulus is not None:
-            none = _registers_to_energy(bench, j, modulus, upper[j])
+            net = [sensor.net for sensor in sensors]
+            none = _registers_to_energy(bench, j, modulus, upper[j], net)
             bench.not_registers += [(sensors[s].sensor_id, columns[j][0]) for s in none]
     country = source.plant.factory(source.factory_id).country
     by_name = {columns[j][0]: values[j] for j in carried}
@@ -245,14 +246,17 @@ def _cells_of(off: OffLevel, axis: Axis) -> np.ndarray:
     return off.sensor * steps + at
 
 
-def _registers_to_energy(bench: _Bench, column: int, modulus: float, upper: np.ndarray) -> list[int]:
+def _registers_to_energy(
+    bench: _Bench, column: int, modulus: float, upper: np.ndarray, net: list[bool]
+) -> list[int]:
     """Turn a column of running registers into the energy of each interval, in place; return the sensors that have none."""
     none = []
     for s, series in enumerate(bench.values[column]):
         read = ~np.isnan(series)
-        if register.keeps_falling(series[read]):
+        if not net[s] and register.keeps_falling(series[read]):
             none.append(s)
-        energy, shared = register.energy_from_register(series, modulus, upper[s])
+        to_energy = register.net_energy_from_register if net[s] else register.energy_from_register
+        energy, shared = to_energy(series, modulus, upper[s])
         bench.known[column, s] = shared
         unusable = read & (np.isnan(energy) | shared)
         bench.cause[column, s][unusable] = _REGISTER

@@ -140,6 +140,30 @@ def energy_from_register(
     return energy, spread
 
 
+def net_energy_from_register(
+    readings: np.ndarray, modulus: float, limit: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same of a register of what flows in less what flows out: it may fall.
+
+    A step that is more than the rating allows, or than the register ever made, is not known.
+    """
+    energy, spread = np.full(len(readings), np.nan), np.zeros(len(readings), bool)
+    at = np.flatnonzero(~np.isnan(readings))
+    if len(at) < 2:
+        return energy, spread
+    used = np.mod(np.diff(readings[at]) + modulus / 2, modulus) - modulus / 2
+    width = np.diff(at)
+    size = np.sort(np.abs(used[(width == 1) & (used != 0)]))
+    usual = size[int(0.95 * (len(size) - 1))] if len(size) >= _LEAST_STEPS else np.inf
+    most = np.where(width == 1, _TIMES_USUAL, _TIMES_BUSY) * usual
+    known = np.where(np.abs(used) <= np.minimum(most, limit) * width, used / width, np.nan)
+    inside = slice(at[0] + 1, at[-1] + 1)
+    owner = np.searchsorted(at, np.arange(inside.start, inside.stop)) - 1
+    energy[inside] = known[owner]
+    spread[inside] = (width > 1)[owner] & ~np.isnan(energy[inside])
+    return energy, spread
+
+
 def keeps_falling(readings: np.ndarray) -> bool:
     """Tell whether a column of readings, none missing, falls so often that it is no running register."""
     falls = int((np.diff(readings) < 0).sum())

@@ -72,6 +72,8 @@ def arranged(
         table, headers = _with_time(table, headers, _of_numbers(table, headers, source))
     elif len(headers["timestamp"]) > 1 or "date" in facts:
         table, headers = _with_time(table, headers, _of_parts(table, headers, facts))
+    if len(headers.get("sensor_id", ())) > 1:
+        table, headers = _with_sensor(table, headers)
     in_rows = next((name for name in table.columns if name.casefold() in units.IN_COLUMNS), None)
     return Arranged(table, headers, named, in_rows)
 
@@ -112,6 +114,24 @@ def _with_time(
     )
 
 
+def _with_sensor(
+    table: TextTable, headers: Mapping[str, tuple[str, ...]]
+) -> tuple[TextTable, Mapping[str, tuple[str, ...]]]:
+    """Join the parts of a sensor's name by hyphens."""
+
+    def joined(ones: list[str], others: list[str]) -> list[str]:
+        return [f"{one.strip()}-{other.strip()}" for one, other in zip(ones, others, strict=True)]
+
+    first, *others = (table.columns[name] for name in headers["sensor_id"])
+    for other in others:
+        first = _of_pairs(first, other, joined)
+    columns = {**table.columns, _SENSOR: first}
+    return (
+        replace(table, columns=columns, derived=table.derived | {_SENSOR}),
+        {**headers, "sensor_id": (_SENSOR,)},
+    )
+
+
 def _of_pairs(
     one: pa.ChunkedArray, other: pa.ChunkedArray, make: Callable[[list[str], list[str]], list[str]]
 ) -> pa.ChunkedArray:
@@ -135,8 +155,10 @@ def _of_parts(
         columns.insert(0, pa.chunked_array([pa.repeat(pa.scalar(text), len(table.lines))]))
 
     def joined(dates: list[str], times: list[str]) -> list[str]:
+        # 0 is midnight among shares of a day, and an hour among hours
+        shares = any("." in time and _SHARE_OF_A_DAY.fullmatch(time.strip()) for time in times)
         return [
-            f"{_MIDNIGHT.sub('', date.strip())} {_time_of_day(time.strip())}".strip()
+            f"{_MIDNIGHT.sub('', date.strip())} {_time_of_day(time.strip(), shares)}".strip()
             for date, time in zip(dates, times, strict=True)
         ]
 
@@ -146,9 +168,9 @@ def _of_parts(
     return whole
 
 
-def _time_of_day(text: str) -> str:
-    """Write a time of day that a workbook holds as a date of 1900 or as a share of the day."""
-    if _SHARE_OF_A_DAY.fullmatch(text):
+def _time_of_day(text: str, shares: bool) -> str:
+    """Write a time of day that a workbook holds as a date of 1900 or, `shares`, as a share of the day."""
+    if shares and _SHARE_OF_A_DAY.fullmatch(text):
         minutes, seconds = divmod(round(float(text) * _DAY_S), 60)
         return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
     return _DAY_OF_EXCEL.sub("", text)

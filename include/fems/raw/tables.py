@@ -59,7 +59,7 @@ def _of_sheets(sheets: list[Cells], mapping: FileMapping, fits: Fits) -> list[Te
     tables: list[TextTable] = []
     unread: list[BadLine] = []
     for cells in sheets:
-        wanted = cells.name in mapping.sheets if mapping.sheets else cells.visible
+        wanted = cells.name in mapping.sheets if mapping.sheets else cells.visible and _named(cells, mapping)
         table = _fitting(cells, mapping, fits) if wanted else None
         if table is None and wanted and mapping.sheets:
             table = _likely(cells, mapping)
@@ -79,6 +79,10 @@ def _of_sheets(sheets: list[Cells], mapping: FileMapping, fits: Fits) -> list[Te
         raise UndecodableObject("the object has a header and no row")
     tables[0].bad.extend(unread)
     return tables
+
+
+def _named(cells: Cells, mapping: FileMapping) -> bool:
+    return mapping.facts_of_sheet(cells.name) is not None
 
 
 def _headers(cells: Cells, mapping: FileMapping) -> Iterator[tuple[int, list[str]]]:
@@ -132,7 +136,7 @@ def _table_of(cells: Cells, header: list[str], first: int) -> TextTable:
 
 def _unread(cells: Cells) -> Iterator[BadLine]:
     """Yield the rows of a sheet that is not read."""
-    why = "it has no header with our columns" if cells.visible else "it is hidden"
+    why = "it has no header with our columns, or another name" if cells.visible else "it is hidden"
     reason = f"the sheet {cells.name!r} is not read: {why} (the mapping's `sheets` names those to read)"
     for row, line in enumerate(cells.lines.tolist()):
         yield BadLine(line, reason, row_text(cells.columns, row))

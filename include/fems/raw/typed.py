@@ -52,6 +52,7 @@ class TypedRows:
         supplied: bool, columns: whether the objects carry the column at all.
         fields: returns what stood in a row, field by field.
         sheet: its name in a workbook of several.
+        timezone: of its times, where the header names it.
         left: objects that are left to the readers of text, by position.
     """
 
@@ -69,6 +70,7 @@ class TypedRows:
     supplied: np.ndarray
     fields: Callable[[int], list[str]]
     sheet: str | None = None
+    timezone: str | None = None
     left: frozenset[int] = frozenset()
 
 
@@ -189,6 +191,9 @@ def _numbers_of(
                 _retyped(table.columns[header], part) if decimals[header] == marks.COMMA else part
                 for header, part in zip(headers[name], parts, strict=True)
             ]
+        parts = [
+            (read * sign, state, odd) for (read, state, odd), sign in zip(parts, _signs(source, name, parts), strict=True)
+        ]
         total, states[j], odd = _sum(parts)
         values[j] = scaled(total, scale[name])
         if by_row is not None and name in by_row:
@@ -205,6 +210,11 @@ def _numbers_of(
         return values, states, NO_ODD_CELLS, supplied
     odd_cells = OddCells(np.concatenate(rows), np.concatenate(columns), np.concatenate(texts))
     return values, states, odd_cells, supplied
+
+
+def _signs(source: FactoryFeed, name: str, parts: list[Parsed]) -> tuple[int, ...]:
+    signs = source.signs(name)
+    return signs if len(signs) == len(parts) else (1,) * len(parts)
 
 
 def _scales_of_rows(arranged: Arranged, source: FactoryFeed) -> dict[str, np.ndarray] | None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from fems.calendar import Shifts
+from fems.calendar import Shifts, changes_by_half_an_hour
 from fems.errors import ConfigError
 from fems.registry import yamlfile
 from fems.registry.mapping import FileMapping, known_zone
@@ -147,6 +147,16 @@ class Factory(_Strict):
                 raise yamlfile.WrongAt(
                     where,
                     "is for the first shift after midnight, or a production day, of a feed that has one",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _hours_fit_the_clock(self) -> "Factory":
+        for feed, grain in self.grain.items():
+            if grain == "1h" and changes_by_half_an_hour(self.timezone):
+                raise yamlfile.WrongAt(
+                    ("grain", feed),
+                    f"the clocks of {self.timezone} change by half an hour: an interval is 30 minutes at most",
                 )
         return self
 

@@ -94,7 +94,10 @@ def _begun(line: bytes, source: FactoryFeed, facts: Mapping[str, str]) -> Batch 
     """Return an empty batch under a header; None where it has no header with our columns."""
     try:
         names, delimiter = header.header_of(line.decode(), source.mapping)
-        columns = {ours: parts[0] for ours, parts in header.matched(names, source, facts).items()}
+        matched = header.matched(names, source, facts)
+        columns = {ours: parts[0] for ours, parts in matched.items()}
+        if header.in_zone_of_header(source, matched) is not source:
+            return None
     except UndecodableObject:
         return None
     if any(name.casefold() in IN_COLUMNS for name in names):
