@@ -64,7 +64,10 @@ def local_hour_starts(first: int, last: int, zone: str) -> NDArray[np.int64]:
     import pandas as pd
 
     halves = pd.date_range(
-        pd.Timestamp(first, unit="s", tz="UTC"), pd.Timestamp(last, unit="s", tz="UTC"), freq="30min", inclusive="left"
+        pd.Timestamp(first, unit="s", tz="UTC"),
+        pd.Timestamp(last, unit="s", tz="UTC"),
+        freq="30min",
+        inclusive="left",
     )
     wall = halves.tz_convert(zone).tz_localize(None).as_unit("s").asi8
     begins = np.append(True, (np.diff(wall // 3600) != 0) | (np.diff(wall) != 1800))

@@ -64,7 +64,9 @@ def only_rises(values: np.ndarray, grain_minutes: int) -> np.ndarray:
     for sensor, series in enumerate(values):
         known = series[~np.isnan(series)]
         minutes = len(known) * grain_minutes
-        known = known[:: max(1, len(known) // _LOOKED_AT)]  # a register that is read seldom rises all the same
+        known = known[
+            :: max(1, len(known) // _LOOKED_AT)
+        ]  # a register that is read seldom rises all the same
         steps = np.diff(known)
         ups = steps[steps > 0]
         # an exchange or a roll-over a week, at most

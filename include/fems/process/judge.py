@@ -27,7 +27,9 @@ CAUSES = (
 )
 """Why a value that was read does not stand; the position is the code."""
 
-_NO_SIGNAL, _STUCK_READING, _REGISTER, _LIMITS, _JUMP, _STUCK_VALUE, _CONTRADICTS, _LEVEL, _UNDECLARED = range(1, 10)
+_NO_SIGNAL, _STUCK_READING, _REGISTER, _LIMITS, _JUMP, _STUCK_VALUE, _CONTRADICTS, _LEVEL, _UNDECLARED = (
+    range(1, 10)
+)
 
 
 @dataclass(frozen=True)

@@ -41,9 +41,7 @@ class OffLevel:
     against: str
 
 
-def undeclared_registers(
-    values: dict[str, np.ndarray], book: Book, grain_minutes: int
-) -> list[OffLevel]:
+def undeclared_registers(values: dict[str, np.ndarray], book: Book, grain_minutes: int) -> list[OffLevel]:
     """Find energies that only rise, far above their own steps, as running registers do.
 
     Args:

@@ -96,9 +96,7 @@ class _Pace:
         return self.too_fast(used, width) | ((change < 0) & ~rolled) | often | leapt
 
 
-def energy_from_register(
-    readings: np.ndarray, modulus: float, limit: float
-) -> tuple[np.ndarray, np.ndarray]:
+def energy_from_register(readings: np.ndarray, modulus: float, limit: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the energy of each interval from one sensor's register.
 
     The register is read at the end of each interval; what an interval used is its reading less the one before. Over a
@@ -188,7 +186,7 @@ def _glitches(readings: np.ndarray, at: np.ndarray, pace: _Pace) -> list[int]:
         place = np.searchsorted(leaps, fall)
         # the nearest leaps before it, after which the readings were too high, and after it, up to which they were too low
         pairs = [(int(leap), fall + 1, int(leap)) for leap in leaps[max(0, place - _NEAREST) : place][::-1]]
-        pairs += [(fall, int(leap) + 1, int(leap)) for leap in leaps[place:][:_NEAREST + 1] if leap > fall]
+        pairs += [(fall, int(leap) + 1, int(leap)) for leap in leaps[place:][: _NEAREST + 1] if leap > fall]
         pairs.sort(key=lambda pair: pair[1] - pair[0])
         for first, last, leap in pairs:
             if _joins(values, at, (first, last), pace) and _leaps_back(values, fall, leap, pace):

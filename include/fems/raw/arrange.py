@@ -78,9 +78,7 @@ def arranged(
     return Arranged(table, headers, named, in_rows)
 
 
-def _units(
-    by_column: Mapping[str, list[str]], table: TextTable, source: FactoryFeed
-) -> dict[str, str]:
+def _units(by_column: Mapping[str, list[str]], table: TextTable, source: FactoryFeed) -> dict[str, str]:
     given = {**source.mapping.units, **source.mapping.factors}
     named: dict[str, str] = {}
     for ours, headers in by_column.items():

@@ -41,7 +41,9 @@ def read_rows(data: bytes, name: str, source: FactoryFeed) -> list[TypedRows]:
         known = {**facts, **(mapping.facts_of_sheet(table.sheet or "") or {})}
         columns = header.matched(table.header, feed, known)
         own = header.in_zone_of_header(feed, columns)
-        rows.append(replace(typed(arranged(table, columns, own, known), own, known), timezone=own.mapping.timezone))
+        rows.append(
+            replace(typed(arranged(table, columns, own, known), own, known), timezone=own.mapping.timezone)
+        )
     return rows
 
 

@@ -192,7 +192,8 @@ def _numbers_of(
                 for header, part in zip(headers[name], parts, strict=True)
             ]
         parts = [
-            (read * sign, state, odd) for (read, state, odd), sign in zip(parts, _signs(source, name, parts), strict=True)
+            (read * sign, state, odd)
+            for (read, state, odd), sign in zip(parts, _signs(source, name, parts), strict=True)
         ]
         total, states[j], odd = _sum(parts)
         values[j] = scaled(total, scale[name])

@@ -37,9 +37,7 @@ def zone_names(zone: str | None) -> dict[str, int]:
 @lru_cache(maxsize=64)
 def local_names(zone: str) -> frozenset[str]:
     """Return what the clocks of a zone are called there, such as GMT and BST."""
-    return frozenset(
-        datetime(2024, month, 1, tzinfo=ZoneInfo(zone)).tzname() or "" for month in (1, 7)
-    )
+    return frozenset(datetime(2024, month, 1, tzinfo=ZoneInfo(zone)).tzname() or "" for month in (1, 7))
 
 
 def utc_of_midnight(day: int, zone: str) -> int:

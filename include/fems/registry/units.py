@@ -40,10 +40,23 @@ _AT_THE_END = re.compile(r"(?:(?:^|[_./,-]\s*)([^\W\d_]{2,5})|\s([^\W\d_]{3,5}|k
 _WATTS = re.compile(r"(?:^p|power|leistung|puissance|potencia|potenza|전력).*[_.,-]\s*W$", re.IGNORECASE)
 """One letter is a unit where the header says what it measures; `I_W` is the current of a phase."""
 _ANYWHERE = re.compile(r"(?<![^\W\d_])([kMG]?Wh?|[kM]?varh?|[kM]?VAh?)(?![^\W_])", re.IGNORECASE)
-_TIMES = re.compile(r"(?:[x×*·]|10\s*\^|\be)\s*\d|\d\s*[x×*·]|[x×*·]\s*(?:Wh|kWh|MWh)\b|\b1[ ,.]?0{2,3}\b", re.IGNORECASE)
+_TIMES = re.compile(
+    r"(?:[x×*·]|10\s*\^|\be)\s*\d|\d\s*[x×*·]|[x×*·]\s*(?:Wh|kWh|MWh)\b|\b1[ ,.]?0{2,3}\b", re.IGNORECASE
+)
 
 IN_COLUMNS = frozenset(
-    ["unit", "units", "uom", "unit of measure", "measurement unit", "einheit", "단위", "unité", "unidad", "unità"]
+    [
+        "unit",
+        "units",
+        "uom",
+        "unit of measure",
+        "measurement unit",
+        "einheit",
+        "단위",
+        "unité",
+        "unidad",
+        "unità",
+    ]
 )
 """Headers of a column that says in which unit each row's value is."""
 
@@ -71,7 +84,9 @@ def in_header(header: str) -> str | None:
         return named(end[1] or end[2])
     if _WATTS.search(header):
         return "W"
-    anywhere = {unit for unit in map(named, _ANYWHERE.findall(header)) if unit not in (None, "W", "VA", "var")}
+    anywhere = {
+        unit for unit in map(named, _ANYWHERE.findall(header)) if unit not in (None, "W", "VA", "var")
+    }
     return anywhere.pop() if len(anywhere) == 1 else None
 
 

@@ -38,8 +38,7 @@ def published(
         lines = ["timestamp,factory_id,sensor_id,used_kwh"]
         mine = (times.date == day) & ~np.isnan(readings)
         lines += [
-            f"{t:%Y-%m-%d %H:%M:%S},F,F-M01,{v:.3f}"
-            for t, v in zip(times[mine], readings[mine], strict=True)
+            f"{t:%Y-%m-%d %H:%M:%S},F,F-M01,{v:.3f}" for t, v in zip(times[mine], readings[mine], strict=True)
         ]
         data = ("\n".join(lines) + "\n").encode()
         objects.append(
