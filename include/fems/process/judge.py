@@ -251,7 +251,7 @@ def _cells_of(off: OffLevel, axis: Axis) -> np.ndarray:
 def _registers_to_energy(
     bench: _Bench, column: int, modulus: float, upper: np.ndarray, net: list[bool]
 ) -> list[int]:
-    """Turn a column of running registers into the energy of each interval, in place; return the sensors that have none."""
+    """Turn running registers into the energy of each interval, in place; return the sensors that have no register."""
     none = []
     for s, series in enumerate(bench.values[column]):
         read = ~np.isnan(series)

@@ -184,7 +184,7 @@ def _glitches(readings: np.ndarray, at: np.ndarray, pace: _Pace) -> list[int]:
         if fall in dropped or fall + 1 in dropped:
             continue
         place = np.searchsorted(leaps, fall)
-        # the nearest leaps before it, after which the readings were too high, and after it, up to which they were too low
+        # the nearest leaps: before it, from which on readings were too high; after it, up to which they were too low
         pairs = [(int(leap), fall + 1, int(leap)) for leap in leaps[max(0, place - _NEAREST) : place][::-1]]
         pairs += [(fall, int(leap) + 1, int(leap)) for leap in leaps[place:][: _NEAREST + 1] if leap > fall]
         pairs.sort(key=lambda pair: pair[1] - pair[0])

@@ -87,8 +87,8 @@ def _units(by_column: Mapping[str, list[str]], table: TextTable, source: Factory
         times = next((name for name in headers if units.is_multiplied(name)), None)
         if times is not None and ours not in given:
             raise UndecodableObject(
-                f"the header {times!r} names a unit and a number: say in the mapping what a value is worth, by `units` or "
-                "`factors`"
+                f"the header {times!r} names a unit and a number: say in the mapping what a value is worth, by `units` "
+                "or `factors`"
             )
         several = {
             unit for name in headers if (unit := table.units.get(name) or units.in_header(name)) is not None

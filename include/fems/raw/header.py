@@ -22,8 +22,8 @@ MOST_TITLE_ROWS = 100
 """Lines above a header, at most, where the mapping does not count them."""
 
 _ZONE = re.compile(
-    r"(?:[(\[/]|_|\bin )\s*(UTC|GMT|zulu|KST|JST|CET|CEST|MEZ|MESZ|EET|EEST|WET|WEST|BST|EST|EDT|CST|CDT|MST|MDT|PST|PDT|"
-    r"AEST|AEDT|IST|HKT|SGT)\s*(?=[)\]/]|$)",
+    r"(?:[(\[/]|_|\bin )\s*(UTC|GMT|zulu|KST|JST|CET|CEST|MEZ|MESZ|EET|EEST|WET|WEST|BST|EST|EDT|CST|CDT|MST|MDT|PST|"
+    r"PDT|AEST|AEDT|IST|HKT|SGT)\s*(?=[)\]/]|$)",
     re.IGNORECASE,
 )
 

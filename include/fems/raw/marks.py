@@ -80,7 +80,7 @@ def _thousands_like(texts: list[str]) -> bool:
 
 
 def _evidence(texts: Iterable[str | None]) -> tuple[set[str], set[str], bool]:
-    """Return which marks texts prove, which stand in texts that could be either, and whether there are whole numbers."""
+    """Return which marks texts prove, which stand in texts that could be either, and if there are whole numbers."""
     proven, doubts, whole = set(), set(), 0
     for text in texts:
         number = tidied(text or "")

@@ -150,7 +150,7 @@ class FactoryFeed:
 
     @cached_property
     def parts(self) -> dict[str, tuple[str, ...]]:
-        """Our columns that the mapping puts together -> the headers of their parts, a minus before what is taken off."""
+        """Our columns that the mapping puts together -> the headers of their parts, a minus before what is taken."""
         return {ours: parts for ours, parts in self.mapping.columns.items() if not isinstance(parts, str)}
 
     def signs(self, column: str) -> tuple[int, ...]:

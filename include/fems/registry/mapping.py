@@ -81,8 +81,8 @@ class FileMapping(_Strict):
     columns: dict[str, str | tuple[str, ...]] = Field(
         default_factory=dict,
         description="our column -> the file's header; others are found by the definition book's aliases. A list of "
-        "headers: the parts of a timestamp, joined by a space; of a sensor_id, joined by a hyphen; of a value column, the "
-        "sum of all of them, less those that are written with a minus before them (-Export)",
+        "headers: the parts of a timestamp, joined by a space; of a sensor_id, joined by a hyphen; of a value column, "
+        "the sum of all of them, less those that are written with a minus before them (-Export)",
     )
     constants: dict[Literal["sensor_id", "factory_id"], str] = Field(
         default_factory=dict, description="IDs that the file does not carry"

@@ -68,8 +68,9 @@ class MeterTree:
                     raise ValueError(f"equipment: one sensor stands on two machines ({sensor!r})")
                 owner[sensor] = node
         if main_meter in owner and owner[str(main_meter)].parent is not None:
+            before = owner[str(main_meter)].parent
             raise ValueError(
-                f"main_meter: {main_meter!r} stands behind {owner[str(main_meter)].parent!r}; one factory has one main meter"
+                f"main_meter: {main_meter!r} stands behind {before!r}; one factory has one main meter"
             )
         if main_meter in owner:
             raise ValueError(

@@ -74,7 +74,7 @@ def quantity_of(unit: str) -> str | None:
 
 
 def in_header(header: str) -> str | None:
-    """Return the unit that a header names: `Active power (kW)`, `load_MW`, `Energy (MWh) import`; None if none, or two."""
+    """Return the unit that a header names: `Active power (kW)`, `load_MW`, `MWh import`; None if none, or several."""
     header = header.strip()
     bracket = _IN_BRACKETS.search(header)
     if bracket and named(bracket[1]):

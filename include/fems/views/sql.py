@@ -192,5 +192,6 @@ VIEWS: dict[str, Callable[[Platform], pa.Table]] = {
     "equipment": _equipment,
     "factory": _factory,
 }
-"""The views: measured hours and days by meter; by hour what a meter measured and none of those behind it; the newest forecast of each factory, where a row without a sensor is
-the whole factory; states and events of steam traps; machines; factories."""
+"""The views: measured hours and days by meter; by hour what a meter measured and none of those behind it; the newest
+forecast of each factory, where a row without a sensor is the whole factory; states and events of steam traps; machines;
+factories."""

@@ -7,6 +7,7 @@ import pandas as pd
 
 from fems.contracts.trap_views import AlarmRecord, EventSeen, Saving, TrapNow, UsualLoss, WorkItem
 from fems.contracts.traps import FAULTS, TrapDay, TrapEvent, TrapState
+from fems.flows.machines import of_machines
 from fems.flows.platform import Platform
 from fems.flows.traps import (
     currency,

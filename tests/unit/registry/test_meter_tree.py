@@ -91,10 +91,10 @@ def test_without_a_tree_the_meters_are_the_machines() -> None:
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"machines": {**MACHINES, "E1": {**MACHINES["E1"], "parent": "B"}}}, "the meters stand in a circle: A behind B behind A"),
+        ({"machines": {**MACHINES, "E1": {**MACHINES["E1"], "parent": "B"}}}, "in a circle: A behind B behind A"),
         ({"machines": {**MACHINES, "E2": {**MACHINES["E2"], "parent": "B"}}}, "in a circle: B behind B"),
         ({"machines": {**MACHINES, "E2": {**MACHINES["E2"], "parent": "X"}}}, "'X', before 'B', is no meter here"),
-        ({"machines": {**MACHINES, "E2": {**MACHINES["E2"], "sensor": "D"}}}, "one sensor stands on two machines ('D')"),
+        ({"machines": {**MACHINES, "E2": {**MACHINES["E2"], "sensor": "D"}}}, "stands on two machines ('D')"),
         ({"meters": {"H": {"name": "Hall", "parent": "MAIN"}, "C": {"name": "Hall 2"}}}, "two machines ('C')"),
         ({"main_meter": "A"}, "main_meter: 'A' stands behind 'H'; one factory has one main meter"),
         ({"main_meter": "H"}, "main_meter: 'H' is a machine's meter, or stands under `meters`"),
