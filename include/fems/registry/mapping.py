@@ -321,6 +321,8 @@ class FileMapping(_Strict):
                 raise WrongAt(
                     ("columns", column), "a list needs two headers, and a time, a sensor_id or a value column"
                 )
+        if self.row_per_day is not None and self.row_per_day.column in self.columns:
+            raise WrongAt(("columns", self.row_per_day.column), "it stands in the headers of `row_per_day`")
         counted = self.interval_number is not None or self.row_per_day is not None
         if self.interval_number is not None and self.layout != "long":
             raise ValueError("interval_number: only in the long layout")

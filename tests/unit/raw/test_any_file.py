@@ -34,6 +34,7 @@ DAYS = {
     "Asia/Seoul": [date(2024, 3, 4), date(2024, 10, 27)],
     "Europe/Berlin": [date(2024, 3, 30), date(2024, 10, 26), date(2024, 7, 1)],
     "America/New_York": [date(2024, 3, 9), date(2024, 11, 2)],
+    "Australia/Lord_Howe": [date(2024, 4, 6), date(2024, 10, 5)],
     "Australia/Sydney": [date(2024, 4, 6), date(2024, 10, 5)],
 }
 
@@ -58,7 +59,7 @@ def files(draw: st.DrawFn) -> Written:
     zone = draw(st.sampled_from(sorted(DAYS)))
     first = draw(st.sampled_from(DAYS[zone]))
     days = draw(st.integers(2, 3))
-    grain = draw(st.sampled_from(sorted(MINUTES)))
+    grain = draw(st.sampled_from(["15min", "30min"] if zone == "Australia/Lord_Howe" else sorted(MINUTES)))
     step = MINUTES[grain] * 60
     begin, end = (
         int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).timestamp())
@@ -103,12 +104,8 @@ def files(draw: st.DrawFn) -> Written:
     told_in_header = draw(st.booleans()) and not register
     value_header = f"energy ({unit})" if told_in_header else "energy"
     head = [*(["day", "clock"] if two_columns else ["time"]), "meter", value_header]
-    written = dict(truth)
-    if register:
-        modulus = 10 ** draw(st.integers(4, 6))
-        for m in meters:
-            readings = draw(st.integers(0, modulus - 1)) + np.cumsum([truth[m, s] for s in starts])
-            written |= {(m, s): float(v) for s, v in zip(starts, readings % modulus, strict=True)}
+    modulus = 10 ** draw(st.integers(4, 6)) if register else 0
+    written = _readings(truth, meters, starts, modulus, draw) if register else truth
     rows = [
         [*(label(s).split(" ") if two_columns else [label(s)]), m, number(written[m, s])]
         for s in starts
@@ -121,13 +118,15 @@ def files(draw: st.DrawFn) -> Written:
     elif order == "meter":
         rows.sort(key=lambda row: row[-2])
     mapping: dict[str, Any] = {
-        "columns": {"timestamp": "time", "sensor_id": "meter", "used_kwh": value_header},
+        "columns": {
+            "timestamp": ["day", "clock"] if two_columns else "time",
+            "sensor_id": "meter",
+            "used_kwh": value_header,
+        },
         "time_marks": marks,
     }
     if register:
         mapping["cumulative"] = {"used_kwh": modulus * size}
-    if two_columns:
-        mapping["columns"]["timestamp"] = ["day", "clock"]
     if not told_in_header:
         mapping["units"] = {"used_kwh": unit}
     if draw(st.booleans()):
@@ -139,6 +138,21 @@ def files(draw: st.DrawFn) -> Written:
     )
     last = first + timedelta(days=days - 1)
     return Written(data, name, mapping, zone, grain, truth, first, last, register)
+
+
+def _readings(
+    truth: dict[tuple[str, int], float],
+    meters: tuple[str, ...],
+    starts: list[int],
+    modulus: int,
+    draw: st.DrawFn,
+) -> dict[tuple[str, int], float]:
+    """Return what running registers show at the end of each interval."""
+    shown = {}
+    for m in meters:
+        readings = draw(st.integers(0, modulus - 1)) + np.cumsum([truth[m, s] for s in starts])
+        shown |= {(m, s): float(v) for s, v in zip(starts, readings % modulus, strict=True)}
+    return shown
 
 
 def _text(head: list[str], rows: list[list[str]], draw: st.DrawFn) -> bytes:
