@@ -1,14 +1,23 @@
 """Meters behind meters: a tree, or one clear line; and a factory's energy in which nothing is counted twice."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from fems.flows.history import published_hours
+from fems.flows.ingest import ingest_factory
 from fems.flows.machines import of_machines, remainders
+from fems.flows.platform import Platform
+from fems.lake import keys
+from fems.lake.lake import Lake
+from fems.lake.store import FolderStore
 from fems.model.history import History
 from fems.registry.plant import Factory, Plant
+from fems.settings import settings
+from fems.views.sql import query
 
 MACHINES: dict[str, Any] = {
     "E1": {"name": "Line", "kind": "line", "sensor": "A", "parent": "H"},
@@ -104,3 +113,39 @@ def test_without_a_tree_the_meters_are_the_machines() -> None:
 def test_what_is_no_tree_is_one_clear_line(change: dict[str, Any], line: str) -> None:
     with pytest.raises(ValueError, match=line.replace("(", r"\(").replace(")", r"\)")):
         factory(**change)
+
+
+def test_a_plant_with_a_tree_is_published_evaluated_and_read_by_sql(tmp_path: Path) -> None:
+    written = factory(main_meter="MAIN", grain={"meter": "1h"}).model_dump(exclude_unset=True)
+    plant = Plant.model_validate({"mappings": {"m": {}}, "factories": {"F": written}})
+    platform = Platform(Lake(FolderStore(tmp_path)), plant, settings())
+    rng = np.random.default_rng(3)
+    for day in pd.date_range("2025-03-03", periods=3):
+        table = hours(24).assign(power_factor_pct=90.0)
+        table["timestamp"] += day.tz_localize("Asia/Seoul") - table["timestamp"].iloc[0]
+        wide = {s: rng.uniform(1, 3, 24).round(3) for s in "BCD"}
+        wide["A"] = wide["B"] + rng.uniform(1, 2, 24).round(3)
+        wide["H"] = wide["A"] + rng.uniform(1, 2, 24).round(3)
+        wide["MAIN"] = wide["H"] + wide["C"] + wide["D"]
+        if day.day == 5:
+            wide["B"] = wide["B"] + 20  # more than the meter before it
+        table["used_kwh"] = np.concatenate([wide[s] for s in ("A", "B", "C", "D", "H", "MAIN")])
+        text = table.to_csv(index=False, date_format="%Y-%m-%d %H:%M:%S")
+        platform.lake.store.put(keys.raw_key("meter", "F", day.date(), "a.csv"), text.encode())
+    assert ingest_factory(platform, "F", lambda line: None).rows.published == 6 * 72
+    record = platform.lake.evaluations.last("meter", "F", "2025-03")
+    assert record is not None and record.published
+    failed = {each.expectation for each in record.tables["hour"].findings}
+    assert "expect_submeters_within_their_meter" in failed
+    assert "expect_equipment_to_add_up_to_main_meter" not in failed, (
+        "what stands behind others is not added again"
+    )
+
+    answer = query(
+        platform, "SELECT sensor_id, count(*) AS n FROM meter_remainder WHERE doubt <> '' GROUP BY ALL"
+    )
+    assert answer.to_pylist() == [{"sensor_id": "A", "n": 24}]
+    rest = published_hours(platform, "F")
+    native = platform.lake.published("meter", "hour", "F", ["2025-03"]).to_pandas()
+    main = native[native["sensor_id"] == "MAIN"]["used_kwh"].sum()
+    assert rest["used_kwh"].sum() == pytest.approx(main)
