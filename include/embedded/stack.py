@@ -150,7 +150,7 @@ class Stack:
     def _write_secrets(self) -> None:
         secret = credentials.load_or_create(self.config.credentials_file)
         files = {
-            self.config.airflow_home / "passwords.json": {"admin": secret.airflow_password},
+            self.config.airflow_home / "passwords.json": secret.airflow_passwords,
             self.config.keys / "tasks.json": accounts.keys(secret.store_passwords, accounts.TASKS),
             self.config.keys / "pages.json": accounts.keys(secret.store_passwords, ["pages"]),
         }

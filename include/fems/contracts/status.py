@@ -5,7 +5,7 @@ from datetime import date
 from typing import ClassVar
 
 from fems.contracts.evaluation import EvaluationRecord
-from fems.contracts.forecast import EquipmentShare, PeakDay
+from fems.contracts.forecast import EquipmentShare, HeldOut, PeakDay
 from fems.contracts.manifest import (
     CellCounts,
     DayCounts,
@@ -103,14 +103,35 @@ class ForecastStatus(Part):
     top_equipment: tuple[EquipmentShare, ...] = ()
 
 
+class MeasuredForecast(Part):
+    """The newest forecast of the whole factory that was measured since; see `fems.contracts.track_record.TrackRow`."""
+
+    month: str
+    origin: Instant
+    model_version: str
+    hours: int
+    actual_kwh: float
+    forecast_kwh: float
+    bias_pct: float | None
+    accuracy: float | None
+    weekly_naive_accuracy: float | None
+    coverage_80: float | None
+
+
 class FactoryStatus(IngestStatus):
     """Everything that is known of a factory, shaped as in the demo's summary.json.
 
     Accuracies are of simulated data where `simulated` says so.
+
+    Attributes:
+        heldout: how the champion did on the month that its training held out; None without one.
+        measured: how the last forecast did that was measured since; None before the first.
     """
 
     name: str
     simulated: bool
     model_version: str | None
     accuracy: Accuracy
+    heldout: HeldOut | None = None
+    measured: MeasuredForecast | None = None
     forecast: ForecastStatus

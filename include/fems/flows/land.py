@@ -36,10 +36,32 @@ class Landed:
     kept: int
 
 
-def land_tree(lake: Lake, folder: Path, progress: Callable[[str], None] = log.info) -> Landed:
+@dataclass(frozen=True)
+class Days:
+    """The days whose files are landed: from `first` on, before `end`; None sets no bound."""
+
+    first: date | None = None
+    end: date | None = None
+
+    def __contains__(self, day: date) -> bool:
+        return (self.first is None or day >= self.first) and (self.end is None or day < self.end)
+
+
+EVERY_DAY = Days()
+
+
+def land_tree(
+    lake: Lake, folder: Path, progress: Callable[[str], None] = log.info, days: Days = EVERY_DAY
+) -> Landed:
     """Land a folder that holds raw/<feed>/factory=.../date=.../ as `fems simulate` writes it.
 
     Symbolic links are not followed.
+
+    Args:
+        lake: where to.
+        folder: which.
+        progress: called with a line now and then.
+        days: land the files of these days alone.
 
     Raises:
         ConfigError: the folder holds no such files.
@@ -48,13 +70,16 @@ def land_tree(lake: Lake, folder: Path, progress: Callable[[str], None] = log.in
     known = lake.raw_etags()
     new, kept = [], 0
     for key in Lake.in_folder(folder).raw_keys():
+        match = keys.RAW_KEY.match(key)
+        if match and days != EVERY_DAY and date.fromisoformat(match["date"]) not in days:
+            continue
         if _is_linked(folder, key):
             progress(f"{key!a}: is a symbolic link, passed over")
         elif key in known and lake.check_raw(key, (folder / key).read_bytes(), known):
             kept += 1
         else:
             new.append(key)
-    if not new and not kept:
+    if not new and not kept and days == EVERY_DAY:
         raise ConfigError(f"{folder}: has no files under raw/<feed>/factory=<id>/date=<day>/")
     for done, _ in enumerate(lake.put_many((key, (folder / key).read_bytes) for key in new), start=1):
         if done % 1000 == 0:
@@ -83,6 +108,7 @@ def land_file(
     name: str | None = None,
     today: date | None = None,
     quiet_s: float = 0.0,
+    days: Days = EVERY_DAY,
 ) -> Landed:
     """Land one file of any length as a raw object a day.
 
@@ -101,6 +127,7 @@ def land_file(
         name: what to call it, with a folder; the file's own name if not given.
         today: no row can be of a later day; `received` if not given.
         quiet_s: wait until the file has not changed for so long.
+        days: land the rows of these days alone.
 
     Raises:
         ConfigError: the file or the factory does not exist, or it is a symbolic link.
@@ -113,6 +140,8 @@ def land_file(
     cut = False
     for part in split(data, _printable(name or path.name), source, first, last):
         day = received if part.day is None else day_of(part.day)
+        if day not in days:
+            continue
         parts[keys.raw_key(book.feed, factory_id, day, part.name)] = part.data
         cut = cut or part.cut
     known = lake.raw_etags(keys.raw_prefix(book.feed, factory_id))

@@ -147,6 +147,11 @@ def forecast_folder(factory_id: str, month: str, origin: datetime, horizon_minut
     )
 
 
+def model_of(folder: str) -> str:
+    """Return by what a forecast's folder was made, as it bears it as `model=`."""
+    return folder.rstrip("/").rpartition("/model=")[2]
+
+
 def forecast_table_key(folder: str, level: str, grain: str) -> str:
     """Return the key of a forecast's table: level is equipment or factory."""
     return f"{folder}{level}_{grain}.parquet"

@@ -29,14 +29,28 @@ def champion_metrics(uri: str, factory_id: str) -> tuple[str, dict[str, float]]:
         AccessDenied: it refuses the user.
         ConfigError: the address is none.
     """
-    asked = {"name": model_name(factory_id), "alias": CHAMPION}
-    found = _get(uri, "registered-models/alias", asked)
-    if found is None:
-        raise NoModel(f"factory {factory_id} has no champion in MLflow; train it first")
-    version = found["model_version"]
+    version = _champion(uri, factory_id)
     run = _get(uri, "runs/get", {"run_id": version["run_id"]})
     metrics = run["run"]["data"].get("metrics", ()) if run is not None else ()
     return str(version["version"]), {str(one["key"]): float(one["value"]) for one in metrics}
+
+
+def champion_tags(uri: str, factory_id: str) -> tuple[str, dict[str, str]]:
+    """Return the champion's version and its tags.
+
+    Raises:
+        NoModel, ServiceUnavailable, AccessDenied, ConfigError: as `champion_metrics`.
+    """
+    version = _champion(uri, factory_id)
+    return str(version["version"]), {str(one["key"]): str(one["value"]) for one in version.get("tags", ())}
+
+
+def _champion(uri: str, factory_id: str) -> dict[str, Any]:
+    found = _get(uri, "registered-models/alias", {"name": model_name(factory_id), "alias": CHAMPION})
+    if found is None:
+        raise NoModel(f"factory {factory_id} has no champion in MLflow; train it first")
+    version: dict[str, Any] = found["model_version"]
+    return version
 
 
 def _get(uri: str, path: str, query: dict[str, str]) -> dict[str, dict[str, Any]] | None:

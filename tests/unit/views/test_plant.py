@@ -16,6 +16,7 @@ from fems.lake import keys
 from fems.lake.lake import Lake
 from fems.settings import settings
 from fems.views.factory import factory_page
+from fems.views.forecasts import Choice
 from fems.views.pages import Asked, factory_html, language_of, message_page, plant_page
 from fems.views.plant import SORTS, choose, plant_rows
 from fems.views.report import report_page, workbook_file
@@ -165,9 +166,13 @@ def test_a_factorys_page_lists_its_forecasts_and_an_unknown_choice_is_an_error(s
     with pytest.raises(ConfigError, match="is not in factories"):
         factory_page(seven, "nobody", NOW)
     with pytest.raises(DataError, match="has no forecast of 2026-03 from any origin by v9"):
-        report_page(seven, "1002", "2026-03", "en", model="v9")
+        report_page(seven, "1002", Choice("2026-03", model="v9"), "en")
+    with pytest.raises(
+        DataError, match=r"over 60 minutes; there is: 2026-03 from 2026-03-01T00:00 by v3 over"
+    ):
+        report_page(seven, "1002", Choice("2026-03", horizon=60), "en")
     with pytest.raises(DataError, match=r"is not there; make it with `fems report 1002`"):
-        report_page(seven, "1002", "2026-03", "en", "2026-03-01T00:00", "v3")
+        report_page(seven, "1002", Choice("2026-03", "2026-03-01T00:00", "v3"), "en")
     with pytest.raises(DataError, match=r"forecast-ko.xlsx is not there"):
         workbook_file(seven, "1002", "ko")
 
