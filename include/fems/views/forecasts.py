@@ -1,11 +1,22 @@
 """The forecasts of a factory that lie in the lake, and how an address names one of them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+import pyarrow as pa
 
 from fems.contracts.forecast import ForecastSummary
 from fems.errors import DataError
 from fems.flows.platform import Platform
 from fems.lake import keys
+
+FORECASTS = pa.schema(
+    [(name, pa.string()) for name in ("factory_id", "month", "origin", "model", "baseline_because")]
+    + [("horizon_minutes", pa.int64())]
+    + [(name, pa.float64()) for name in ("kwh", "kwh_p10", "kwh_p90", "demand_kw", "cost", "tco2e")]
+    + [("days", pa.int64()), ("whole_days", pa.int64()), ("newest", pa.bool_())]
+)
+"""A row a forecast: what a plant looks at first of its calendar month."""
 
 
 @dataclass(frozen=True)
@@ -108,3 +119,31 @@ def chosen_forecast(platform: Platform, factory_id: str, choice: Choice) -> str:
             return each.folder
     known = "; ".join(str(each.choice) for each in there[:6]) or "none"
     raise DataError(f"factory {factory_id} has no forecast of {choice}; there is: {known}")
+
+
+def forecast_table(platform: Platform, factory_ids: Iterable[str] | None = None) -> pa.Table:
+    """Return every whole forecast of some factories, or of all, as `FORECASTS`, oldest month first."""
+    rows = []
+    for factory_id in platform.plant.factories if factory_ids is None else factory_ids:
+        for each in reversed(published_forecasts(platform, factory_id)):
+            summary = each.summary
+            rows.append(
+                {
+                    "factory_id": factory_id,
+                    "month": summary.month,
+                    "origin": summary.origin.isoformat(),
+                    "model": f"{summary.model.name} {summary.model.version}",
+                    "baseline_because": summary.model.fallback,
+                    "horizon_minutes": summary.horizon_minutes,
+                    "kwh": summary.kwh,
+                    "kwh_p10": summary.kwh_p10,
+                    "kwh_p90": summary.kwh_p90,
+                    "demand_kw": summary.demand.kw if summary.demand else None,
+                    "cost": summary.cost.total if summary.cost else None,
+                    "tco2e": summary.carbon.tco2e if summary.carbon else None,
+                    "days": summary.calendar.days,
+                    "whole_days": summary.calendar.whole_days,
+                    "newest": each.newest,
+                }
+            )
+    return pa.Table.from_pylist(rows, FORECASTS)

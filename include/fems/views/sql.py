@@ -10,6 +10,7 @@ from fems.errors import ConfigError
 from fems.flows.platform import Platform
 from fems.flows.traps import published_traps
 from fems.traps.tables import TRAP_DAY, TRAP_EVENTS
+from fems.views.forecasts import forecast_table
 
 EQUIPMENT = pa.schema(
     [(name, pa.string()) for name in ("factory_id", "equipment_id", "name", "name_ko", "kind", "sensor_id")]
@@ -170,6 +171,7 @@ def _factory(platform: Platform) -> pa.Table:
 VIEWS: dict[str, Callable[[Platform], pa.Table]] = {
     "meter_hour": _measured("meter", "hour"),
     "meter_day": _measured("meter", "day"),
+    "forecast": forecast_table,
     "forecast_hour": _forecast("hour"),
     "forecast_day": _forecast("day"),
     "trap_day": _traps(0),
@@ -177,5 +179,6 @@ VIEWS: dict[str, Callable[[Platform], pa.Table]] = {
     "equipment": _equipment,
     "factory": _factory,
 }
-"""The views: measured hours and days by machine; the newest forecast of each factory, where a row without a sensor is
-the whole factory; states and events of steam traps; machines; factories."""
+"""The views: measured hours and days by machine; every forecast with the figures of its calendar month; the hours and
+days of each factory's newest forecast, from its origin on, where a row without a sensor is the whole factory; states
+and events of steam traps; machines; factories."""
