@@ -103,8 +103,8 @@ class GridRow(Part):
 
 
 def quality_grid(rows: Sequence[QualityRow]) -> tuple[list[str], list[GridRow]]:
-    """Lay evaluated months out as a grid: the months, oldest first, and a row for each factory and feed."""
-    months = sorted({row.month for row in rows})
+    """Lay evaluated months out as a grid: the months, newest first, and a row for each factory and feed."""
+    months = sorted({row.month for row in rows}, reverse=True)
     by_feed: dict[tuple[str, str], dict[str, QualityRow]] = {}
     for row in rows:
         by_feed.setdefault((row.factory_id, row.feed), {})[row.month] = row

@@ -146,7 +146,7 @@ TEXT: dict[Language, dict[str, str]] = {
         "need_unreadable": "a record cannot be read: {why}",
         "this_forecast": "Forecast of {month}: {minutes} minutes from {origin}, model {model}",
         "not_newest": "not the newest",
-        "others": "{count} others",
+        "others": "others: {count}",
         "run_lists": "Runs in Airflow",
         "not_found": "There is no such page",
         "not_found_lead": "The address has changed or is wrong. Look in the list below.",
