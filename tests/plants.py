@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from fems.contracts.evaluation import EvaluationRecord, Finding, PastEvaluation, Scored, TableEvaluation
 from fems.contracts.forecast import ForecastSummary
+from fems.contracts.track_record import MeasuredForecast
 from fems.flows.platform import Platform
 from fems.lake import keys
 from fems.lake.lake import Lake
@@ -140,4 +141,19 @@ def add_reports(platform: Platform) -> None:
         forecasts.write_summary(folder, earlier)
         for each in (newest.prefix, folder):
             forecasts.write_report(each, page, books)
+        forecasts.write_measured(
+            MeasuredForecast(
+                factory_id=factory_id,
+                month="2026-02",
+                origin=datetime(2026, 2, 1, tzinfo=UTC),
+                model_version="2",
+                hours=672,
+                actual_kwh=44_000.0,
+                forecast_kwh=43_000.0,
+                bias_pct=-2.3,
+                accuracy=91.4,
+                weekly_naive_accuracy=92.0 if factory_id == "1003" else 85.2,
+                coverage_80=0.79,
+            )
+        )
         forecasts.write_track_record(factory_id, pa.Table.from_pandas(builders.TRACK, preserve_index=False))

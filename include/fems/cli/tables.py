@@ -154,7 +154,6 @@ def _in_words(status: FactoryStatus) -> str:
         parts.append("far off on the held-out month")
     if held is not None and held.accuracy < max(held.weekly_naive, held.profile):
         parts.append("a simple method was ahead there")
-    ours, naive = (last.accuracy, last.weekly_naive_accuracy) if last is not None else (None, None)
-    if ours is not None and naive is not None and ours < naive:
+    if last is not None and last.naive_ahead:
         parts.append("weekly naive was ahead in the month measured since")
     return "; ".join(parts)

@@ -16,6 +16,7 @@ from fems.contracts.manifest import (
     Shares,
 )
 from fems.contracts.record import Instant, Part, Record
+from fems.contracts.track_record import MeasuredForecast
 
 
 class FeedStatus(RowCounts):
@@ -101,21 +102,6 @@ class ForecastStatus(Part):
     model_version: str | None = None
     peak_days: tuple[PeakDay, ...] = ()
     top_equipment: tuple[EquipmentShare, ...] = ()
-
-
-class MeasuredForecast(Part):
-    """The newest forecast of the whole factory that was measured since; see `fems.contracts.track_record.TrackRow`."""
-
-    month: str
-    origin: Instant
-    model_version: str
-    hours: int
-    actual_kwh: float
-    forecast_kwh: float
-    bias_pct: float | None
-    accuracy: float | None
-    weekly_naive_accuracy: float | None
-    coverage_80: float | None
 
 
 class FactoryStatus(IngestStatus):

@@ -187,6 +187,11 @@ def track_record_key(factory_id: str) -> str:
     return f"{forecasts_prefix(factory_id)}track_record.parquet"
 
 
+def measured_key(factory_id: str) -> str:
+    """Return the key of the newest row of that table, as a record."""
+    return f"{forecasts_prefix(factory_id)}measured.json"
+
+
 # monitor/
 
 

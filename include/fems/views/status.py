@@ -1,8 +1,7 @@
 """What a person asks first of a factory: what came in, what became of it, what comes next."""
 
 from fems.contracts.forecast import HeldOut
-from fems.contracts.status import Accuracy, FactoryStatus, ForecastStatus, MeasuredForecast
-from fems.contracts.track_record import FACTORY
+from fems.contracts.status import Accuracy, FactoryStatus, ForecastStatus
 from fems.errors import NoModel
 from fems.flows.ingest_status import ingest_status
 from fems.flows.platform import Platform
@@ -32,21 +31,10 @@ def factory_status(factory_id: str, platform: Platform) -> FactoryStatus:
             weekly_naive=metrics.get("month_ahead.weekly_naive_accuracy"),
         ),
         heldout=HeldOut.of_metrics(metrics),
-        measured=_newest_measured(factory_id, platform),
+        measured=platform.lake.forecasts.measured(factory_id),
         forecast=_newest_forecast(factory_id, platform),
         **dict(ingest_status(platform, factory_id)),
     )
-
-
-def _newest_measured(factory_id: str, platform: Platform) -> MeasuredForecast | None:
-    table = platform.lake.forecasts.track_record(factory_id)
-    rows = [] if table is None else table.to_pylist()
-    whole = [row for row in rows if (row["sensor_id"] or "") == FACTORY]
-    if not whole:
-        return None
-    newest = max(whole, key=lambda row: (row["origin"], row["until"]))
-    known = {name: newest[name] for name in MeasuredForecast.model_fields}
-    return MeasuredForecast.model_validate({n: None if v != v else v for n, v in known.items()})
 
 
 def _newest_forecast(factory_id: str, platform: Platform) -> ForecastStatus:

@@ -42,6 +42,7 @@ TEXT: dict[Language, dict[str, str]] = {
             "검증 월 정확도 {accuracy} (주간 반복 {naive}, 요일·시간 평균 {profile}), "
             "합계 {error} %, 구간 적중 {coverage} %"
         ),
+        "measured": "{month} 실측과 비교: 합계 {error} %, 정확도 {accuracy} (주간 반복 {naive})",
         "links": "열기",
         "simulated": "모의 데이터",
         "none_match": "조건에 맞는 공장이 없습니다.",
@@ -67,6 +68,7 @@ TEXT: dict[Language, dict[str, str]] = {
         "need_budget": "예산을 지킬 가능성 {chance} %",
         "need_baseline": "모델 대신 기준 방법으로 예측했습니다",
         "need_poor": "지난 검증에서 오차가 컸습니다 (합계 {error} %, 구간 적중 {coverage} %)",
+        "need_behind": "{month}에는 주간 반복이 모델보다 나았습니다",
         "need_old": "{days}일째 새 데이터가 없습니다",
         "need_no_forecast": "예측이 없습니다",
         "need_unreadable": "기록을 읽을 수 없습니다: {why}",
@@ -116,6 +118,7 @@ TEXT: dict[Language, dict[str, str]] = {
             "held-out month: {accuracy} (weekly naive {naive}, profile {profile}); total {error} %; "
             "{coverage} % of hours in the band"
         ),
+        "measured": "{month} beside what came: total {error} %, accuracy {accuracy} (weekly naive {naive})",
         "links": "Open",
         "simulated": "simulated data",
         "none_match": "No factory matches.",
@@ -141,6 +144,7 @@ TEXT: dict[Language, dict[str, str]] = {
         "need_budget": "chance to keep the budget {chance} %",
         "need_baseline": "a baseline forecast, not the model",
         "need_poor": "the model was far off on its held-out month (total {error} %, {coverage} % of hours in the band)",
+        "need_behind": "weekly naive did better than the model in {month}",
         "need_old": "no new data for {days} days",
         "need_no_forecast": "there is no forecast",
         "need_unreadable": "a record cannot be read: {why}",

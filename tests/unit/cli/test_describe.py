@@ -17,7 +17,8 @@ from fems.cli.main import app
 from fems.cli.tables import heldout_table, measured_table, rows_table
 from fems.contracts.forecast import HeldOut
 from fems.contracts.manifest import RowCounts
-from fems.contracts.status import Accuracy, FactoryStatus, ForecastStatus, MeasuredForecast
+from fems.contracts.status import Accuracy, FactoryStatus, ForecastStatus
+from fems.contracts.track_record import MeasuredForecast
 from fems.flows.ingest_status import ingest_status
 from fems.flows.platform import Platform
 from fems.lake.lake import Lake
@@ -281,6 +282,7 @@ def test_status_shows_the_shares_and_fits(folder: Path) -> None:
 
     held = HeldOut(accuracy=91.2, weekly_naive=92.0, profile=90.1, total_error_pct=-11.6, coverage_80=0.48)
     last = MeasuredForecast(
+        factory_id="2100",
         month="2026-02", origin="2026-02-01T00:00+09:00", model_version="1", hours=672, actual_kwh=50_000.0,
         forecast_kwh=44_200.0, bias_pct=-11.6, accuracy=85.0, weekly_naive_accuracy=88.0, coverage_80=0.5,
     )  # fmt: skip
