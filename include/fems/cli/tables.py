@@ -154,6 +154,8 @@ def _in_words(status: FactoryStatus) -> str:
         parts.append("far off on the held-out month")
     if held is not None and held.accuracy < max(held.weekly_naive, held.profile):
         parts.append("a simple method was ahead there")
+    if last is not None and last.is_far_off:
+        parts.append(f"{last.month} came out far off ({last.bias_pct:+.1f} %)")
     if last is not None and last.naive_ahead:
         parts.append("weekly naive was ahead in the month measured since")
     return "; ".join(parts)

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import ClassVar, NamedTuple
 
+from fems.contracts.forecast import POOR_TOTAL_PCT
 from fems.contracts.record import Instant, Record
 
 FACTORY = ""
@@ -67,6 +68,11 @@ class MeasuredForecast(Record):
     accuracy: float | None
     weekly_naive_accuracy: float | None
     coverage_80: float | None
+
+    @property
+    def is_far_off(self) -> bool:
+        """Whether its total was so far off that a reader is told in words."""
+        return self.bias_pct is not None and abs(self.bias_pct) > POOR_TOTAL_PCT
 
     @property
     def naive_ahead(self) -> bool:

@@ -91,6 +91,8 @@ def _row(platform: Platform, factory_id: str, now: datetime) -> PlantRow:
     except DataError as error:
         unreadable.append(Need("critical", "unreadable", {"why": str(error)}))
     needs = [*unreadable, *_of_data(evaluation, now), *_of_forecast(summary, platform, factory_id)]
+    if measured is not None and measured.is_far_off:
+        needs.append(Need("note", "missed", {"month": measured.month, "error": f"{measured.bias_pct:+.1f}"}))
     if measured is not None and measured.naive_ahead:
         needs.append(Need("note", "behind", {"month": measured.month}))
     return PlantRow(

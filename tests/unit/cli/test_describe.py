@@ -292,7 +292,7 @@ def test_status_shows_the_shares_and_fits(folder: Path) -> None:
         console.print(measured_table(known))
     shown = " ".join(captured.get().split())
     assert (
-        "-11.6 48 far off on the held-out month; a simple method was ahead there; weekly naive was ahead"
+        "-11.6 48 far off on the held-out month; a simple method was ahead there; 2026-02 came out far off"
         in shown
     )
     assert "2026-02 v1 672 50,000 44,200 -11.6 85.0 88.0 50" in shown
