@@ -49,6 +49,7 @@ def compose_login(airflow_stack: Stack, tmp_path_factory: pytest.TempPathFactory
     connection = postgres.connect(config, secret)
     connection.autocommit = True
     with connection.cursor() as cursor:
+        cursor.execute("DROP DATABASE IF EXISTS compose WITH (FORCE)")
         cursor.execute("CREATE DATABASE compose OWNER airflow")
     connection.close()
     variables = environment.clean() | environment.pages(config, secret) | compose_variables(port)
