@@ -25,11 +25,11 @@ from rich.table import Table
 from embedded.config import Config
 from embedded.ports import free_ports
 from embedded.stack import Stack
-from faults import inject
-from faults.stage import STAGES
+from faults import inject, plant
+from faults.plant import FACTORY
+from faults.stage import STAGES, Worker
 from faults.state import Observer, State
 
-FACTORY = "2160"
 MOMENTS = {"start": 0.1, "middle": 0.5, "end": 0.9}
 NEEDED = {
     "ingest": ("minio", "task"),
@@ -40,7 +40,7 @@ NEEDED = {
 """The services that a stage talks to; `task` is the stage's own process."""
 AIRFLOW = ("scheduler", "api-server", "dag-processor", "triggerer")
 _COLUMNS = ("stage", "service", "fault", "moment", "lost", "broken", "same", "healed", "seconds")
-TRIES, PATIENCE_S = 4, 900.0
+TRIES, PATIENCE_S = 4, 300.0
 
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)
 
@@ -51,6 +51,7 @@ class Bench:
     def __init__(self, stack: Stack, disk: Path | None) -> None:
         self.stack, self.disk = stack, disk
         self.observer = Observer(stack)
+        self.worker = Worker()
         self.undisturbed: dict[str, tuple[State, float]] = {}
 
     def prepare(self, stage: str, airflow: bool = False) -> tuple[State, float]:
@@ -59,7 +60,7 @@ class Bench:
         if key not in self.undisturbed:
             self.observer.clear(stage)
             start = time.monotonic()
-            if not (self._dag_run(stage) if airflow else self._finish(self._start(stage))):
+            if not (self._dag_run(stage) if airflow else self._run(stage)):
                 raise SystemExit(f"error: {stage} fails undisturbed; see above")
             seconds = time.monotonic() - start
             self.undisturbed[key] = (self.observer.state(stage, FACTORY), seconds)
@@ -71,8 +72,8 @@ class Bench:
         wanted, seconds = self.prepare(stage, airflow)
         self.observer.clear(stage)
         begun = time.monotonic()
-        task = None if airflow else self._start(stage)
-        pid = task.pid if service == "task" and task else self.stack.supervisor.states()[service]["pid"]
+        task = None if airflow else self.worker.start(stage, FACTORY)
+        pid = task if service == "task" and task else self.stack.supervisor.states()[service]["pid"]
         done = threading.Event()
 
         def disturb() -> None:
@@ -81,13 +82,13 @@ class Bench:
             done.set()
 
         threading.Thread(target=disturb, daemon=True).start()
-        good = self._dag_run(stage) if task is None else self._finish(task)
+        good = self._dag_run(stage) if task is None else self.worker.wait(task, PATIENCE_S)
         done.wait(PATIENCE_S)
         tries = 1
         while not good and tries < TRIES:
             self._healthy()
             tries += 1
-            good = self._dag_run(stage) if airflow else self._finish(self._start(stage))
+            good = self._dag_run(stage) if airflow else self._run(stage)
         self._healthy()
         found = self.observer.state(stage, FACTORY)
         return {
@@ -97,16 +98,8 @@ class Bench:
             "seconds": round(time.monotonic() - begun, 1),
         }  # fmt: skip
 
-    def _start(self, stage: str) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen([sys.executable, "-m", "faults.stage", stage, FACTORY], env=os.environ)
-
-    def _finish(self, task: "subprocess.Popen[bytes]") -> bool:
-        try:
-            return task.wait(PATIENCE_S) == 0
-        except subprocess.TimeoutExpired:
-            task.kill()
-            task.wait()
-            return False
+    def _run(self, stage: str) -> bool:
+        return self.worker.wait(self.worker.start(stage, FACTORY), PATIENCE_S)
 
     def _dag_run(self, stage: str) -> bool:
         """Run a stage by its Dag; a API server that is gone for a while is asked again."""
@@ -137,6 +130,7 @@ class Bench:
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path | None]:
     """A disk of 2 GB in memory, None where none can be mounted."""
+    folder.mkdir(mode=0o711)
     command = ["mount", "-t", "tmpfs", "-o", "size=2g,mode=711", "none", str(folder)]
     if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
         yield None
@@ -157,11 +151,11 @@ def prepare_factory(stack: Stack, folder: Path, months: int) -> None:
     os.environ.update(stack.environment())
     settings.cache_clear()
     platform = Platform.from_environment()
-    plant = folder / "plant"
+    files = folder / "files"
     simulate(
-        platform.plant, plant, start=date(2025, 1, 1), months=months, seed=1, factories=[FACTORY], workers=1
+        platform.plant, files, start=date(2025, 1, 1), months=months, seed=1, factories=[FACTORY], workers=1
     )
-    land_tree(platform.lake, plant)
+    land_tree(platform.lake, files)
 
 
 def cells(
@@ -193,10 +187,15 @@ def main(
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="fems-faults-") as base:
         Path(base).chmod(0o711)
-        with small_disk(Path(base)) as disk:
+        plant.write(Path(base))
+        os.environ["FEMS_CONFIG_DIR"] = base
+        with small_disk(Path(base) / "disk") as disk:
             ports = free_ports(3)
             config = Config.of(
-                Path(base) / "state", airflow_port=ports[0], mlflow_port=ports[1], minio_port=ports[2]
+                (disk or Path(base)) / "state",
+                airflow_port=ports[0],
+                mlflow_port=ports[1],
+                minio_port=ports[2],
             )
             stack = Stack(config)
             wanted = list(cells(stages.split(","), chosen, moments.split(","), disk is not None))
@@ -206,7 +205,11 @@ def main(
                 prepare_factory(stack, Path(base), months)
                 if by_airflow:
                     _unpause(stack, "ingest")
-                rows = _try_all(Bench(stack, disk), wanted, minutes)
+                bench = Bench(stack, disk)
+                try:
+                    rows = _try_all(bench, wanted, minutes)
+                finally:
+                    bench.worker.stop()
             finally:
                 stack.down()
     _show(rows, len(wanted), disk is not None)

@@ -43,7 +43,8 @@ _PIECES = [
 ]
 
 
-def _source(**mapping: object) -> FactoryFeed:
+def feed_of(**mapping: object) -> FactoryFeed:
+    """Return a feed of one hourly meter, `x-M01`, of a factory `x`."""
     machines = {"E1": {"name": "M", "kind": "line", "sensor": "x-M01"}}
     factory = {
         "name": "F",
@@ -82,16 +83,16 @@ def _seeds() -> list[tuple[str, bytes, FactoryFeed]]:
         f"<IntervalReading><timePeriod><duration>3600</duration><start>{start}</start></timePeriod><value>5</value>"
         "</IntervalReading></IntervalBlock></content></entry></feed>"
     )
-    plain = _source()
+    plain = feed_of()
     return [
         ("csv", text.encode(), plain),
         ("csv, other marks", text.replace(",", ";").replace(".5", ",5").encode("utf-16"), plain),
         ("gzip", gzip.compress(text.encode()), plain),
         ("xlsx", workbook.getvalue(), plain),
         ("parquet", parquet.getvalue(), plain),
-        ("nem12", nem12.encode(), _source(format="nem12")),
-        ("row a day", per_day.encode(), _source(layout="row_per_day", row_per_day={"column": "used_kwh"})),
-        ("green button", xml.encode(), _source(format="green_button", constants={"sensor_id": "x-M01"})),
+        ("nem12", nem12.encode(), feed_of(format="nem12")),
+        ("row a day", per_day.encode(), feed_of(layout="row_per_day", row_per_day={"column": "used_kwh"})),
+        ("green button", xml.encode(), feed_of(format="green_button", constants={"sensor_id": "x-M01"})),
     ]
 
 

@@ -176,7 +176,7 @@ def main() -> None:
     os.environ |= from_files(os.environ)
     app = create_app(dict(os.environ))
     log_config = str(Path(server.__file__).parent / "uvicorn_log_config.yaml")
-    # proxy_headers would let anybody on this machine write where a request comes from, and passwords are counted by that.
+    # With proxy_headers anybody on this machine could say where a request comes from; failures are counted by that.
     uvicorn.run(
         app,
         host=asked.host,

@@ -239,7 +239,7 @@ def test_pipes_and_devices_are_not_read(lake: Lake, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.csv"
     os.mkfifo(pipe)
     for path in (pipe, Path("/dev/zero"), tmp_path):
-        with pytest.raises(ConfigError, match="no plain file|Is a directory"):
+        with pytest.raises(ConfigError, match=r"no plain file|Is a directory"):
             land_file(lake, PLANT, BOOK, "steel", path, RECEIVED)
     folder = tmp_path / "raw/meter/factory=steel/date=2018-02-01"
     folder.mkdir(parents=True)
@@ -250,7 +250,10 @@ def test_pipes_and_devices_are_not_read(lake: Lake, tmp_path: Path) -> None:
 
 @pytest.mark.security
 def test_odd_names_in_a_tree_cost_no_rows(lake: Lake, tmp_path: Path) -> None:
-    sound = write(tmp_path, [HEADER, *[f"01/02/2018 {i // 4:02d}:{i % 4 * 15:02d},{1 + i % 7},2,90" for i in range(1, 96)]])
+    sound = write(
+        tmp_path,
+        [HEADER, *[f"01/02/2018 {i // 4:02d}:{i % 4 * 15:02d},{1 + i % 7},2,90" for i in range(1, 96)]],
+    )
     folder = tmp_path / "raw/meter/factory=steel/date=2018-02-01"
     folder.mkdir(parents=True)
     sound.rename(Path(os.fsdecode(os.fsencode(folder) + b"/a\nb\xff.csv")))
