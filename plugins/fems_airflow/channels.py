@@ -78,8 +78,8 @@ def _webhook(message: Message, connection: Connection) -> None:
     # Elsewhere than where its administrator sent it, no message goes.
     options = {"timeout": _TIMEOUT_S, "allow_redirects": False}
     answer = hook.run(endpoint=None, json=message.as_dict(), extra_options=options)
-    if answer.is_redirect:
-        raise ValueError(f"it redirects to {answer.headers['location']}: write the address itself")
+    if 300 <= answer.status_code < 400:
+        raise ValueError(f"it answers {answer.status_code}, see elsewhere: write the address itself")
 
 
 _WAYS: dict[str, Callable[[Message, Connection], None]] = {SMTP: _smtp, SLACK: _slack, WEBHOOK: _webhook}
