@@ -16,7 +16,8 @@ from fuzz import feed_of
 from pydantic import BaseModel
 
 from fems.contracts.raw_object import RawObject
-from fems.errors import ConfigError
+from fems.errors import ConfigError, DataError
+from fems.model.arrays import read_arrays
 from fems.monitor import notices
 from fems.raw.decode import decode
 from fems.registry import yamlfile
@@ -149,8 +150,9 @@ def _lol(levels: int, of: str = "[{}]") -> str:
 def test_a_hostile_yaml_file_is_one_clear_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "factories.yaml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
-    with pytest.raises(ConfigError, match=r"factories\.yaml"):
+    with pytest.raises(ConfigError, match=r"factories\.yaml") as caught:
         yamlfile.load(path, _Anything)
+    assert "\n" not in str(caught.value)
 
 
 # raw files
@@ -249,3 +251,28 @@ def test_a_hostile_file_is_refused_or_each_row_is_accounted_for(data: bytes) -> 
     reason = _refused_or_read(data)
     with open("/etc/hostname", "rb") as file:  # noqa: PTH123
         assert file.read().strip().decode() not in reason or not reason
+
+
+# what a model's bundle holds
+
+
+def _npy(header: bytes) -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        _zip(a=b""),
+        _zip(**{"a.npy": _npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (1,\n")}),
+        _zip(**{"a.npy": _npy(b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }") + b"cos\nsystem\n(S'true'\ntR."}),
+        _zip(**{"a.npy": _npy(b"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999,), }")}),
+        _zip(**{"a.npy": _npy(b"{'descr': '<f8', 'fortran_order': False, 'shape': (12500000,), }") + bytes(100_000_000)}),
+    ],
+    ids=["empty", "no array", "cut header", "pickle", "endless", "bomb"],
+)  # fmt: skip
+def test_hostile_arrays_are_refused(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "trees.npz").write_bytes(data)
+    with pytest.raises(DataError, match=r"trees\.npz"):
+        read_arrays(tmp_path / "trees.npz", ["a"])

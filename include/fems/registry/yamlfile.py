@@ -92,6 +92,11 @@ def wrong(path: Path, place: tuple[int | str, ...], message: str) -> ConfigError
     return ConfigError(f"{path}:{line}: {'.'.join(map(str, place))}: {message}")
 
 
+def _one_line(text: str) -> ConfigError:
+    """Return an error of one line, whatever the file's own words in it are."""
+    return ConfigError(" ".join(text.split()))
+
+
 def load(path: Path, model: type[M]) -> M:
     """Read a YAML file into `model`.
 
@@ -111,12 +116,12 @@ def load(path: Path, model: type[M]) -> M:
         data = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader with unique keys
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{path}:{line}: {error.problem or error.context}") from error
+        raise _one_line(f"{path}:{line}: {error.problem or error.context}") from error
     except RecursionError as error:
         raise ConfigError(f"{path}: is nested too deeply") from error
     except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:
         # a character that YAML has not, a day that no calendar has, a key that is a list
-        raise ConfigError(f"{path}: cannot be read as YAML: {error}") from error
+        raise _one_line(f"{path}: cannot be read as YAML: {error}") from error
     if root is None:
         raise ConfigError(f"{path}:1: the file is empty")
     try:
@@ -128,4 +133,4 @@ def load(path: Path, model: type[M]) -> M:
         where = ".".join(str(part) for part in place) or "top level"
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{path}:{line_of(root, place)}: {where}: {message}{more}") from error
+        raise _one_line(f"{path}:{line_of(root, place)}: {where}: {message}{more}") from error
