@@ -256,22 +256,23 @@ def test_a_hostile_file_is_refused_or_each_row_is_accounted_for(data: bytes) -> 
 # what a model's bundle holds
 
 
-def _npy(header: bytes) -> bytes:
-    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+def _npz(kind: str, shape: str, content: bytes = b"") -> bytes:
+    header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}".encode()
+    return _zip(**{"a.npy": b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + content})
 
 
 @pytest.mark.parametrize(
     "data",
     [
         b"",
-        _zip(a=b""),
-        _zip(**{"a.npy": _npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (1,\n")}),
-        _zip(**{"a.npy": _npy(b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }") + b"cos\nsystem\n(S'true'\ntR."}),
-        _zip(**{"a.npy": _npy(b"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999,), }")}),
-        _zip(**{"a.npy": _npy(b"{'descr': '<f8', 'fortran_order': False, 'shape': (12500000,), }") + bytes(100_000_000)}),
+        _zip(b=b""),
+        _npz("<f4", "(1,\n"),
+        _npz("|O", "(1,), }", b"cos\nsystem\n(S'true'\ntR."),
+        _npz("<f8", "(99999999999999,), }"),
+        _npz("<f8", "(12500000,), }", bytes(100_000_000)),
     ],
     ids=["empty", "no array", "cut header", "pickle", "endless", "bomb"],
-)  # fmt: skip
+)
 def test_hostile_arrays_are_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "trees.npz").write_bytes(data)
     with pytest.raises(DataError, match=r"trees\.npz"):
