@@ -40,8 +40,8 @@ NEEDED = {
 """The services that a stage talks to; `task` is the stage's own process."""
 AIRFLOW = ("postgres", "scheduler", "api-server", "dag-processor", "triggerer")
 """Where a stage does not talk to them itself, it is run by its Dag."""
-_COLUMNS = ("stage", "service", "fault", "moment", "lost", "broken", "same", "healed", "seconds")
-TRIES, PATIENCE_S = 4, 300.0
+_COLUMNS = ("stage", "service", "fault", "moment", "met", "lost", "broken", "same", "healed", "seconds")
+TRIES, PATIENCE_S, _SHORT_S = 4, 300.0, 60.0
 
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)
 
@@ -59,32 +59,27 @@ class Bench:
         """Run a stage undisturbed; return its result and how many seconds it takes."""
         key = f"{stage}{airflow}"
         if key not in self.undisturbed:
-            self.observer.clear(stage)
-            start = time.monotonic()
-            if not (self._dag_run(stage) if airflow else self._run(stage)):
-                raise SystemExit(f"error: {stage} fails undisturbed; see above")
-            seconds = time.monotonic() - start
-            self.undisturbed[key] = (self.observer.state(stage, FACTORY), seconds)
+            took: list[float] = []
+            while not took or (len(took) < 2 and took[0] < _SHORT_S):  # the first run fills caches
+                self.observer.clear(stage)
+                start = time.monotonic()
+                if not (self._dag_run(stage) if airflow else self._run(stage)):
+                    raise SystemExit(f"error: {stage} fails undisturbed; see above")
+                took.append(time.monotonic() - start)
+            self.undisturbed[key] = (self.observer.state(stage, FACTORY), min(took))
         return self.undisturbed[key]
 
     def cell(self, stage: str, service: str, fault: inject.Fault, moment: str) -> dict[str, Any]:
-        """Disturb a stage once; return the row of the table."""
+        """Disturb a stage once; return the row of the table. A fault that came after its end is tried again, sooner."""
         airflow = service not in NEEDED[stage]
         wanted, seconds = self.prepare(stage, airflow)
-        self.observer.clear(stage)
-        begun = time.monotonic()
-        task = None if airflow else self.worker.start(stage, FACTORY)
-        pid = task if service == "task" and task else self.stack.supervisor.states()[service]["pid"]
-        done = threading.Event()
-
-        def disturb() -> None:
-            time.sleep(seconds * MOMENTS[moment])
-            fault.inject(pid, self.disk or self.stack.config.state)
-            done.set()
-
-        threading.Thread(target=disturb, daemon=True).start()
-        good = self._dag_run(stage) if task is None else self.worker.wait(task, PATIENCE_S)
-        done.wait(PATIENCE_S)
+        begun, delay, met = time.monotonic(), seconds * MOMENTS[moment], False
+        for _ in range(TRIES):
+            self.observer.clear(stage)
+            good, met = self._disturbed(stage, service, fault, delay)
+            if met:
+                break
+            delay /= 2
         tries = 1
         while not good and tries < TRIES:
             self._healthy()
@@ -93,11 +88,30 @@ class Bench:
         self._healthy()
         found = self.observer.state(stage, FACTORY)
         return {
-            "stage": stage, "service": service, "fault": fault.name, "moment": moment,
+            "stage": stage, "service": service, "fault": fault.name, "moment": moment, "met": met,
             "lost": found.lost, "broken": found.broken, "same": found.digest == wanted.digest,
             "healed": "not" if not good else "by itself" if tries == 1 else f"by {tries - 1} rerun",
             "seconds": round(time.monotonic() - begun, 1),
         }  # fmt: skip
+
+    def _disturbed(self, stage: str, service: str, fault: inject.Fault, delay: float) -> tuple[bool, bool]:
+        """Run a stage with a fault after some seconds; tell whether it ended well, and whether the fault met it."""
+        task = None if service not in NEEDED[stage] else self.worker.start(stage, FACTORY)
+        ended, met, done = threading.Event(), threading.Event(), threading.Event()
+
+        def disturb() -> None:
+            if not ended.wait(delay):
+                states = self.stack.supervisor.states()
+                pid = task if service == "task" and task else states[service]["pid"]
+                met.set()
+                fault.inject(pid, self.disk or self.stack.config.state)
+            done.set()
+
+        threading.Thread(target=disturb, daemon=True).start()
+        good = self._dag_run(stage) if task is None else self.worker.wait(task, PATIENCE_S)
+        ended.set()
+        done.wait(PATIENCE_S)
+        return good, met.is_set()
 
     def _run(self, stage: str) -> bool:
         return self.worker.wait(self.worker.start(stage, FACTORY), PATIENCE_S)
@@ -184,7 +198,7 @@ def main(
     minutes: Annotated[float, typer.Option(help="No new fault is begun after so long.")] = 90.0,
     report: Annotated[Path, typer.Option(help="Gets the rows as JSON.")] = Path(".local/faults.json"),
 ) -> None:
-    """Try every fault and print the table; ends with 1 where anything was lost, half written or not healed."""
+    """Try every fault and print the table; ends with 1 where anything was lost, half written, not healed or not met."""
     chosen = [name for name in services.split(",") if name]
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="fems-faults-") as base:
@@ -218,6 +232,7 @@ def main(
     report.parent.mkdir(parents=True, exist_ok=True)
     report.write_text(json.dumps(rows, indent=2) + "\n")
     bad = [row for row in rows if row["lost"] or row["broken"] or not row["same"] or row["healed"] == "not"]
+    bad += [row for row in rows if not row["met"]]
     raise typer.Exit(1 if bad or not rows else 0)
 
 
@@ -248,6 +263,7 @@ def _show(rows: Sequence[dict[str, Any]], wanted: int, full: bool) -> None:
         "service",
         "fault",
         "moment",
+        "met it",
         "lost rows",
         "half written",
         "same digest",
