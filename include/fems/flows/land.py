@@ -2,11 +2,14 @@
 
 import hashlib
 import logging
+import os
 import re
+import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 from fems.calendar import day_of
@@ -68,20 +71,23 @@ def land_tree(
         DataError: an object of that name is there with other content, and does not continue it.
     """
     known = lake.raw_etags()
-    new, kept = [], 0
-    for key in Lake.in_folder(folder).raw_keys():
+    new: dict[str, Path] = {}
+    kept = 0
+    for name in Lake.in_folder(folder).raw_keys():
+        path, key = folder / name, _printable(name)
         match = keys.RAW_KEY.match(key)
         if match and days != EVERY_DAY and date.fromisoformat(match["date"]) not in days:
             continue
-        if _is_linked(folder, key):
-            progress(f"{key!a}: is a symbolic link, passed over")
-        elif key in known and lake.check_raw(key, (folder / key).read_bytes(), known):
+        if _is_linked(folder, name):
+            progress(f"{name!a}: is a symbolic link, passed over")
+        elif key in known and lake.check_raw(key, _read_plain(path), known):
             kept += 1
         else:
-            new.append(key)
+            new[key] = path
     if not new and not kept and days == EVERY_DAY:
         raise ConfigError(f"{folder}: has no files under raw/<feed>/factory=<id>/date=<day>/")
-    for done, _ in enumerate(lake.put_many((key, (folder / key).read_bytes) for key in new), start=1):
+    puts = ((key, partial(_read_plain, path)) for key, path in new.items())
+    for done, _ in enumerate(lake.put_many(puts), start=1):
         if done % 1000 == 0:
             progress(f"landed {done} of {len(new)} files")
     progress(f"landed {len(new)} files, {kept} were there already")
@@ -178,7 +184,7 @@ def _whole(path: Path, quiet_s: float) -> bytes:
             before = path.stat()
             quiet = time.time() - before.st_mtime >= quiet_s
             if quiet or quiet_s == 0:
-                data = path.read_bytes()
+                data = _read_plain(path)
                 after = path.stat()
                 if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
                     return data
@@ -187,3 +193,17 @@ def _whole(path: Path, quiet_s: float) -> bytes:
             time.sleep(min(quiet_s, 0.5))
     except OSError as error:
         raise ConfigError(f"{shown}: cannot be read ({error.strerror})") from error
+
+
+def _read_plain(path: Path) -> bytes:
+    """Read a file that is one: a pipe or a device would be read for ever, a link leads elsewhere.
+
+    Raises:
+        OSError: it cannot be read.
+        ConfigError: it is something else.
+    """
+    # Without O_NONBLOCK the opening of a pipe waits for its writer.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ConfigError(f"{str(path)!a}: is no plain file; land a file")
+        return file.read()

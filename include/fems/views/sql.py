@@ -12,6 +12,12 @@ from fems.flows.traps import published_traps
 from fems.traps.tables import TRAP_DAY, TRAP_EVENTS
 from fems.views.forecasts import forecast_table
 
+LIMITS: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": False,
+    "python_enable_replacements": False,
+    "memory_limit": "4GB",
+    "temp_directory": "",  # what does not fit is refused, not written to disk
+}
 EQUIPMENT = pa.schema(
     [(name, pa.string()) for name in ("factory_id", "equipment_id", "name", "name_ko", "kind", "sensor_id")]
     + [("rated_kw", pa.float64())]
@@ -25,7 +31,8 @@ FACTORY = pa.schema(
 def query(platform: Platform, statement: str) -> pa.Table:
     """Run one SQL statement of DuckDB over the views that it names.
 
-    Nothing outside the views can be read or written: the database lies in memory, and files and addresses are shut off.
+    Nothing outside the views can be read or written: the database lies in memory, and files, addresses, extensions and
+    the variables of this program are shut off. A statement takes 4 GB at most.
 
     Args:
         platform: where the published data is.
@@ -39,7 +46,7 @@ def query(platform: Platform, statement: str) -> pa.Table:
     """
     import duckdb
 
-    with duckdb.connect(":memory:", config={"enable_external_access": False}) as connection:
+    with duckdb.connect(":memory:", config=LIMITS) as connection:
         views = VIEWS | of_feeds(platform)
         for name, make in views.items():
             if re.search(rf"\b{name}\b", statement, re.IGNORECASE):

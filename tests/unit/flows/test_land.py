@@ -251,6 +251,37 @@ def test_links_are_not_followed_and_odd_names_cost_nothing(lake: Lake, tmp_path:
     assert list(lake.store.keys("raw/")) == ["raw/meter/factory=steel/date=2018-02-01/a%0Ab%FF.csv"]
 
 
+@pytest.mark.security
+def test_pipes_and_devices_are_not_read(lake: Lake, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero"), tmp_path):
+        with pytest.raises(ConfigError, match=r"no plain file|Is a directory"):
+            land_file(lake, PLANT, BOOK, "steel", path, RECEIVED)
+    folder = tmp_path / "raw/meter/factory=steel/date=2018-02-01"
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "x.csv")
+    with pytest.raises(ConfigError, match="has no files"):
+        land_tree(lake, tmp_path)
+
+
+@pytest.mark.security
+def test_odd_names_in_a_tree_cost_no_rows(lake: Lake, tmp_path: Path) -> None:
+    sound = write(
+        tmp_path,
+        [HEADER, *[f"01/02/2018 {i // 4:02d}:{i % 4 * 15:02d},{1 + i % 7},2,90" for i in range(1, 96)]],
+    )
+    folder = tmp_path / "raw/meter/factory=steel/date=2018-02-01"
+    folder.mkdir(parents=True)
+    sound.rename(Path(os.fsdecode(os.fsencode(folder) + b"/a\nb\xff.csv")))
+    land_tree(lake, tmp_path)
+    [key] = lake.store.keys("raw/")
+    assert key.isprintable() and key.endswith(".csv")
+    platform = Platform(lake, PLANT, settings())
+    ingest_factory(platform, "steel")
+    assert ingest_status(platform, "steel").rows.read == 95
+
+
 @pytest.mark.parametrize("written", ["01/01/1970 00:15", "01/01/2099 00:15"])
 def test_a_wrong_clock_makes_no_partition(lake: Lake, tmp_path: Path, written: str) -> None:
     day = [f"01/02/2018 {i // 4:02d}:{i % 4 * 15:02d},{1 + i % 7},2,90" for i in range(1, 96)]
