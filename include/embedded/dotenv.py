@@ -43,6 +43,8 @@ def new_secrets(kept: Mapping[str, str] = MappingProxyType({})) -> dict[str, str
         "MLFLOW_PLATFORM_PASSWORD": secret("MLFLOW_PLATFORM_PASSWORD", word),
         "MLFLOW_READER_PASSWORD": secret("MLFLOW_READER_PASSWORD", typed),
         "AIRFLOW_ADMIN_PASSWORD": secret("AIRFLOW_ADMIN_PASSWORD", typed),
+        "AIRFLOW_OPERATOR_PASSWORD": secret("AIRFLOW_OPERATOR_PASSWORD", typed),
+        "AIRFLOW_READER_PASSWORD": secret("AIRFLOW_READER_PASSWORD", typed),
         "AIRFLOW_JWT_SECRET": secret("AIRFLOW_JWT_SECRET", generate.signing_key),
         "AIRFLOW_API_SECRET_KEY": secret("AIRFLOW_API_SECRET_KEY", generate.signing_key),
         "AIRFLOW_FERNET_KEY": secret("AIRFLOW_FERNET_KEY", generate.fernet_key),
