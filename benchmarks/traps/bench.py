@@ -134,7 +134,7 @@ def _confusion(cases: Sequence[Case]) -> Table:
     for heading in ("truth", *_KINDS, "not found"):
         table.add_column(heading, justify="left" if heading == "truth" else "right")
     for kind in FAULT_KINDS:
-        said = Counter(case.alarm.kind if case.alarm else None for case in cases if case.fault.kind == kind)
+        said = Counter(case.kind for case in cases if case.fault.kind == kind)
         table.add_row(kind, *(str(said[name]) for name in (*_KINDS, None)))
     return table
 

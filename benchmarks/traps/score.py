@@ -8,7 +8,7 @@ from datetime import timedelta
 import numpy as np
 
 from benchmarks.traps.plant import SCORED_FROM, TrapYear
-from benchmarks.traps.rules import Alarm
+from benchmarks.traps.rules import Alarm, is_leak
 from fems.simulate.traps import TrapEvent
 
 FAULT_KINDS = ("blocked", "flooded", "blow_through", "leak")
@@ -26,14 +26,16 @@ class Case:
     Attributes:
         fault: the truth.
         position: of the trap's sensor.
-        alarm: the first one within it that says the same loss, of steam or of capacity; None if there was none.
-        delay: days with steam from its start to the alarm.
+        alarm: of those raised within it the first to say the same loss, of steam or of capacity; None without one.
+        kind: what it called that on most days of the fault.
+        delay: days with steam from its start to the day on which the alarm said so.
         start_error: days from its start to the start that the alarm names.
     """
 
     fault: TrapEvent
     position: str
     alarm: Alarm | None
+    kind: str | None
     delay: int | None
     start_error: int | None
 
@@ -99,13 +101,15 @@ def score(year: TrapYear, alarms: Sequence[Alarm], into: Score) -> None:
             if steam.sum() < _LEAST_DAYS or (fault.kind in ("leak", "blow_through") and not sees_leak):
                 continue
             leak = fault.kind in ("leak", "blow_through")
-            right = [a for _, a in inside if a.leak == leak]
-            alarm = min(right, key=lambda a: a.detected, default=None)
-            delay = None if alarm is None else int(steam[: (alarm.detected - begins).days].sum())
+            until = ends + _AFTER
+            right = [(since, a) for _, a in inside if (since := a.first(leak, until)) is not None]
+            since, alarm = min(right, key=lambda pair: pair[0], default=(None, None))
+            delay = None if since is None else int(steam[: (since - begins).days].sum())
             error = None if alarm is None else (alarm.start - begins).days
-            into.cases.append(Case(fault, trap.position or "", alarm, delay, error))
+            kind = None if alarm is None else alarm.kind(leak, until)
+            into.cases.append(Case(fault, trap.position or "", alarm, kind, delay, error))
     for i, alarm in enumerate(alarms):
-        if alarm.leak and traps[alarm.trap_id].position == "inlet":
+        if traps[alarm.trap_id].position == "inlet" and any(is_leak(kind) for _, kind in alarm.kinds):
             into.leaks_of_inlets += 1
         if i not in used and alarm.detected >= first:
             into.wrong[_why(year, alarm)] += 1

@@ -128,7 +128,8 @@ class _Run:
         sigma = np.where(keep, self.frozen_sigma, outlet.sigma)
         sound = ~is_open & ~self.memory.suspected
         main_own, outlet_own = f.main_c[day] - main_usual, f.outlet_c[day] - outlet_usual
-        main_moved = agreed(main_own, self.neighbours.shift(main_own, sound))
+        line_moved = self.neighbours.shift(main_own, sound)
+        main_moved = agreed(main_own, line_moved)
         outlet_moved = agreed(outlet_own, self.neighbours.shift(outlet_own, sound))
         main_moved = np.where(np.isnan(main_own), np.nan, main_moved)
         outlet_moved = np.where(np.isnan(outlet_own), np.nan, outlet_moved)
@@ -141,6 +142,7 @@ class _Run:
             outlet_usual=outlet_usual,
             main_moved=main_moved,
             outlet_moved=outlet_moved,
+            line_moved=line_moved,
             main_sigma=main.sigma,
             outlet_sigma=sigma,
             floor_high=self._floor_high(day, f.floor_c),

@@ -25,8 +25,15 @@ _FLOODED_C, _FLOODED_SIGMAS = 8.0, 4.0
 _FLOODED_AT_ONCE_C = 16.0
 _LEAK_C, _LEAK_ALONE_C, _LEAK_SIGMAS = 4.5, 6.0, 2.5
 _BLOW_C, _BLOW_SIGMAS = 10.0, 5.0
+_BLOW_SHARE, _BLOW_ALONE_C = 0.28, 20.0
+_SLOW_LEAK_C, _SLOW_LEAK_ALONE_C, _SLOW_LEAK_SIGMAS = 3.5, 6.0, 3.0
+_BOTH_C, _BOTH_SIGMAS = 2.5, 2.0
+_BEGUN_SHARE = 0.5
+_PRESSURE_SHARE = 0.5
+_SLOW_DAYS = 5
 _CUSUM_SLACK, _CUSUM_ALARM, _CUSUM_STEP = 0.75, 8.0, 6.0
-_INLET_HOLDS_C = 5.0
+_INLET_HOLDS_C, _INLET_ROSE_C = 5.0, 3.0
+_BRIEFLY_FLAT = 0.1
 _TOO_HIGH_C = 12.0
 _JUMP_LEFT_C = 15.0
 _OFFSET_C = 15.0
@@ -77,6 +84,7 @@ class Day:
     outlet_usual: Floats
     main_moved: Floats
     outlet_moved: Floats
+    line_moved: Floats
     main_sigma: Floats
     outlet_sigma: Floats
     floor_high: Floats
@@ -102,16 +110,39 @@ class Verdict:
     evaluated: Bools
 
 
+class _Recent:
+    """The newest known values of each trap."""
+
+    def __init__(self, traps: int) -> None:
+        self._values = np.full((_SLOW_DAYS, traps), np.nan)
+
+    def keep(self, values: Floats, known: Bools) -> None:
+        """Add a day's values where they are known."""
+        self._values = np.where(known, np.concatenate([self._values[1:], values[None]]), self._values)
+
+    def middle(self) -> Floats:
+        """Return their median, NaN until all are there."""
+        return np.sort(self._values, axis=0)[_SLOW_DAYS // 2] + 0.0 * self._values.sum(axis=0)
+
+    def forget(self, traps: Ints) -> None:
+        """Begin anew."""
+        self._values[:, traps] = np.nan
+
+
 class Memory:
     """What the days before leave behind, shape (traps,)."""
 
     def __init__(self, traps: int) -> None:
         self.cusum = np.zeros(traps)
         self.rise_start = np.full(traps, -1, dtype=np.int64)
+        self.rise_clear, self.fell_clear, self.cold_clear = (
+            np.full(traps, -1, dtype=np.int64) for _ in range(3)
+        )
+        self.rises, self.falls, self.outlet_falls = _Recent(traps), _Recent(traps), _Recent(traps)
         self.leak_days = np.zeros(traps, dtype=np.int64)
         self.blow_days = np.zeros(traps, dtype=np.int64)
         self.fell_days = np.zeros(traps, dtype=np.int64)
-        self.fell_start = np.zeros(traps, dtype=np.int64)
+        self.fell_start = np.full(traps, -1, dtype=np.int64)
         self.cold_start = np.full(traps, -1, dtype=np.int64)
         self.cold_days = np.zeros(traps, dtype=np.int64)
         self.longest_cold = np.zeros(traps, dtype=np.int64)
@@ -132,7 +163,9 @@ class Memory:
         self.cusum[traps] = 0.0
         for count in (self.leak_days, self.blow_days, self.fell_days):
             count[traps] = 0
-        self.cold_start[traps] = self.rise_start[traps] = -1
+        self.cold_start[traps] = self.rise_start[traps] = self.fell_start[traps] = -1
+        for recent in (self.rises, self.falls, self.outlet_falls):
+            recent.forget(traps)
         self.cold_days[traps] = 0
 
 
@@ -209,14 +242,14 @@ def _sensors(day: Day, memory: Memory, settle, hot: Floats) -> None:  # type: ig
     cooled = ~np.isnan(day.floor_high) & ~on
     memory.offset = high | (memory.offset & ~cooled)
     settle(memory.offset, TrapState.sensor_fault, "too_hot", 0.8)
-    settle(memory.came_off & cold & on, TrapState.sensor_fault, "came_off", 0.8)
+    outlet_cold = layout.pair & (outlet_hot < _COLD_SHARE) & ~np.isnan(f.outlet_hot[n])
+    settle(memory.came_off & cold & ~outlet_cold & on, TrapState.sensor_fault, "came_off", 0.8)
     settle(
         layout.pair & cold & (outlet_hot > _WARM_AGAIN_SHARE) & on,
         TrapState.sensor_fault,
         "sensors_contradict",
         0.9,
     )
-    outlet_cold = layout.pair & (outlet_hot < _COLD_SHARE) & ~np.isnan(f.outlet_hot[n])
     inlet_usual = (hot > _WARM_AGAIN_SHARE) & (np.abs(day.main_moved) < _INLET_HOLDS_C)
     settle(
         outlet_cold & inlet_usual & on & (f.line_hours[n] >= _COLD_HOURS),
@@ -236,9 +269,27 @@ def _sensors(day: Day, memory: Memory, settle, hot: Floats) -> None:  # type: ig
     too_hot = risen | above
     too_hot |= layout.pair & (f.outlet_c[n] > f.main_c[n] + _INLET_HOLDS_C)
     high = day.outlet_moved > _JUMP_LEFT_C
-    memory.outlet_jumped = (memory.outlet_jumped | f.outlet_jumped[n]) & (high | np.isnan(day.outlet_moved))
+    # A jump in the evening is not yet in the median of its own day.
+    memory.outlet_jumped = f.outlet_jumped[n] | (memory.outlet_jumped & (high | np.isnan(day.outlet_moved)))
     settle(memory.outlet_jumped & high & layout.pair, TrapState.sensor_fault, "too_hot", 0.6)
     settle(too_hot, TrapState.sensor_fault, "too_hot", 0.85)
+
+
+def _begin(begun: Ints, clear: Ints, today: int, there: Bools, known: Bools) -> Ints:
+    """Return since when the evidence is there, -1 where it is not.
+
+    Where no day told anything between the last one without it and the first with it, the middle of that gap.
+
+    Args:
+        begun: as of yesterday.
+        clear: the newest day without it, -1 where there was none; changed.
+        today: number of the day.
+        there: whether the evidence is there.
+        known: whether the day tells.
+    """
+    first = np.where(clear >= 0, (clear + 1 + today) // 2, today)
+    clear[known & ~there] = today
+    return np.where(known & there & (begun < 0), first, np.where(known & ~there, -1, begun))
 
 
 def _cold(day: Day, memory: Memory, settle, hot: Floats, start: Ints, is_open: Bools) -> None:  # type: ignore[no-untyped-def]
@@ -253,7 +304,7 @@ def _cold(day: Day, memory: Memory, settle, hot: Floats, start: Ints, is_open: B
     memory.longest_cold = np.where(
         over, np.maximum(memory.longest_cold, memory.cold_days.clip(max=_LONGEST_COLD)), memory.longest_cold
     )
-    memory.cold_start = np.where(cold & (memory.cold_start < 0), n, np.where(over, -1, memory.cold_start))
+    memory.cold_start = _begin(memory.cold_start, memory.cold_clear, n, cold, known)
     memory.cold_days = np.where(cold & expected, memory.cold_days + 1, np.where(over, 0, memory.cold_days))
     start[cold] = memory.cold_start[cold]
     # A trap that is cold on some days by its work is held against its own longest cold spell.
@@ -274,13 +325,30 @@ def _fell(day: Day, memory: Memory, settle, free: Bools, start: Ints, is_open: B
     n, layout = day.number, day.layout
     limit = np.maximum(_FLOODED_C, _FLOODED_SIGMAS * day.main_sigma)
     limit = np.where(is_open, np.maximum(_CLOSE_SHARE * limit, _CLOSE_LEVEL * level), limit)
-    known = free & ~np.isnan(day.main_moved)
+    # Heat that no neighbour bears out, or that stands still for some hours, may be the sensor's.
+    told = (day.features.line_hours[n] >= _COLD_HOURS) | ~day.features.line_known[n]
+    told &= day.features.flat[n] < _BRIEFLY_FLAT
+    told |= layout.pair & (day.outlet_moved < -_BOTH_C)
+    known = free & ~np.isnan(day.main_moved) & (told | is_open)
+    memory.falls.keep(day.main_moved, known)
+    memory.outlet_falls.keep(day.outlet_moved, known & layout.pair)
+    # Both ends of a trap cooler for days: too little for the limit of one sensor, and more than one clamp can do.
+    least, outlet_least = (
+        np.maximum(_BOTH_C, _BOTH_SIGMAS * sigma) for sigma in (day.main_sigma, day.outlet_sigma)
+    )
+    both = (
+        known
+        & layout.pair
+        & (memory.falls.middle() < -least)
+        & (memory.outlet_falls.middle() < -outlet_least)
+    )
+    begun = known & (day.main_moved < -_BEGUN_SHARE * limit)
     fell = known & (day.main_moved < -limit)
-    memory.fell_start = np.where(fell & (memory.fell_days == 0), n, memory.fell_start)
+    memory.fell_start = _begin(memory.fell_start, memory.fell_clear, n, begun, known)
     memory.fell_days = np.where(fell, memory.fell_days + 1, np.where(known, 0, memory.fell_days))
     much = day.main_moved < -np.maximum(_FLOODED_AT_ONCE_C, 2 * limit)
-    alarm = fell & ((memory.fell_days >= 2) | much | is_open)
-    start[alarm] = memory.fell_start[alarm]
+    alarm = (fell & ((memory.fell_days >= 2) | much | is_open)) | both
+    start[alarm] = np.where(memory.fell_start[alarm] >= 0, memory.fell_start[alarm], n)
     sure = np.clip(0.5 + 0.1 * (-day.main_moved / limit - 1.0) + 0.05 * memory.fell_days, 0.5, 0.95)
     settle(alarm & layout.pair, TrapState.flooded, "inlet_fell", np.nan_to_num(sure))
     settle(alarm, TrapState.blocked_or_flooded, "inlet_fell", np.nan_to_num(sure))
@@ -293,23 +361,36 @@ def _leaks(day: Day, memory: Memory, settle, free: Bools, start: Ints, is_open: 
     body = np.isin(layout.main_position, ("body",))
     # A body is warmed from the inlet, too: what the line's inlets did is no leak.
     moved = np.where(body, np.minimum(day.main_moved, day.outlet_moved), day.outlet_moved)
-    holds = ~layout.pair | (np.abs(day.main_moved) < _INLET_HOLDS_C)
+    # At a higher pressure every outlet is warmer, each by as much as its load makes it.
+    moved = moved - _PRESSURE_SHARE * np.clip(day.line_moved, 0.0, None)
+    # A leak makes no inlet hotter: what does is the pressure, or a sensor clamped anew.
+    holds = ~layout.pair | ((day.main_moved > -_INLET_HOLDS_C) & (day.main_moved < _INLET_ROSE_C))
     z = np.clip(np.nan_to_num(moved / day.outlet_sigma), -_CUSUM_STEP, _CUSUM_STEP)
     grown = np.maximum(0.0, memory.cusum + z - _CUSUM_SLACK)
     memory.cusum = np.where(known, np.minimum(grown, 3 * _CUSUM_ALARM), memory.cusum)
+    memory.rises.keep(moved, known)
     least = np.maximum(np.where(layout.pair, _LEAK_C, _LEAK_ALONE_C), _LEAK_SIGMAS * day.outlet_sigma)
-    rising = known & (moved > _CLOSE_SHARE * least)
-    memory.rise_start = np.where(
-        rising & (memory.rise_start < 0), n, np.where(known & ~rising, -1, memory.rise_start)
+    slow = np.maximum(
+        np.where(layout.pair, _SLOW_LEAK_C, _SLOW_LEAK_ALONE_C), _SLOW_LEAK_SIGMAS * day.outlet_sigma
     )
+    rising = known & (moved > _BEGUN_SHARE * slow)
+    memory.rise_start = _begin(memory.rise_start, memory.rise_clear, n, rising, known)
+    slowly = known & holds & ~is_open & (memory.rises.middle() > slow) & (memory.cusum > _CUSUM_ALARM)
     least = np.where(is_open, np.maximum(_CLOSE_SHARE * least, _CLOSE_LEVEL * level), least)
     rose = known & holds & (moved > least) & ((memory.cusum > _CUSUM_ALARM) | is_open)
     much = known & holds & (moved > np.maximum(_BLOW_C, _BLOW_SIGMAS * day.outlet_sigma))
     memory.leak_days = np.where(rose, memory.leak_days + 1, np.where(known, 0, memory.leak_days))
     memory.blow_days = np.where(much, memory.blow_days + 1, np.where(known, 0, memory.blow_days))
-    start[rose | much] = memory.rise_start[rose | much].clip(0)
+    rows = rose | much | slowly
+    start[rows] = np.where(memory.rise_start[rows] >= 0, memory.rise_start[rows], n)
     sure = np.clip(0.4 + 0.05 * (moved / day.outlet_sigma) + 0.03 * memory.leak_days, 0.4, 0.9)
     sure = np.nan_to_num(sure) - np.where(layout.pair, 0.0, 0.1)
-    blow = much & ((memory.blow_days >= 2) | is_open)
-    settle(blow, TrapState.blow_through, "outlet_rose_much", sure)
-    settle(rose & ((memory.leak_days >= 2) | is_open), TrapState.suspected_leak, "outlet_rose", sure)
+    alarm = (
+        (much & ((memory.blow_days >= 2) | is_open)) | (rose & ((memory.leak_days >= 2) | is_open)) | slowly
+    )
+    # How far from the usual outlet to the steam before the trap.
+    room = np.where(layout.pair, day.main_usual, layout.saturation_c) - day.outlet_usual
+    size = np.fmax(moved, memory.rises.middle())
+    wide = np.where(np.isnan(room) | body, size > _BLOW_ALONE_C, size > _BLOW_SHARE * room)
+    settle(alarm & wide, TrapState.blow_through, "outlet_rose_much", sure)
+    settle(alarm, TrapState.suspected_leak, "outlet_rose", sure)
