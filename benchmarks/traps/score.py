@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.traps.plant import SCORED_FROM, TrapYear
 from benchmarks.traps.rules import Alarm, is_leak
+from fems.calendar import holidays_of
 from fems.simulate.traps import TrapEvent
 
 FAULT_KINDS = ("blocked", "flooded", "blow_through", "leak")
@@ -129,20 +130,22 @@ def _why(year: TrapYear, alarm: Alarm) -> str:
     for e in own:
         if e.kind.startswith("sensor_") and near(e, 0, 2):
             return e.kind
-    whole = [e for e in year.events if e.trap_id is None and (e.line in (None, line))]
-    for kind, label in (("planned_stop", "stop"), ("line_shut", "line shut"), ("boiler_trip", "outage")):
-        if any(near(e, 0, 1) for e in whole if e.kind == kind):
-            return label
-    number = list(year.factory.steam_traps).index(alarm.trap_id)
-    days = year.starts.tz_localize(None).to_numpy().astype("datetime64[D]")
-    if year.supplied[days == np.datetime64(alarm.detected), number].sum() * 0.25 < _STEAM_HOURS:
-        return "no steam"
     if any(
         near(e, 0, 10) and (alarm.detected - e.start.date()).days < 25 for e in own if e.kind == "clamped"
     ):
         return "sensor clamped anew"
     if any(near(e, 0, 15) for e in own if e.kind in FAULT_KINDS):
         return "after a repair"
+    whole = [e for e in year.events if e.trap_id is None and (e.line in (None, line))]
+    for kind, label in (("planned_stop", "stop"), ("line_shut", "line shut"), ("boiler_trip", "outage")):
+        if any(near(e, 0, 1) for e in whole if e.kind == kind):
+            return label
+    if holidays_of(year.factory.country, np.array([alarm.detected], dtype="datetime64[D]"))[0]:
+        return "holiday"
+    number = list(year.factory.steam_traps).index(alarm.trap_id)
+    days = year.starts.tz_localize(None).to_numpy().astype("datetime64[D]")
+    if year.supplied[days == np.datetime64(alarm.detected), number].sum() * 0.25 < _STEAM_HOURS:
+        return "no steam"
     for e in whole:
         if e.kind == "pressure_step" and any(
             0 <= (alarm.detected - edge.date()).days <= 4 for edge in (e.start, e.end)
