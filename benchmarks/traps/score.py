@@ -117,28 +117,33 @@ def score(year: TrapYear, alarms: Sequence[Alarm], into: Score) -> None:
 
 
 def _why(year: TrapYear, alarm: Alarm) -> str:
-    """Return what happened at the trap when a wrong alarm was raised."""
-    line = year.factory.steam_traps[alarm.trap_id].line
-
-    def near(event: TrapEvent, before: int, after: int) -> bool:
-        low = event.start.date() - timedelta(days=before)
-        return low <= alarm.detected <= event.end.date() + timedelta(days=after)
-
+    """Return what happened at the trap when a wrong alarm was raised, its own matters first."""
     own = [event for event in year.events if event.trap_id == alarm.trap_id]
-    if any(near(e, 0, 1) for e in own if e.kind == "shut"):
+    return _of_trap(own, alarm) or _of_supply(year, alarm)
+
+
+def _near(event: TrapEvent, alarm: Alarm, after: int) -> bool:
+    return event.start.date() <= alarm.detected <= event.end.date() + timedelta(days=after)
+
+
+def _of_trap(own: Sequence[TrapEvent], alarm: Alarm) -> str | None:
+    if any(event.kind == "shut" and _near(event, alarm, 1) for event in own):
         return SHUT
-    for e in own:
-        if e.kind.startswith("sensor_") and near(e, 0, 2):
-            return e.kind
-    if any(
-        near(e, 0, 10) and (alarm.detected - e.start.date()).days < 25 for e in own if e.kind == "clamped"
-    ):
+    for event in own:
+        if event.kind.startswith("sensor_") and _near(event, alarm, 2):
+            return event.kind
+    if any(event.kind == "clamped" and _near(event, alarm, 10) for event in own):
         return "sensor clamped anew"
-    if any(near(e, 0, 15) for e in own if e.kind in FAULT_KINDS):
+    if any(event.kind in FAULT_KINDS and _near(event, alarm, 15) for event in own):
         return "after a repair"
-    whole = [e for e in year.events if e.trap_id is None and (e.line in (None, line))]
+    return None
+
+
+def _of_supply(year: TrapYear, alarm: Alarm) -> str:
+    line = year.factory.steam_traps[alarm.trap_id].line
+    whole = [event for event in year.events if event.trap_id is None and event.line in (None, line)]
     for kind, label in (("planned_stop", "stop"), ("line_shut", "line shut"), ("boiler_trip", "outage")):
-        if any(near(e, 0, 1) for e in whole if e.kind == kind):
+        if any(event.kind == kind and _near(event, alarm, 1) for event in whole):
             return label
     if holidays_of(year.factory.country, np.array([alarm.detected], dtype="datetime64[D]"))[0]:
         return "holiday"
@@ -146,10 +151,9 @@ def _why(year: TrapYear, alarm: Alarm) -> str:
     days = year.starts.tz_localize(None).to_numpy().astype("datetime64[D]")
     if year.supplied[days == np.datetime64(alarm.detected), number].sum() * 0.25 < _STEAM_HOURS:
         return "no steam"
-    for e in whole:
-        if e.kind == "pressure_step" and any(
-            0 <= (alarm.detected - edge.date()).days <= 4 for edge in (e.start, e.end)
-        ):
+    for event in whole:
+        edges = (event.start.date(), event.end.date()) if event.kind == "pressure_step" else ()
+        if any(0 <= (alarm.detected - edge).days <= 4 for edge in edges):
             return "pressure step"
     return "other"
 
