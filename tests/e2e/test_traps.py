@@ -155,25 +155,35 @@ def test_the_page_is_seen_in_a_browser(
     browser = Browser()
     try:
         browser.remember(root, "_token", airflow_stack.airflow().token())
-        browser.open(f"{root}/fems/traps/{FACTORY}", width)
-        text = browser.run("document.body.innerText")
+        browser.open(f"{root}/fems/traps/{FACTORY}?lang=ko", width)
+        text = browser.run("document.querySelector('main').innerText")
+        for words in ("누설 의심", "교체 전에 초음파로 확인", "하루 손실", "KRW", "모의 데이터"):
+            assert words in text
+        korean = browser.picture()
+        browser.run("document.querySelector('label[lang=en]').click()")
+        text = browser.run("document.querySelector('main').innerText")
         for words in (
-            "누설 의심",
             "suspected leak",
-            "교체 전에 초음파로 확인",
-            "Confirm by ultrasound",
-            "KRW",
+            "Confirm by ultrasound before replacing",
+            "Loss a day",
+            "simulated data",
         ):
             assert words in text
+        assert browser.run("/[가-힣]/.test(document.querySelector('main').innerText)") is False
+        english = browser.picture()
+        for language, picture in (("ko", korean), ("en", english)):
+            (tmp_path / f"{language}-{width}.png").write_bytes(picture)
+        assert korean != english and min(len(korean), len(english)) > 30_000, "a page that is more than blank"
         traps = list(airflow_platform.plant.factory(FACTORY).steam_traps)
-        shown = browser.run("[...document.querySelectorAll('.trap')].map(t => t.id).join()")
-        assert sorted(shown.split(",")) == sorted(traps) and shown.split(",")[0] == "2120-T01"
+        shown = browser.run("[...document.querySelectorAll('.trap')].map(t => t.id).join()").split(",")
+        assert sorted(shown) == sorted(traps) and shown[0] == "2120-T01", "what costs most comes first"
         lines = "[...document.querySelectorAll('.trap')].map(t => t.querySelectorAll('svg polyline').length)"
         assert min(browser.run(lines)) >= 2, "a temperature and its baseline in each chart"
+        smallest = """[...document.querySelectorAll('svg text')]
+            .map(t => parseFloat(getComputedStyle(t).fontSize) * Math.hypot(t.getCTM().a, t.getCTM().b))
+            .sort((a, b) => a - b)[0]"""
+        assert browser.run(smallest) > 8, "the smallest text of a chart, CSS pixels"
         assert browser.run("document.documentElement.scrollWidth") <= width, "nothing sticks out sideways"
-        picture = browser.picture()
-        (tmp_path / "page.png").write_bytes(picture)
-        assert len(picture) > 40_000, "a page that is more than blank"
         assert browser.said == []
         assert all(address.startswith((root, "data:")) for address in browser.requests), browser.requests
     finally:

@@ -109,7 +109,11 @@ def test_the_fault_is_found_and_priced(watched: Platform) -> None:
 def test_an_inlet_alone_says_that_leaks_cannot_be_observed(watched: Platform) -> None:
     row = newest(watched, ["1100"])[1]
     assert row["trap_id"] == "1100-T01" and "leaks can't be observed" in row["reason"]
-    assert "leaks can" in traps_page(watched, "1100") and "초음파" in traps_page(watched, "1100")
+    page = traps_page(watched, "1100")
+    assert "leaks can" in page and "초음파" in page and "보일러 효율 0.85" in page
+    assert 'id="show-ko" checked' in page and 'id="show-en" checked' in traps_page(
+        watched, "1100", language="en"
+    )
 
 
 def test_a_rebuild_gives_the_same_bytes(watched: Platform, tmp_path: Path) -> None:
