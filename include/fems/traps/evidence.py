@@ -130,7 +130,15 @@ class Memory:
         self.cusum[traps] = 0.0
         for count in (self.leak_days, self.blow_days, self.fell_days):
             count[traps] = 0
-        self.cold_start[traps] = self.rise_start[traps] = self.fell_start[traps] = -1
+        for day in (
+            self.cold_start,
+            self.rise_start,
+            self.fell_start,
+            self.cold_clear,
+            self.rise_clear,
+            self.fell_clear,
+        ):
+            day[traps] = -1
         for recent in (self.rises, self.falls, self.outlet_falls):
             recent.forget(traps)
         self.cold_days[traps] = 0

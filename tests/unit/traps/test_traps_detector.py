@@ -143,14 +143,26 @@ def test_an_outlet_that_rises_with_the_pressure_is_no_leak() -> None:
     assert not judged(replace(readings, main=main, outlet=outlet)).events
 
 
-def test_a_fault_that_began_while_nobody_could_see_begins_in_the_middle_of_that_time() -> None:
-    readings = changed(sound(), 2, main=-25, outlet=-10)
+@pytest.mark.parametrize(("main", "outlet"), [(-25.0, -10.0), (-120.0, -75.0)])
+def test_a_fault_that_began_while_nobody_could_see_begins_in_the_middle_of_that_time(
+    main: float, outlet: float
+) -> None:
+    readings = changed(sound(), 2, main=main, outlet=outlet)
     off = (readings.day >= FAILS - 6) & (readings.day < FAILS)
-    main, outlet = readings.main.copy(), readings.outlet.copy()
-    cold = 22.0 + np.random.default_rng(3).normal(0, 0.2, main.shape)
-    main[off], outlet[off] = cold[off], cold[off]
-    (event,) = judged(replace(readings, main=main, outlet=outlet)).events
+    cold = 22.0 + np.random.default_rng(3).normal(0, 0.2, readings.main.shape)
+    seen = [np.where(off[:, None], cold, values) for values in (readings.main, readings.outlet)]
+    (event,) = judged(replace(readings, main=seen[0], outlet=seen[1])).events
     assert event.start == FAILS - 3 and event.detected >= FAILS
+
+
+def test_no_fault_began_before_the_repair() -> None:
+    readings = changed(sound(), 2, main=-120, outlet=-75)
+    off = (readings.day >= FAILS - 6) & (readings.day < FAILS)
+    cold = 22.0 + np.random.default_rng(3).normal(0, 0.2, readings.main.shape)
+    seen = [np.where(off[:, None], cold, values) for values in (readings.main, readings.outlet)]
+    repair = Repair(trap_id="T2", day=DAYS[FAILS - 1].astype(object))
+    (event,) = judged(replace(readings, main=seen[0], outlet=seen[1]), repairs=(repair,)).events
+    assert event.start == FAILS
 
 
 def test_heat_that_stands_still_is_no_evidence_of_condensate() -> None:
