@@ -14,7 +14,7 @@ from embedded import accounts, credentials, environment, postgres, volume
 from embedded.config import Config
 from embedded.credentials import Credentials
 from fems.errors import ConfigError, FemsError
-from fems.lake.store import MinioStore
+from fems.lake.store import check_account
 
 Group = Literal["storage", "tracking", "airflow"]
 Env = Callable[[Config, Credentials], dict[str, str]]
@@ -87,9 +87,8 @@ def _minio_serves(config: Config, started: float) -> None:
     if not accounts.made(config.state / "minio"):
         return
     key = credentials.load(config.credentials_file).store_passwords["landing"]
-    store = MinioStore(config.minio_url, accounts.access_key("landing"), key, accounts.LAKE, patience=0)
     try:
-        next(store.keys("raw/none"), None)
+        check_account(config.minio_url, accounts.access_key("landing"), key, accounts.LAKE)
     except FemsError as error:
         raise NotYet(str(error)) from error
 
