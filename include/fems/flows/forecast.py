@@ -15,6 +15,7 @@ from fems.contracts.outcomes import ForecastOutcome
 from fems.errors import DataError, NoModel, TooLittleHistory, UnknownFormat
 from fems.flows.evaluate import evaluate_forecast
 from fems.flows.history import as_history, month_of, published_hours, published_months, with_tables
+from fems.flows.machines import of_machines
 from fems.flows.origin import origin_of, require_origin, require_unseen
 from fems.flows.platform import Platform, timed
 from fems.flows.report import write_report
@@ -94,7 +95,8 @@ def forecast_factory(
     native = lake.published("meter", "native", factory_id, recent)
     frame = native.select(["timestamp", "sensor_id", "used_kwh"]).to_pandas()
     frame = frame[frame["timestamp"] < start].astype({"sensor_id": "str"})
-    frame = frame[frame["sensor_id"].isin(made.kwh.columns)]  # without a main meter
+    frame = of_machines(frame, platform.plant.factory(factory_id).meter_tree)
+    frame = frame[frame["sensor_id"].isin(made.kwh.columns)]
     shares = tables.shape_in_hour(frame, list(made.kwh.columns), grain_minutes)
     forecast = tables.build(made.kwh, made.bands, shares, factory_id, grain_minutes, reach)
     source = platform.source(factory_id, "meter")

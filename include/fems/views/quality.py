@@ -128,7 +128,11 @@ def sensor_names(factory: Factory, feed: Feed, korean: bool) -> dict[str, str]:
         return name_ko or name if korean else name
 
     if feed == "meter":
-        return {each.sensor: in_language(each.name, each.name_ko) for each in factory.equipment.values()}
+        return {
+            sensor: in_language(node.name, node.name_ko)
+            for node in factory.meter_tree.nodes
+            for sensor in node.sensors
+        }
     if feed == "steam_trap":
         names = {}
         for trap_id, trap in factory.steam_traps.items():

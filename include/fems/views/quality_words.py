@@ -155,6 +155,7 @@ EXPECTATIONS: dict[Language, dict[str, str]] = {
         "expect_levels_as_before": "앞선 달과 수준이 다름",
         "expect_rhythm_as_before": "앞선 달과 하루 흐름이 다름",
         "expect_equipment_to_add_up_to_main_meter": "설비 합계가 주 계량기와 다름",
+        "expect_submeters_within_their_meter": "하위 계량기 합계가 상위 계량기보다 큼",
     },
     "en": {
         "expect_table_columns_to_match_set": "a column too many or too few",
@@ -172,6 +173,7 @@ EXPECTATIONS: dict[Language, dict[str, str]] = {
         "expect_levels_as_before": "another level than the months before",
         "expect_rhythm_as_before": "another daily rhythm than the months before",
         "expect_equipment_to_add_up_to_main_meter": "machines do not add up to the main meter",
+        "expect_submeters_within_their_meter": "submeters used more than their meter",
     },
 }
 """What it means that an expectation was not met; one of Great Expectations' own goes by its name."""

@@ -179,11 +179,21 @@ def test_limits_are_each_sensors_own() -> None:
 def test_machines_are_compared_with_the_main_meter() -> None:
     table, _, _ = long(3, 10)
     table.loc[table["sensor_id"] == "S2", "used_kwh"] = 2.0
-    assert checks.main_meter_gaps(TableView(table), "used_kwh", "S2", 5).count == 0
+    assert checks.main_meter_gaps(TableView(table), "used_kwh", "S2", ["S0", "S1"], 5).count == 0
     table.loc[0, "used_kwh"] = 0.2
-    assert checks.main_meter_gaps(TableView(table), "used_kwh", "S2", 5).messages == (
+    assert checks.main_meter_gaps(TableView(table), "used_kwh", "S2", ["S0", "S1"], 5).messages == (
         "2025-03-01 00:00: machines 1.2, S2 2.0",
     )
+
+
+def test_submeters_that_measure_more_than_their_meter_are_seen() -> None:
+    table, _, _ = long(3, 10)
+    table.loc[table["sensor_id"] == "S2", "used_kwh"] = 2.5
+    tree = {"S2": ["S0", "S1"]}
+    assert checks.negative_remainders(TableView(table), "used_kwh", tree, 2).count == 0
+    table.loc[0, "used_kwh"] = 4.0
+    found = checks.negative_remainders(TableView(table), "used_kwh", tree, 2)
+    assert (found.of, found.messages) == (10, ("2025-03-01 00:00: S2 2.5, behind it 5.0",))
 
 
 def test_a_unit_and_a_clock_are_seen_in_comparison_and_a_usual_month_is_not() -> None:

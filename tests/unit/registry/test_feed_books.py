@@ -212,7 +212,10 @@ def test_a_feed_is_added_by_its_book_and_nothing_else(tmp_path: Path) -> None:
     record = platform.lake.evaluations.last("compressed_air", "F", "2025-03")
     assert record.published and record.critical_failed == record.warning_failed == 0
     assert record.tables["native"].suite == "compressed_air_native"
-    assert record.tables["hour"].left_out == ("expect_equipment_to_add_up_to_main_meter",)
+    assert record.tables["hour"].left_out == (
+        "expect_equipment_to_add_up_to_main_meter",
+        "expect_submeters_within_their_meter",
+    )
     described = json.loads(platform.lake.store.get(keys.package_key("F")))
     fields = {field["name"]: field for field in described["resources"][1]["schema"]["fields"]}
     assert fields["pressure_max_bar"]["unit"] == "bar"
