@@ -276,11 +276,11 @@ def _workbook(request: Request, factory: str, choice: "Choice | None" = None) ->
 
 
 @app.get("/traps/{factory}")
-def traps_of_factory(factory: str) -> HTMLResponse:
+def traps_of_factory(request: Request, factory: str) -> HTMLResponse:
     """A factory's steam traps: by what they cost, each with its chart."""
     from fems.views.traps import traps_page
 
-    return _html(traps_page(reading_platform(), factory, _root()))
+    return _html(traps_page(reading_platform(), factory, _root(), language_of(request)))
 
 
 @app.get("/traps/{factory}/worklist.xlsx")
