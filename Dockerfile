@@ -1,5 +1,7 @@
 # One image for Airflow, MLflow and the fems command: the same pinned packages that the tests ran on.
-FROM python:3.11.14-slim-bookworm
+# The digest is the tag's index of all architectures. Where no registry is reached, `make containers` gives another base.
+ARG BASE=python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d
+FROM ${BASE}
 
 # No .pyc in layers that are thrown away, and logs as they come.
 ENV PYTHONUNBUFFERED=1 \

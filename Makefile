@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help doctor setup up demo down test nightly fuzz lint bench neural others lock fresh sbom licences audit faults env
+.PHONY: help doctor setup up demo down test slow nightly fuzz lint bench neural others lock fresh sbom licences audit faults env
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,6 +18,8 @@ NO_PYTHON = error: there is no $(ANY_PYTHON): install Python 3.11, 3.12 or 3.13 
 DOCTOR = command -v "$(ANY_PYTHON)" > /dev/null || { echo "$(NO_PYTHON)" >&2; exit 1; }; "$(ANY_PYTHON)" include/embedded/doctor.py
 # More for `make demo`, such as DEMO="--factories 1100,steel --epochs 5"
 DEMO ?=
+# More for `make up`, such as UP="--workers 2"
+UP ?=
 # More for `make bench`, such as BENCH="--only process,truth"
 BENCH ?=
 # More for `make fresh`
@@ -50,7 +52,7 @@ $(VENV)/.ready: requirements.txt requirements-dev.txt requirements-uv.txt pyproj
 	touch $@
 
 up: setup ## start the services and Airflow
-	@$(BIN)/python -m embedded up
+	@$(BIN)/python -m embedded up $(UP)
 
 demo: check setup ## everything: services, raw files, ingest, training, forecasts, a table and the URLs
 	@$(BIN)/python -m embedded demo $(DEMO)
@@ -70,6 +72,9 @@ lint: setup ## style, types and the order of the rooms
 
 test: lint ## lint, types and all tests, on the embedded services
 	$(BIN)/pytest
+
+slow: setup ## the tests that take minutes: workers that are killed, a backup that is restored
+	$(BIN)/pytest -m slow
 
 nightly: setup ## thousands of generated files, written in every way: what is published is the truth, or the run tells
 	FEMS_EXAMPLES=2000 $(BIN)/pytest tests/unit/raw/test_any_file.py --timeout 7200

@@ -15,6 +15,7 @@ from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
 from fems_airflow.notify import RunNotifier
 from fems_airflow.params import factories_param, known_params
+from fems_airflow.queues import on_queue
 
 DOCS = """
 ### A model per factory
@@ -82,6 +83,7 @@ def train() -> None:
     @task(
         outlets=[MODEL],
         pool="training",
+        **on_queue("train"),
         execution_timeout=timedelta(hours=3),
         map_index_template="{{ task.op_kwargs['factory'] }}",
     )

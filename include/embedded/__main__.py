@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -16,7 +17,7 @@ from rich.table import Table
 from embedded.accounts import access_key
 from embedded.advice import advice
 from embedded.config import Config
-from embedded.services import BY_NAME
+from embedded.services import by_name
 from embedded.stack import GROUPS, Stack, tail
 from embedded.supervision import log_file
 from fems.errors import ConfigError, FemsError
@@ -45,10 +46,17 @@ def up(
         list[str] | None,
         typer.Option(help="A group (storage, tracking, airflow) or a service; may be repeated."),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=16, help="Celery workers that run the tasks; none: the scheduler runs them itself."
+        ),
+    ] = None,
 ) -> None:
     """Start the services and wait until each works."""
     with one_line_errors():
-        stack = Stack(Config.from_environment())
+        config = Config.from_environment()
+        stack = Stack(config if workers is None else replace(config, workers=workers))
         start = time.monotonic()
         stack.up(only or GROUPS, lambda title, seconds: out.print(f"  {title:<24} {seconds:5.1f} s"))
         out.print(f"up in {time.monotonic() - start:.1f} s")
@@ -91,9 +99,11 @@ def env() -> None:
 def logs(service: str, lines: Annotated[int, typer.Option("--lines", "-n")] = 50) -> None:
     """Print the end of a service's log."""
     with one_line_errors():
-        if service not in BY_NAME:
-            raise ConfigError(f"there is no service {service!r}: choose from {', '.join(BY_NAME)}")
-        print(tail(log_file(Stack.find().config, service), lines))
+        config = Stack.find().config
+        known = by_name(config)
+        if service not in known:
+            raise ConfigError(f"there is no service {service!r}: choose from {', '.join(known)}")
+        print(tail(log_file(config, service), lines))
 
 
 @app.command()

@@ -18,7 +18,19 @@ _LONGEST_RUN_DIR = 103 - len("/postgres/.s.PGSQL.5432.lock")
 
 @dataclass(frozen=True)
 class Config:
-    """One stack. Two stacks with different state folders and ports run side by side."""
+    """One stack. Two stacks with different state folders and ports run side by side.
+
+    Args:
+        state: the folder that everything lies in.
+        run: the folder of its sockets.
+        airflow_port: of Airflow's API server.
+        mlflow_port: of MLflow.
+        minio_port: of the object store.
+        parallelism: how many tasks run at a time, on all workers together.
+        workers: Celery's; none means that tasks are the scheduler's children (LocalExecutor).
+        dags: Airflow's Dags.
+        plugins: Airflow's plugins.
+    """
 
     state: Path
     run: Path
@@ -26,6 +38,7 @@ class Config:
     mlflow_port: int = 5000
     minio_port: int = 9000
     parallelism: int = 2
+    workers: int = 0
     dags: Path = ROOT / "dags"
     plugins: Path = ROOT / "plugins"
 
@@ -48,6 +61,7 @@ class Config:
             mlflow_port=_number(environment, "FEMS_MLFLOW_PORT", 5000, 65535),
             minio_port=_number(environment, "FEMS_MINIO_PORT", 9000, 65535),
             parallelism=_number(environment, "FEMS_PARALLELISM", 2, 64),
+            workers=_number(environment, "FEMS_WORKERS", 0, 16, lowest=0),
         )
 
     @classmethod
@@ -135,6 +149,11 @@ class Config:
         return self.run / "postgres"
 
     @property
+    def valkey_socket(self) -> Path:
+        """Valkey's Unix socket, in a folder of its own; it listens nowhere else."""
+        return self.run / "valkey" / "valkey.sock"
+
+    @property
     def supervisor_socket(self) -> Path:
         """Supervisord's Unix socket."""
         return self.run / "supervisor.sock"
@@ -166,8 +185,8 @@ def socket_dir(state: Path) -> Path:
     return folder if len(str(folder)) <= _LONGEST_RUN_DIR else Path("/tmp") / name  # noqa: S108 - 0700, owner checked
 
 
-def _number(environment: Mapping[str, str], name: str, default: int, highest: int) -> int:
+def _number(environment: Mapping[str, str], name: str, default: int, highest: int, lowest: int = 1) -> int:
     text = environment.get(name) or str(default)
-    if not text.isdecimal() or not 1 <= int(text) <= highest:
-        raise ConfigError(f"environment variable {name}: {text!r} is no number from 1 to {highest}")
+    if not text.isdecimal() or not lowest <= int(text) <= highest:
+        raise ConfigError(f"environment variable {name}: {text!r} is no number from {lowest} to {highest}")
     return int(text)

