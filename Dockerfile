@@ -16,14 +16,15 @@ RUN pip install --no-cache-dir --require-hashes --requirement requirements-uv.tx
 COPY include/embedded/natives.py ./
 RUN python natives.py
 
-# Without it a named volume would be made as root's, and Airflow could not write its logs.
+# Without them named volumes would be made as root's, and Airflow and Valkey could not write.
 RUN useradd --uid 50000 --create-home fems \
-    && install --directory --owner fems --group fems /opt/airflow /opt/airflow/logs
+    && install --directory --owner fems --group fems /opt/airflow /opt/airflow/logs /opt/valkey
 
 COPY include ./include
 COPY expectations ./expectations
 COPY dags ./dags
 COPY plugins ./plugins
+COPY kubernetes ./kubernetes
 
 USER 50000
 CMD ["airflow", "version"]

