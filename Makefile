@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help doctor setup up demo down test slow nightly fuzz lint bench neural others lock fresh containers sbom licences audit faults env
+.PHONY: help doctor setup up demo down health backup restore test slow nightly fuzz lint bench neural others lock fresh containers sbom licences audit faults env
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -63,8 +63,17 @@ demo: check setup ## everything: services, raw files, ingest, training, forecast
 check:
 	@$(DOCTOR) demo --quiet
 
+health: setup ## services, the last good run of each Dag, how old each factory's data is, the disk
+	@$(BIN)/python -m embedded health
+
 down: ## stop what `make up` or `make demo` started; the data stays
 	@if [[ -x $(BIN)/python ]]; then $(BIN)/python -m embedded down; else echo "nothing is running"; fi
+
+backup: setup ## databases, buckets and secrets of the running stack into a folder: make backup TO=/path/to/backup
+	@$(BIN)/python -m embedded backup "$(or $(TO),$(error say where to: make backup TO=/path/to/backup))"
+
+restore: setup ## a new stack of a backup: make restore FROM=/path/to/backup
+	@$(BIN)/python -m embedded restore "$(or $(FROM),$(error say from where: make restore FROM=/path/to/backup))"
 
 lint: setup ## style, types and the order of the rooms
 	$(BIN)/ruff check

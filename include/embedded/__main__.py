@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,8 +18,9 @@ from rich.table import Table
 from embedded.accounts import access_key
 from embedded.advice import advice
 from embedded.config import Config
+from embedded.dagruns import last_runs
 from embedded.services import by_name
-from embedded.stack import GROUPS, Stack, tail
+from embedded.stack import GROUPS, Stack, private_files, tail
 from embedded.supervision import log_file
 from fems.errors import ConfigError, FemsError
 
@@ -85,6 +87,27 @@ def status() -> None:
 
 
 @app.command()
+def health() -> None:
+    """Show services, the Dags' last good runs, how old the data is, the disk; ends with 1 if something needs a look."""
+    from datetime import UTC, datetime
+
+    from fems.cli.health import health_tables
+    from fems.flows.platform import Platform
+    from fems.views.health import health as ask
+
+    with one_line_errors():
+        stack = Stack.find()
+        if not stack.running():
+            raise ConfigError(f"nothing is running ({stack.config.state}): `make up` starts it")
+        os.environ.update(stack.environment())
+        seen = ask(Platform.from_environment(), datetime.now(UTC), last_runs(stack.airflow()))
+        for each in health_tables(seen):
+            out.print(each)
+        if not seen.ok:
+            raise typer.Exit(1)
+
+
+@app.command()
 def env() -> None:
     """Print `export` lines, with which airflow and fems at a shell use the stack.
 
@@ -104,6 +127,33 @@ def logs(service: str, lines: Annotated[int, typer.Option("--lines", "-n")] = 50
         if service not in known:
             raise ConfigError(f"there is no service {service!r}: choose from {', '.join(known)}")
         print(tail(log_file(config, service), lines))
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder, or an earlier backup.")],
+) -> None:
+    """Copy databases, buckets and secrets into a folder; the stack runs on. Again: only what is new is copied."""
+    from embedded.backup import back_up
+
+    with one_line_errors(), private_files():
+        done = back_up(Stack.find(), folder, lambda text: out.print(f"  {text}"))
+        out.print(f"{done.objects:,} objects ({done.size / 1e6:,.1f} MB), {done.copied:,} copied: {folder}")
+        out.print("it holds every secret of the stack: keep it where only you can read")
+
+
+@app.command()
+def restore(folder: Annotated[Path, typer.Argument(help="What `backup` wrote.")]) -> None:
+    """Make a new stack of a backup, in a state folder that holds none; `make up` starts it."""
+    from embedded.backup import restore as bring_back
+
+    with one_line_errors():
+        done = bring_back(Stack(Config.from_environment()), folder, lambda text: out.print(f"  {text}"))
+        out.print(
+            f"{done.objects:,} objects ({done.size / 1e6:,.1f} MB) restored; `make up` starts the stack"
+        )
+        if done.changed:
+            out.print(f"{done.changed:,} objects have another ETag: the next ingest rebuilds their months")
 
 
 @app.command()

@@ -47,6 +47,7 @@ def clients(config: Config) -> dict[str, str]:
         "FEMS_S3_BUCKET": LAKE,
         "FEMS_S3_DISK": str(config.state),
         "FEMS_MLFLOW_URI": config.mlflow_url,
+        "FEMS_AIRFLOW_URL": config.airflow_url,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
     }

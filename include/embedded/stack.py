@@ -83,7 +83,7 @@ class Stack:
         self.config.prepare()
         if missing := room.shortage(self.config.state):
             raise ServiceUnavailable(missing)
-        with _private_files(), _lock(self.config.state / "stack.lock"):
+        with private_files(), _lock(self.config.state / "stack.lock"):
             fresh = not self.running()
             if fresh:
                 require_free(_wanted(self.config, wanted))
@@ -274,7 +274,7 @@ def _wanted(config: Config, services: Iterable[Service]) -> list[Wanted]:
 
 
 @contextmanager
-def _private_files() -> Iterator[None]:
+def private_files() -> Iterator[None]:
     """Let every file that is made be its owner's alone."""
     before = os.umask(0o077)
     try:

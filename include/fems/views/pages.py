@@ -12,6 +12,7 @@ from markupsafe import Markup
 from fems.forecast.reasons import LANGUAGES, Language
 from fems.report.page import chance, money, number, signed
 from fems.views.factory import FactoryPage, PublishedForecast
+from fems.views.health import Health
 from fems.views.plant import SORTS, PlantRow, Sort, choose
 from fems.views.words import TEXT
 
@@ -115,6 +116,18 @@ def factory_html(page: FactoryPage, language: Language, root: str, airflow: str,
         mlflow: where MLflow is; no link where it is not known.
     """
     return render("factory.html.j2", language, root, {}, page=page, airflow=airflow, mlflow=mlflow)
+
+
+def health_page(seen: Health, language: Language, root: str, airflow: str) -> str:
+    """Return the page that says whether everything is at work.
+
+    Args:
+        seen: what it shows.
+        language: of its texts.
+        root: the path that all pages lie under.
+        airflow: where Airflow is.
+    """
+    return render("health.html.j2", language, root, {}, it=seen, airflow=airflow)
 
 
 def message_page(
