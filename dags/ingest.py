@@ -13,6 +13,7 @@ from fems_airflow.assets import PROCESSED
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
 from fems_airflow.links import task_with_quality
+from fems_airflow.metrics import measured
 from fems_airflow.notify import RunNotifier
 from fems_airflow.params import accept_param, factories_param, known_params
 
@@ -70,7 +71,8 @@ def ingest() -> None:
 
         platform = Platform.from_environment(role="ingest")
         accept = bool(known_params(params, dag).get("accept"))
-        return ingest_factory(platform, factory, run=run_id, accept=accept).model_dump(mode="json")
+        outcome = ingest_factory(platform, factory, run=run_id, accept=accept)
+        return measured("ingest", outcome.model_dump(mode="json"))
 
     ingest_factory.expand(factory=find_stale())
 

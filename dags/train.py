@@ -13,6 +13,7 @@ from fems.monitor import notices
 from fems_airflow.assets import MODEL
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
+from fems_airflow.metrics import measured
 from fems_airflow.notify import RunNotifier
 from fems_airflow.params import factories_param, known_params
 from fems_airflow.queues import on_queue
@@ -102,7 +103,7 @@ def train() -> None:
             reason=params["reason"] or "",
         )
         outlet_events[MODEL].add_partitions(f"{factory}|{outcome.month}")
-        return outcome.model_dump(mode="json")
+        return measured("train", outcome.model_dump(mode="json"))
 
     train_factory.expand(factory=choose())
 

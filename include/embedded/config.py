@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ class Config:
         minio_port: of the object store.
         parallelism: how many tasks run at a time, on all workers together.
         workers: Celery's; none means that tasks are the scheduler's children (LocalExecutor).
+        otlp: HOST:PORT of a collector of OpenTelemetry, which gets Airflow's metrics and ours; none if empty.
         dags: Airflow's Dags.
         plugins: Airflow's plugins.
     """
@@ -39,11 +41,12 @@ class Config:
     minio_port: int = 9000
     parallelism: int = 2
     workers: int = 0
+    otlp: str = ""
     dags: Path = ROOT / "dags"
     plugins: Path = ROOT / "plugins"
 
     @classmethod
-    def of(cls, state: Path, **values: int | Path) -> "Config":
+    def of(cls, state: Path, **values: int | str | Path) -> "Config":
         """Return the configuration of a state folder, with the folder for sockets that belongs to it."""
         state = state.resolve()
         return cls(state, socket_dir(state), **values)  # type: ignore[arg-type]
@@ -62,6 +65,7 @@ class Config:
             minio_port=_number(environment, "FEMS_MINIO_PORT", 9000, 65535),
             parallelism=_number(environment, "FEMS_PARALLELISM", 2, 64),
             workers=_number(environment, "FEMS_WORKERS", 0, 16, lowest=0),
+            otlp=_address(environment, "FEMS_OTLP"),
         )
 
     @classmethod
@@ -183,6 +187,13 @@ def socket_dir(state: Path) -> Path:
     name = f"fems-{os.getuid()}-{hashlib.sha256(str(state).encode()).hexdigest()[:12]}"
     folder = Path(tempfile.gettempdir()).resolve() / name
     return folder if len(str(folder)) <= _LONGEST_RUN_DIR else Path("/tmp") / name  # noqa: S108 - 0700, owner checked
+
+
+def _address(environment: Mapping[str, str], name: str) -> str:
+    text = environment.get(name, "")
+    if text and not re.fullmatch(r"[\w.-]+:\d{1,5}", text):
+        raise ConfigError(f"environment variable {name}: {text!r} is not HOST:PORT, such as 127.0.0.1:4318")
+    return text
 
 
 def _number(environment: Mapping[str, str], name: str, default: int, highest: int, lowest: int = 1) -> int:

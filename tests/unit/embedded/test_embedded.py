@@ -30,6 +30,18 @@ def test_a_wrong_port_names_its_variable(text: str) -> None:
         Config.from_environment({"FEMS_MINIO_PORT": text})
 
 
+def test_metrics_go_to_the_collector_that_is_named(tmp_path: Path) -> None:
+    secret = credentials.Credentials.generate()
+    assert not [k for k in environment.airflow(Config.of(tmp_path), secret) if "OTEL" in k]
+    named = Config.from_environment({"FEMS_STATE_DIR": str(tmp_path), "FEMS_OTLP": "127.0.0.1:4318"})
+    given = environment.airflow(named, secret)
+    assert (
+        given["AIRFLOW__METRICS__OTEL_HOST"] == "127.0.0.1" and given["AIRFLOW__METRICS__OTEL_PORT"] == "4318"
+    )
+    with pytest.raises(ConfigError, match="FEMS_OTLP"):
+        Config.from_environment({"FEMS_OTLP": "http://x"})
+
+
 def test_settings_survive_the_file(tmp_path: Path) -> None:
     config = Config.of(tmp_path, airflow_port=1234)
     config.save()
