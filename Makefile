@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help doctor setup up demo down health backup restore test slow nightly fuzz lint bench neural others lock fresh containers sbom licences audit faults env
+.PHONY: help doctor setup up demo down health backup restore prune test slow nightly fuzz lint bench neural others lock fresh containers sbom licences audit faults env
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,6 +22,8 @@ DEMO ?=
 UP ?=
 # More for `make bench`, such as BENCH="--only process,truth"
 BENCH ?=
+# What `make prune` removes
+PRUNE ?=
 # More for `make fresh`
 FRESH ?=
 # More for `make containers`, such as CONTAINERS="--workers 0"
@@ -74,6 +76,9 @@ backup: setup ## databases, buckets and secrets of the running stack into a fold
 
 restore: setup ## a new stack of a backup: make restore FROM=/path/to/backup
 	@$(BIN)/python -m embedded restore "$(or $(FROM),$(error say from where: make restore FROM=/path/to/backup))"
+
+prune: setup ## remove what is old, such as make prune PRUNE="--log-days 30 --run-days 90 --dry-run"; raw files never
+	@$(BIN)/python -m embedded prune $(PRUNE)
 
 lint: setup ## style, types and the order of the rooms
 	$(BIN)/ruff check

@@ -156,6 +156,30 @@ def restore(folder: Annotated[Path, typer.Argument(help="What `backup` wrote.")]
             out.print(f"{done.changed:,} objects have another ETag: the next ingest rebuilds their months")
 
 
+DaysOption = Annotated[int | None, typer.Option(min=1, help="Older than this goes; without it all stays.")]
+
+
+@app.command()
+def prune(
+    quarantine_days: DaysOption = None,
+    log_days: DaysOption = None,
+    run_days: DaysOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+) -> None:
+    """Remove old quarantine, task logs and records of runs; raw files, tables, forecasts and models never."""
+    from embedded.retention import prune as remove_old
+
+    with one_line_errors():
+        if quarantine_days is log_days is run_days is None:
+            raise ConfigError("nothing to do: name --quarantine-days, --log-days or --run-days")
+        stack = Stack.find()
+        os.environ.update(stack.environment())
+        remove_old(
+            stack, lambda text: out.print(f"  {text}"), quarantine_days=quarantine_days, log_days=log_days,
+            run_days=run_days, dry_run=dry_run,
+        )  # fmt: skip
+
+
 @app.command()
 def demo(
     factories: Annotated[
