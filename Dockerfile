@@ -20,6 +20,9 @@ RUN python natives.py
 RUN useradd --uid 50000 --create-home fems \
     && install --directory --owner fems --group fems /opt/airflow /opt/airflow/logs /opt/valkey
 
+# The package is on the path and not installed: its command is made here.
+RUN printf '#!/usr/bin/env python\nfrom fems.cli.main import app\napp()\n' > /usr/local/bin/fems && chmod 755 /usr/local/bin/fems
+
 COPY include ./include
 COPY expectations ./expectations
 COPY dags ./dags

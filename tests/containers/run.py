@@ -260,11 +260,9 @@ class Trial:
             "FEMS_S3_ACCESS_KEY": keys["access_key"],
             "FEMS_S3_SECRET_KEY": keys["secret_key"],
         }
-        given = [word for key, value in environment.items() for word in ("--env", f"{key}={value}")]
-        command = (
-            f"python -m fems simulate /tmp/plant {factory} --months {months} --workers 1"
-            " && python -m fems land /tmp/plant"
-        )
+        self.engine.environment |= environment  # by name alone: no key stands in a command line
+        given = [word for key in environment for word in ("--env", key)]
+        command = f"fems simulate /tmp/plant {factory} --months {months} --workers 1 && fems land /tmp/plant"
         image = self.services["api-server"]["image"]
         words = self.engine.run(
             "run", "--rm", "--network", network, *given, image, "bash", "-ceu", command
@@ -327,7 +325,7 @@ class Trial:
             "exec", self.engine.containers("api-server")[0], "bash", "-c",
             "FEMS_S3_ACCESS_KEY=fems-pages"
             " FEMS_S3_SECRET_KEY=$(python -c \"import json; print(json.load(open('/run/secrets/store_keys_pages'))"
-            "['pages']['secret_key'])\") python -m fems status --json " + FACTORY,
+            "['pages']['secret_key'])\") fems status --json " + FACTORY,
         ]  # fmt: skip
         (status,) = json.loads(self.engine.run(*words)).values()
         rows, forecast = status["rows"], status["forecast"]
