@@ -304,14 +304,19 @@ class Trial:
         self.say(f"{dag_id}: {run['state']} after {time.monotonic() - begun:.0f} s; tries {tries}")
         if run["state"] != "success":
             raise Failure(f"{dag_id} {run_id} failed: {tries}")
-        self._log_is_there(api, dag_id, run_id, next(i for i in instances if i["task_id"] == mapped))
+        self._log_is_there(dag_id, run_id, mapped)
 
-    def _log_is_there(self, api: Any, dag_id: str, run_id: str, instance: dict[str, Any]) -> None:
-        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{instance['task_id']}/logs/{instance['try_number']}"
-        options = {"map_index": instance["map_index"], "full_content": True}
-        text = str(api.call("GET", path, params=options))
-        if "s3://logs/tasks" not in text:
-            raise Failure(f"the log of {instance['task_id']} is not in the object store: {text[:600]}")
+    def _log_is_there(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """See that the log of a task that ended is in the object store, with the key that Airflow has."""
+        from minio import Minio
+
+        key = json.loads((STATE / "secrets" / "airflow_connections").read_text())["fems_logs"]
+        store = Minio(
+            f"127.0.0.1:{PORTS['FEMS_MINIO_PORT']}", access_key=key["login"], secret_key=key["password"], secure=False
+        )  # fmt: skip
+        prefix = f"tasks/dag_id={dag_id}/run_id={run_id}/task_id={task_id}/"
+        if not list(store.list_objects("logs", prefix=prefix, recursive=True)):
+            raise Failure(f"the log of {task_id} is not in the object store")
 
     def _api(self) -> Any:
         from embedded.airflow_api import AirflowApi
