@@ -8,9 +8,6 @@ images that cannot be pulled the stand-ins of `standins/` take the place. What w
 
 import argparse
 import json
-import os
-import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,19 +17,9 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-STATE = ROOT / ".local" / "containers"
-PROJECT = "fems-containers"
-COMPOSE_FILE = ROOT / "docker-compose.yaml"
-BASE_PACKAGES = "python3,python3-pip,python3-venv,ca-certificates,netbase,tzdata"
-CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-ENGINES = ("podman", "docker")
-PORTS = {
-    "FEMS_AIRFLOW_PORT": 18480,
-    "FEMS_MLFLOW_PORT": 15400,
-    "FEMS_MINIO_PORT": 19400,
-    "FEMS_MINIO_CONSOLE_PORT": 19401,
-}
+from engine import PATIENCE, PORTS, ROOT, STATE, Engine, Failure, engine_name
+from images import COMPOSE_FILE, build
+
 FACTORY, OTHER, MONTHS = "2160", "1120", 3
 RESTARTS = {
     "ingest": ("minio", "postgres", "scheduler"),
@@ -40,85 +27,6 @@ RESTARTS = {
     "forecast": ("dag-processor", "triggerer"),
 }
 """Which containers are restarted in the middle of which stage."""
-PATIENCE = 900.0
-
-
-class Failure(Exception):
-    """What went wrong, in a line or two."""
-
-
-class Engine:
-    """podman or docker, and the compose that goes with it."""
-
-    def __init__(self, name: str, uv: Path) -> None:
-        self.name = name
-        self._compose = (
-            [str(uv), "tool", "run", "--quiet", "--from", "podman-compose==1.6.0", "podman-compose"]
-            if name == "podman"
-            else ["docker", "compose"]
-        )
-        self.environment = {**os.environ, **{key: str(port) for key, port in PORTS.items()}}
-        self.files: list[str] = []
-
-    def run(self, *words: str, check: bool = True, timeout: float = PATIENCE) -> str:
-        """Run a command of the engine; return what it printed."""
-        return self._call([self.name, *words], check, timeout)
-
-    def compose(self, *words: str, check: bool = True) -> str:
-        """Run a command of compose on the project."""
-        files = [word for file in self.files for word in ("--file", file)]
-        return self._call([*self._compose, "--project-name", PROJECT, *files, *words], check, PATIENCE)
-
-    def _call(self, command: list[str], check: bool, timeout: float) -> str:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=timeout, cwd=ROOT, env=self.environment
-        )  # fmt: skip
-        with (STATE / "log").open("a") as log:
-            log.write(f"$ {' '.join(command)}\n{done.stdout}{done.stderr}\n")
-        if check and done.returncode:
-            raise Failure(f"`{' '.join(command)}` ended with {done.returncode}: {done.stderr.strip()[-600:]}")
-        return done.stdout if done.returncode == 0 else ""
-
-    def can_pull(self, image: str) -> bool:
-        """Tell whether an image is here, or a registry hands it over."""
-        try:
-            if self.run("image", "inspect", image, check=False):
-                return True
-            return bool(self.run("pull", "--quiet", image, check=False, timeout=600))
-        except subprocess.TimeoutExpired:
-            return False
-
-    def containers(self, service: str) -> list[str]:
-        """Return the IDs of a service's containers."""
-        labels = {"project": PROJECT, "service": service}
-        filters = [f"--filter=label=com.docker.compose.{key}={value}" for key, value in labels.items()]
-        return self.run("ps", "--all", "--quiet", *filters).split()
-
-    def healthy(self, container: str) -> bool:
-        """Run the health check that the compose file gives a container (podman), or read what docker found."""
-        if self.name == "podman":
-            done = subprocess.run(
-                [self.name, "healthcheck", "run", container], capture_output=True, check=False, timeout=120
-            )
-            return done.returncode == 0
-        return self.run("inspect", "--format", "{{.State.Health.Status}}", container).strip() == "healthy"
-
-
-def engine_name() -> str:
-    """Return the engine of this machine.
-
-    Raises:
-        Failure: there is none, or it does not answer.
-    """
-    name = next((name for name in ENGINES if shutil.which(name)), None)
-    if name is None:
-        raise Failure(
-            "make containers needs a container engine (`sudo apt install podman runc`): nothing was tried"
-        )
-    done = subprocess.run([name, "info"], capture_output=True, text=True, check=False, timeout=60)
-    if done.returncode:
-        raise Failure(f"{name} does not work here: {done.stderr.strip()[-300:]}; nothing was tried")
-    return name
 
 
 class Trial:
@@ -127,7 +35,6 @@ class Trial:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.services: dict[str, dict[str, Any]] = {}
-        self.on: dict[str, str] = {}
         self.begun = time.monotonic()
 
     def say(self, text: str) -> None:
@@ -136,79 +43,6 @@ class Trial:
         print(line, flush=True)
         with (STATE / "steps").open("a") as file:
             file.write(line + "\n")
-
-    def build(self) -> None:
-        """Build the image from the Dockerfile, and stand-ins for the images that cannot be had."""
-        import yaml
-
-        engine = self.engine
-        self.services = yaml.safe_load(COMPOSE_FILE.read_text())["services"]
-        ours = self.services["api-server"]["image"]
-        base = re.findall(r"^ARG BASE=(\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)[0]
-        if engine.can_pull(base):
-            self.on["base"] = base
-        else:
-            base = self._made_base()
-            self.on["base"] = f"{base} (Debian 12 with its Python, made here: no registry is reached)"
-        self.say(f"base image: {self.on['base']}")
-        network = ["--format", "docker", "--network", "host"] if engine.name == "podman" else []
-        options = [*network, "--build-arg", f"BASE={base}", "--tag", ours]
-        engine.run("build", *options, ".", timeout=3600)
-        if not os.environ.get("SKIPN"):
-            natives = engine.run("run", "--rm", "--network", "none", ours, "python", "natives.py")
-        if not os.environ.get("SKIPN"):
-            self.say(f"image {ours}: {natives.strip().splitlines()[-1]}")
-        override: dict[str, Any] = {}
-        for service, spec in self.services.items():
-            image = spec["image"]
-            if image == ours:
-                override[service] = {"build": None}
-                continue
-            target = "minio" if "minio" in image else "postgres"
-            if not engine.can_pull(image):
-                standin = f"localhost/fems-standin-{target}:latest"
-                engine.run(
-                    "build", "--target", target, "--build-arg", f"IMAGE={ours}", "--tag", standin,
-                    "tests/containers/standins",
-                )  # fmt: skip
-                override[service] = {"image": standin}
-                image = f"{standin} (a stand-in for {image})"
-            self.on[service] = image
-        names = {name: spec for name, spec in override.items() if "image" in spec}
-        path = STATE / "override.yaml"
-        path.write_text(yaml.safe_dump({"services": names}))
-        engine.files = [str(COMPOSE_FILE), str(path)]
-        for service, image in self.on.items():
-            if service != "base":
-                self.say(f"{service}: {image}")
-
-    def _made_base(self) -> str:
-        """Make a base image as python:slim is one, from Debian's packages."""
-        if not shutil.which("mmdebstrap"):
-            raise Failure(
-                "the base image cannot be pulled, and mmdebstrap (`sudo apt install mmdebstrap`) is not here"
-            )
-        name, archive = "localhost/fems-base:bookworm", STATE / "base.tar"
-        if self.engine.run("image", "inspect", name, check=False):
-            return name
-        hooks = [
-            'rm -f "$1"/usr/lib/python3.11/EXTERNALLY-MANAGED',
-            'ln -s /usr/bin/python3 "$1"/usr/local/bin/python',
-            *([f"copy-in {CERTIFICATES} {CERTIFICATES.parent}"] if CERTIFICATES.exists() else []),
-        ]
-        subprocess.run(
-            ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={BASE_PACKAGES}",
-             *(f"--customize-hook={hook}" for hook in hooks), "bookworm", archive],
-            check=True,
-        )  # fmt: skip
-        paths = "/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"
-        changes = [f"ENV PATH={paths}", "ENV LANG=C.UTF-8"]
-        changes += [f"ENV {name}={CERTIFICATES}" for name in ("SSL_CERT_FILE", "PIP_CERT")]
-        self.engine.run(
-            "import", *(word for change in changes for word in ("--change", change)), str(archive), name
-        )
-        archive.unlink()
-        return name
 
     def up(self, workers: int = 0) -> None:
         """Start each service when those that it waits for are healthy or have ended well, as the file says."""
@@ -376,12 +210,15 @@ def trial(engine: Engine, workers: int) -> None:
     Raises:
         Failure: something did not work; says what.
     """
+    import yaml
+
     from embedded import container_secrets
 
     container_secrets.write(STATE / "secrets")
     engine.environment["FEMS_SECRETS"] = str(STATE / "secrets")
     it = Trial(engine)
-    it.build()
+    it.services = yaml.safe_load(COMPOSE_FILE.read_text())["services"]
+    build(engine, it.services, it.say)
     try:
         it.down()  # what an earlier run that was cut short left
         it.up()
