@@ -195,6 +195,8 @@ def airflow(config: Config, secret: Credentials) -> dict[str, str]:
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": 10,
         # Long enough for the API server to be started again under a running task.
         "WORKERS__MAX_FAILED_HEARTBEATS": 10,
+        # A task that starts meanwhile asks for three minutes; five tries in eight seconds (the default) cost it a try.
+        "WORKERS__EXECUTION_API_RETRIES": 10,
     }
     if config.workers:
         options |= _ON_WORKERS

@@ -1,6 +1,7 @@
 """The services: how each is started, what it needs to run first, and how it shows that it works."""
 
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
@@ -132,9 +133,14 @@ def _valkey_answers(config: Config, started: float) -> None:
         raise NotYet(str(error)) from error
 
 
+# celery puts another module in its own place while it is imported: two threads at once would see the first.
+_importing = threading.Lock()
+
+
 def _worker_answers(name: str) -> Callable[[Config, float], None]:
     def check(config: Config, started: float) -> None:
-        from celery import Celery
+        with _importing:
+            from celery import Celery
         from kombu.exceptions import OperationalError
 
         broker = valkey.address(config, credentials.load(config.credentials_file))
