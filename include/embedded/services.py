@@ -1,7 +1,6 @@
 """The services: how each is started, what it needs to run first, and how it shows that it works."""
 
 import sys
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
@@ -133,22 +132,14 @@ def _valkey_answers(config: Config, started: float) -> None:
         raise NotYet(str(error)) from error
 
 
-# celery puts another module in its own place while it is imported: two threads at once would see the first.
-_importing = threading.Lock()
-
-
 def _worker_answers(name: str) -> Callable[[Config, float], None]:
     def check(config: Config, started: float) -> None:
-        with _importing:
-            from celery import Celery
         from kombu.exceptions import OperationalError
 
         broker = valkey.address(config, credentials.load(config.credentials_file))
         try:
-            with Celery(broker=broker, set_as_current=False) as celery:
-                node = f"celery@{name}"
-                if not celery.control.inspect(destination=[node], timeout=3, limit=1).ping():
-                    raise NotYet("it does not answer on Valkey")
+            if not valkey.worker_answers(broker, name):
+                raise NotYet("it does not answer on Valkey")
         except OperationalError as error:
             raise NotYet(f"Valkey: {error}") from error
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,22 @@ def client(config: Config, secret: Credentials) -> Any:
     return redis.Redis(
         unix_socket_path=str(config.valkey_socket), password=secret.valkey_password, socket_timeout=5
     )
+
+
+# celery puts another module in its own place while it is imported: two threads at once would see the first.
+_importing = threading.Lock()
+
+
+def worker_answers(broker: str, name: str) -> bool:
+    """Ask a Celery worker, over Valkey, whether it is there; Airflow's own command takes seconds to import.
+
+    Raises:
+        kombu.exceptions.OperationalError: Valkey does not answer.
+    """
+    with _importing:
+        from celery import Celery
+    with Celery(broker=broker, set_as_current=False) as celery:
+        return bool(celery.control.inspect(destination=[f"celery@{name}"], timeout=3, limit=1).ping())
 
 
 def run(config: Config, secret: Credentials) -> None:
@@ -80,10 +97,15 @@ def _binary() -> Path:
 
 
 def main(words: list[str]) -> None:
-    """In a container: serve its network on port 6379, or, with `ping`, ask the one that does.
+    """In a container: serve its network on port 6379; with `ping`, ask the one that does; or, with `worker NAME FILE`,
+    a worker, on the Valkey whose address is in a file.
 
     The password comes from the file FEMS_VALKEY_PASSWORD_FILE, what waits is kept in FEMS_VALKEY_DIR.
     """
+    if words[:1] == ["worker"]:
+        if not worker_answers(Path(words[2]).read_text().strip(), words[1]):
+            sys.exit(f"the worker {words[1]} does not answer")
+        return
     password = Path(os.environ["FEMS_VALKEY_PASSWORD_FILE"]).read_text().strip()
     if words == ["ping"]:
         import redis
