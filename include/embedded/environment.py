@@ -197,6 +197,8 @@ def airflow(config: Config, secret: Credentials) -> dict[str, str]:
         "WORKERS__MAX_FAILED_HEARTBEATS": 10,
         # A task that starts meanwhile asks for three minutes; five tries in eight seconds (the default) cost it a try.
         "WORKERS__EXECUTION_API_RETRIES": 10,
+        # Nor is one lost to an API server that answers late since the machine is busy (5 s by default).
+        "WORKERS__EXECUTION_API_TIMEOUT": 30,
     }
     if config.workers:
         options |= _ON_WORKERS

@@ -121,14 +121,14 @@ def task_log(stack: Stack, dag_id: str, run_id: str, task_id: str, number: int) 
 
 
 def assert_told(stack: Stack, dag_id: str, run_id: str, task_id: str, killed: str) -> None:
-    """The first try failed for its worker was gone, the second made it; log and supervisor say so."""
+    """The try whose worker was gone failed, a later one made it; Airflow's log and the supervisor's say so."""
     states = tries(stack, dag_id, run_id, task_id)
-    assert len(states) == 2 and states[-1] == "success", states
+    assert len(states) >= 2 and states[-1] == "success", states
     said = events(stack, run_id)
     assert "heartbeat" in said, said
     supervised = (stack.config.logs / "supervisord.log").read_text()
     assert f"exited: {killed} (terminated by SIGKILL; not expected)" in supervised
-    assert task_id in task_log(stack, dag_id, run_id, task_id, 2)
+    assert task_id in task_log(stack, dag_id, run_id, task_id, len(states))
 
 
 def test_a_worker_begins_with_an_empty_disk_and_runs_tasks(worker_stack: Stack, platform: Platform) -> None:
