@@ -119,11 +119,18 @@ others: setup ## load profiles of the SimBench data set, for `python -m benchmar
 
 # For every Python that fits, with the hash of each file; see [tool.uv] in pyproject.toml.
 COMPILE = $(CURDIR)/$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
-lock: setup ## compile each requirements.in into a requirements.txt
+define SBOM
+$(VENV)/uv/bin/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.txt \
+	--pyproject pyproject.toml --output-reproducible --output-format JSON --output-file sbom.cdx.json 2> /dev/null
+echo "sbom.cdx.json: $$(grep -c '"purl"' sbom.cdx.json) packages"
+endef
+lock: setup ## compile each requirements.in into a requirements.txt, and list the parts (sbom.cdx.json)
 	@for name in requirements requirements-dev requirements-uv; do $(COMPILE) $$name.in --output-file $$name.txt; done
 	cd benchmarks
 	# Those come with the project's own environment.
 	$(COMPILE) requirements.in --output-file requirements.txt $(addprefix --no-emit-package ,numpy scipy narwhals)
+	cd $(CURDIR)
+	$(SBOM)
 
 fresh: ## do what README says on a bare Debian 12 and 13, in a container engine; FRESH="--roots trixie --only demo"
 	@python3 tests/fresh/run.py $(FRESH)
@@ -135,11 +142,9 @@ engine:
 containers: engine setup ## build the image, run docker-compose.yaml in a container engine to a forecast, take it down
 	@PYTHONPATH=include $(BIN)/python tests/containers/run.py $(CONTAINERS)
 
-# In environments of their own: what looks at the packages is not one of them.
+# In environments of their own: what looks at the packages is not one of them. Of what is shipped alone, with hashes.
 sbom: setup ## what is shipped, as CycloneDX: sbom.cdx.json
-	@$(VENV)/uv/bin/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py environment $(BIN)/python \
-		--pyproject pyproject.toml --output-reproducible --output-format JSON --output-file sbom.cdx.json
-	echo "sbom.cdx.json: $$(grep -c '"bom-ref"' sbom.cdx.json) parts"
+	@$(SBOM)
 
 licences: setup ## fail where a package that is shipped is under the GPL or states no licence
 	@$(BIN)/python -m supply licences

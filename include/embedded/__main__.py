@@ -210,7 +210,11 @@ def show_addresses(stack: Stack) -> None:
     """Print where the services are and how to log in."""
     secret, config = stack.credentials, stack.config
     rows = (
-        ("Airflow", config.airflow_url, f"admin / {secret.airflow_password}"),
+        (
+            "Airflow",
+            config.airflow_url,
+            ", ".join(f"{user} / {password}" for user, password in secret.airflow_passwords.items()),
+        ),
         (
             "MLflow",
             f"{config.mlflow_url}/#/experiments?workflowType=machine_learning",

@@ -19,6 +19,8 @@ from fems.errors import ConfigError, FemsError, ServiceUnavailable
 
 LAKE, MODELS, LOGS = "fems", "mlflow", "logs"
 BUCKETS = (LAKE, MODELS, LOGS)
+MARK = "accounts"
+"""The file in a local store's folder that says which accounts it has."""
 _ALL = ("",)
 
 
@@ -93,6 +95,14 @@ def digest(passwords: Mapping[str, str]) -> str:
     """Return what changes when a policy or a password does; tells nothing of either."""
     wanted = {name: [policy(role), passwords[name]] for name, role in ROLES.items()}
     return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
+
+
+def made(folder: Path) -> str:
+    """Return the digest of the accounts that were made in a local store's folder; "" if none were."""
+    try:
+        return (folder / MARK).read_text()
+    except FileNotFoundError:
+        return ""
 
 
 def apply(endpoint: str, user: str, password: str, passwords: Mapping[str, str]) -> None:

@@ -54,6 +54,8 @@ def new_secrets(kept: Mapping[str, str] = MappingProxyType({})) -> dict[str, str
         "mlflow_platform_password": secret("mlflow_platform_password", word),
         "mlflow_reader_password": secret("mlflow_reader_password", typed),
         "airflow_admin_password": secret("airflow_admin_password", typed),
+        "airflow_operator_password": secret("airflow_operator_password", typed),
+        "airflow_reader_password": secret("airflow_reader_password", typed),
         "airflow_jwt_secret": secret("airflow_jwt_secret", generate.signing_key),
         "airflow_api_secret_key": secret("airflow_api_secret_key", generate.signing_key),
         "airflow_fernet_key": secret("airflow_fernet_key", generate.fernet_key),

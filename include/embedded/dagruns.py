@@ -13,6 +13,8 @@ from fems.views.health import DagHealth
 
 Interval = tuple[datetime, datetime]
 
+NOTHING = "nothing to do"
+"""The name of a mapped task that was started although there is nothing for it (`fems_airflow.params`)."""
 _RUNNING_NOW = {"running", "deferred"}
 
 
@@ -41,7 +43,7 @@ def progress_text(instances: Iterable[Mapping[str, Any]]) -> str:
     for task_id, found in tasks.items():
         states = Counter(instance["state"] for instance in found)
         done = states["success"] + states["skipped"]
-        idle = states["skipped"] == len(found)
+        idle = all(i["state"] == "skipped" or name_of(i).strip() == NOTHING for i in found)
         text = f"{task_id}: nothing to do" if idle else f"{task_id} {done}/{len(found)}"
         extra = [f"{states[s]} {s}" for s in ("failed", "upstream_failed", "up_for_retry") if states[s]]
         running = [name_of(instance) for instance in found if instance["state"] in _RUNNING_NOW]

@@ -142,8 +142,12 @@ def log_connection(config: Config, secret: Credentials) -> dict[str, Any]:
 
 
 def pages(config: Config, secret: Credentials) -> dict[str, str]:
-    """Return what Airflow's API server needs: a key that only reads, for its pages."""
-    return airflow(config, secret) | {"FEMS_S3_KEYS_FILE": str(config.keys / "pages.json")}
+    """Return what Airflow's API server needs: a key that only reads, and where a browser finds MLflow."""
+    return {
+        **airflow(config, secret),
+        "FEMS_S3_KEYS_FILE": str(config.keys / "pages.json"),
+        "FEMS_MLFLOW_PAGES": config.mlflow_url,
+    }
 
 
 def shell(config: Config, secret: Credentials) -> dict[str, str]:
@@ -166,7 +170,8 @@ def airflow(config: Config, secret: Credentials) -> dict[str, str]:
         "CORE__LOAD_EXAMPLES": False,
         "CORE__FERNET_KEY": secret.fernet_key,
         "CORE__EXECUTION_API_SERVER_URL": f"{config.airflow_url}/execution/",
-        "CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+        # The operator starts and marks runs, and changes no connection, variable or pool. The reader looks.
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,operator:user,reader:viewer",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": config.airflow_home / "passwords.json",
         "DATABASE__SQL_ALCHEMY_CONN": config.database_url(
             "airflow", "airflow", secret.airflow_database_password

@@ -11,10 +11,11 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, Literal
 
-from embedded import credentials, environment, postgres, valkey, volume
+from embedded import accounts, credentials, environment, postgres, valkey, volume
 from embedded.config import Config
 from embedded.credentials import Credentials
-from fems.errors import ConfigError
+from fems.errors import ConfigError, FemsError
+from fems.lake.store import MinioStore
 
 Group = Literal["storage", "tracking", "airflow"]
 Env = Callable[[Config, Credentials], dict[str, str]]
@@ -84,8 +85,17 @@ def _get(url: str) -> bytes:
         raise NotYet(f"{url}: {error}") from error
 
 
-def _minio_alive(config: Config, started: float) -> None:
+def _minio_serves(config: Config, started: float) -> None:
+    """It answers; and where its accounts were made, it knows them: after a start they take it some seconds."""
     _get(f"{config.minio_url}/minio/health/live")
+    if not accounts.made(config.state / "minio"):
+        return
+    key = credentials.load(config.credentials_file).store_passwords["landing"]
+    store = MinioStore(config.minio_url, accounts.access_key("landing"), key, accounts.LAKE, patience=0)
+    try:
+        next(store.keys("raw/none"), None)
+    except FemsError as error:
+        raise NotYet(str(error)) from error
 
 
 def _postgres_answers(config: Config, started: float) -> None:
@@ -219,7 +229,7 @@ _ALWAYS = (
         needs=(),
         command=_gateway,
         env=lambda config, secret: environment.minio(secret),
-        check=_minio_alive,
+        check=_minio_serves,
         user="fems-minio",
         port=lambda config: config.minio_port,
         variable="FEMS_MINIO_PORT",

@@ -150,7 +150,7 @@ class Stack:
     def _write_secrets(self) -> None:
         secret = credentials.load_or_create(self.config.credentials_file)
         files = {
-            self.config.airflow_home / "passwords.json": {"admin": secret.airflow_password},
+            self.config.airflow_home / "passwords.json": secret.airflow_passwords,
             self.config.keys / "tasks.json": accounts.keys(secret.store_passwords, accounts.TASKS),
             self.config.keys / "pages.json": accounts.keys(secret.store_passwords, ["pages"]),
         }
@@ -221,14 +221,14 @@ class Stack:
 
     def _create_accounts(self) -> None:
         """Make MinIO's buckets and accounts; what they were last made from is kept, for it costs a second."""
-        secret, mark = self.credentials, self.config.state / "minio" / "accounts"
+        secret, folder = self.credentials, self.config.state / "minio"
         wanted = accounts.digest(secret.store_passwords)
-        if mark.exists() and mark.read_text() == wanted:
+        if accounts.made(folder) == wanted:
             return
         accounts.apply(
             self.config.minio_url, secret.minio_user, secret.minio_password, secret.store_passwords
         )
-        credentials.write_private(mark, wanted)
+        credentials.write_private(folder / accounts.MARK, wanted)
 
     def _migrate(self) -> None:
         """Bring Airflow's tables to this version; the database itself says which version it is at."""

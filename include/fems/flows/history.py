@@ -40,7 +40,24 @@ def published_hours(platform: Platform, factory_id: str) -> pd.DataFrame:
         TooLittleHistory: nothing is published yet.
         DataError: a publish was cut off.
     """
-    months = published_months(platform.lake, factory_id)
+    return _hours(platform, factory_id, published_months(platform.lake, factory_id))
+
+
+def published_end(platform: Platform, factory_id: str) -> pd.Timestamp:
+    """Return the first instant after the published hours, by the newest month that has a value.
+
+    Raises:
+        TooLittleHistory: nothing is published yet.
+        DataError: a publish was cut off.
+    """
+    for month in reversed(published_months(platform.lake, factory_id)):
+        hours = _hours(platform, factory_id, [month])
+        if len(hours):
+            return pd.Timestamp(hours["timestamp"].max()) + pd.Timedelta(hours=1)
+    raise TooLittleHistory(f"factory {factory_id} has no published hour with a value; run ingest first")
+
+
+def _hours(platform: Platform, factory_id: str, months: list[str]) -> pd.DataFrame:
     hours = platform.lake.published("meter", "hour", factory_id, months).to_pandas()
     main_meter = platform.plant.factory(factory_id).main_meter
     if main_meter is not None:

@@ -13,6 +13,7 @@ from fems.calendar import Shifts
 from fems.errors import ConfigError
 from fems.registry import yamlfile
 from fems.registry.mapping import FileMapping, known_zone
+from fems.registry.names import Id, OneLine
 from fems.registry.sensors import Feed, FeedSensor
 from fems.registry.steam_traps import Repair, Steam, SteamTrap, Stop
 from fems.registry.tariff import Budget, GridEmission, Tariff, emission_factor
@@ -37,10 +38,10 @@ class _Strict(BaseModel):
 class Equipment(_Strict):
     """A machine with one meter."""
 
-    name: str
-    name_ko: str | None = Field(None, description="the same in Korean, for the report")
-    kind: str = Field(min_length=1, description="what it is, in the plant's own words")
-    sensor: str = Field(description="its meter's sensor ID")
+    name: OneLine
+    name_ko: OneLine | None = Field(None, description="the same in Korean, for the report")
+    kind: OneLine = Field(min_length=1, description="what it is, in the plant's own words")
+    sensor: OneLine = Field(description="its meter's sensor ID")
     rated_kw: float | None = Field(
         None, gt=0, description="nameplate power; sets the hard limits of its meter"
     )
@@ -63,8 +64,8 @@ class Equipment(_Strict):
 class Factory(_Strict):
     """One factory: its clock, its sensors and the mappings of its files."""
 
-    name: str
-    name_ko: str
+    name: OneLine
+    name_ko: OneLine
     grain: dict[Feed, Grain] = Field(description="native interval of each feed")
     mapping: dict[Feed, str | tuple[str, ...]] = Field(
         description="feed -> a name under `mappings`, or several: the first whose `file_name` a file's name matches"
@@ -73,15 +74,15 @@ class Factory(_Strict):
         default_factory=dict,
         description="of a feed of shifts or days: when a day's first one begins, HH:MM; midnight if not given",
     )
-    equipment: dict[str, Equipment] = Field(min_length=1)
-    steam_traps: dict[str, SteamTrap] = Field(default_factory=dict)
+    equipment: dict[OneLine, Equipment] = Field(min_length=1)
+    steam_traps: dict[OneLine, SteamTrap] = Field(default_factory=dict)
     steam: Steam | None = Field(
         None,
         description="boiler and fuel: what a failed trap's steam is worth; without it no heat and no money",
     )
     steam_stops: tuple[Stop, ...] = Field((), description="planned days without steam")
     trap_repairs: tuple[Repair, ...] = Field((), description="traps that were mended or changed, and when")
-    sensors: dict[Feed, dict[str, FeedSensor]] = Field(
+    sensors: dict[Feed, dict[OneLine, FeedSensor]] = Field(
         default_factory=dict, description="feed -> its sensors; of every feed but `meter` and `steam_trap`"
     )
     main_meter: str | None = Field(
@@ -260,7 +261,7 @@ class Plant(_Strict):
     """The whole registry."""
 
     mappings: dict[str, FileMapping]
-    factories: dict[str, Factory] = Field(min_length=1)
+    factories: dict[Id, Factory] = Field(min_length=1)
     monitoring: Monitoring = Field(default_factory=Monitoring)
     tariffs: dict[str, Tariff] = Field(default_factory=dict)
     grid_emission: dict[str, tuple[GridEmission, ...]] = Field(

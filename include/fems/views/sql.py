@@ -10,7 +10,14 @@ from fems.errors import ConfigError
 from fems.flows.platform import Platform
 from fems.flows.traps import published_traps
 from fems.traps.tables import TRAP_DAY, TRAP_EVENTS
+from fems.views.forecasts import forecast_table
 
+LIMITS: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": False,
+    "python_enable_replacements": False,
+    "memory_limit": "4GB",
+    "temp_directory": "",  # what does not fit is refused, not written to disk
+}
 EQUIPMENT = pa.schema(
     [(name, pa.string()) for name in ("factory_id", "equipment_id", "name", "name_ko", "kind", "sensor_id")]
     + [("rated_kw", pa.float64())]
@@ -24,7 +31,8 @@ FACTORY = pa.schema(
 def query(platform: Platform, statement: str) -> pa.Table:
     """Run one SQL statement of DuckDB over the views that it names.
 
-    Nothing outside the views can be read or written: the database lies in memory, and files and addresses are shut off.
+    Nothing outside the views can be read or written: the database lies in memory, and files, addresses, extensions and
+    the variables of this program are shut off. A statement takes 4 GB at most.
 
     Args:
         platform: where the published data is.
@@ -38,7 +46,7 @@ def query(platform: Platform, statement: str) -> pa.Table:
     """
     import duckdb
 
-    with duckdb.connect(":memory:", config={"enable_external_access": False}) as connection:
+    with duckdb.connect(":memory:", config=LIMITS) as connection:
         views = VIEWS | of_feeds(platform)
         for name, make in views.items():
             if re.search(rf"\b{name}\b", statement, re.IGNORECASE):
@@ -170,6 +178,7 @@ def _factory(platform: Platform) -> pa.Table:
 VIEWS: dict[str, Callable[[Platform], pa.Table]] = {
     "meter_hour": _measured("meter", "hour"),
     "meter_day": _measured("meter", "day"),
+    "forecast": forecast_table,
     "forecast_hour": _forecast("hour"),
     "forecast_day": _forecast("day"),
     "trap_day": _traps(0),
@@ -177,5 +186,6 @@ VIEWS: dict[str, Callable[[Platform], pa.Table]] = {
     "equipment": _equipment,
     "factory": _factory,
 }
-"""The views: measured hours and days by machine; the newest forecast of each factory, where a row without a sensor is
-the whole factory; states and events of steam traps; machines; factories."""
+"""The views: measured hours and days by machine; every forecast with the figures of its calendar month; the hours and
+days of each factory's newest forecast, from its origin on, where a row without a sensor is the whole factory; states
+and events of steam traps; machines; factories."""
