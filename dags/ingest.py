@@ -13,6 +13,7 @@ from fems_airflow.assets import INGESTED, PROCESSED
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
 from fems_airflow.links import task_with_quality
+from fems_airflow.metrics import measured
 from fems_airflow.notify import RunNotifier
 from fems_airflow.params import accept_param, factories_param, known_params, note_nothing, or_nothing
 
@@ -87,7 +88,7 @@ def ingest() -> None:
             outlet_events[INGESTED].add(
                 PROCESSED, extra={"factory_id": factory, "months": list(outcome.months)}
             )
-        return outcome.model_dump(mode="json")
+        return measured("ingest", outcome.model_dump(mode="json"))
 
     ingest_factory.expand(factory=find_stale())
 

@@ -12,6 +12,7 @@ from fems.monitor import notices
 from fems_airflow.assets import ASKED, RETRAIN
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
+from fems_airflow.metrics import measured
 from fems_airflow.notify import RunNotifier
 from fems_airflow.params import factories_param, known_params, note_nothing, or_nothing
 
@@ -73,7 +74,7 @@ def monitor() -> None:
         result = outcome.model_dump(mode="json")
         if result["request"]:
             outlet_events[ASKED].add(RETRAIN, extra=result["request"])
-        return result
+        return measured("monitor", result)
 
     monitor_factory.expand(factory=choose())
 

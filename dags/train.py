@@ -13,8 +13,10 @@ from fems.monitor import notices
 from fems_airflow.assets import MODEL
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
+from fems_airflow.metrics import measured
 from fems_airflow.notify import RunNotifier
 from fems_airflow.params import factories_param, known_params, note_nothing, or_nothing
+from fems_airflow.queues import on_queue
 
 DOCS = """
 ### A model per factory
@@ -82,6 +84,7 @@ def train() -> None:
     @task(
         outlets=[MODEL],
         pool="training",
+        **on_queue("train"),
         execution_timeout=timedelta(hours=3),
         map_index_template="{{ task.op_kwargs['factory'] or 'nothing to do' }}",
     )
@@ -102,7 +105,7 @@ def train() -> None:
             reason=params["reason"] or "",
         )
         outlet_events[MODEL].add_partitions(f"{factory}|{outcome.month}")
-        return outcome.model_dump(mode="json")
+        return measured("train", outcome.model_dump(mode="json"))
 
     train_factory.expand(factory=choose())
 
