@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from fems.errors import ConfigError, FemsError, ServiceUnavailable
 
-LAKE, MODELS = "fems", "mlflow"
-BUCKETS = (LAKE, MODELS)
+LAKE, MODELS, LOGS = "fems", "mlflow", "logs"
+BUCKETS = (LAKE, MODELS, LOGS)
 MARK = "accounts"
 """The file in a local store's folder that says which accounts it has."""
 _ALL = ("",)
@@ -59,6 +59,7 @@ ROLES: Mapping[str, Role] = {
         deletes=(*_MADE, "monitor/", "traps/"),
     ),
     "mlflow": Role("the MLflow server", writes=_ALL, deletes=_ALL, bucket=MODELS),
+    "logs": Role("Airflow, for the logs of tasks that ran on a worker", writes=_ALL, bucket=LOGS),
 }
 TASKS = ("ingest", "training", "forecast", "monitor", "traps")
 """Whose keys the tasks of Airflow get."""

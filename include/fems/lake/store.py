@@ -232,3 +232,14 @@ class MinioStore:
     def delete(self, key: str) -> None:
         """Remove an object; nothing happens if there is none."""
         self._ask(key, lambda: self._client.remove_object(self.bucket, key))
+
+
+def check_account(endpoint: str, access_key: str, secret_key: str, bucket: str) -> None:
+    """Ask a store once whether it knows an account.
+
+    Raises:
+        AccessDenied: it does not, or the account may not list the bucket.
+        ServiceUnavailable: it did not answer.
+        ConfigError: there is no such bucket.
+    """
+    next(MinioStore(endpoint, access_key, secret_key, bucket, patience=0).keys("raw/none"), None)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from fems.contracts.trap_views import AlarmRecord, EventSeen, Saving, TrapNow, UsualLoss, WorkItem
 from fems.contracts.traps import FAULTS, TrapDay, TrapEvent, TrapState
+from fems.flows.machines import of_machines
 from fems.flows.platform import Platform
 from fems.flows.traps import (
     currency,
@@ -163,19 +164,17 @@ def _boiler_days(platform: Platform, factory_id: str) -> tuple[str, "pd.Series[f
     """Return the boiler's name, or the whole factory's, and its measured energy a day."""
     factory = platform.plant.factory(factory_id)
     boilers = {
-        machine.sensor: machine.name for machine in factory.equipment.values() if machine.kind == "boiler"
+        node.column: node.name
+        for machine, node in zip(factory.equipment.values(), factory.meter_tree.nodes, strict=False)
+        if machine.kind == "boiler"
     }
     manifests = platform.lake.manifests("meter", factory_id)
     months = [month for month, manifest in manifests.items() if not manifest.empty]
     if not months:
         return "", pd.Series(dtype=float)
     table = platform.lake.published("meter", "day", factory_id, months).to_pandas()
-    table["sensor_id"] = table["sensor_id"].astype(str)
-    table = (
-        table[table["sensor_id"].isin(boilers)]
-        if boilers
-        else table[table["sensor_id"] != factory.main_meter]
-    )
+    table = of_machines(table.astype({"sensor_id": "str"}), factory.meter_tree)
+    table = table[table["sensor_id"].isin(boilers)] if boilers else table
     local = table["timestamp"].dt.tz_convert(factory.timezone).dt.date
     return ", ".join(boilers.values()) or "whole factory", table.groupby(local)["used_kwh"].sum(min_count=1)
 
