@@ -55,7 +55,7 @@ $(VENV)/.ready: requirements.txt requirements-dev.txt requirements-uv.txt pyproj
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 
-up: setup ## start the services and Airflow
+up: setup ## start the services and Airflow; with Celery's workers: make up UP="--workers 2"
 	@$(BIN)/python -m embedded up $(UP)
 
 demo: check setup ## everything: services, raw files, ingest, training, forecasts, a table and the URLs
@@ -89,7 +89,7 @@ lint: setup ## style, types and the order of the rooms
 test: lint ## lint, types and all tests, on the embedded services
 	$(BIN)/pytest
 
-slow: setup ## the tests that take minutes: workers that are killed, a backup that is restored
+slow: setup ## the tests that take minutes: workers that are killed, a stack of version 0.4.0 that is opened
 	$(BIN)/pytest -m slow
 
 nightly: setup ## thousands of generated files, written in every way: what is published is the truth, or the run tells
