@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,7 +10,9 @@ from fems.contracts.manifest import RowCounts
 from fems.contracts.outcomes import IngestOutcome
 from fems.errors import QualityFailed
 from fems.flows.evaluate import Evaluated, prune, write_docs
-from fems.flows.partitions import PartitionPlan, process_ahead, stale, without_raw
+from fems.flows.feed_state import FeedState
+from fems.flows.lookout import Lookout, has_news, keep_index, look, prune_marks
+from fems.flows.partitions import PartitionPlan, process_ahead
 from fems.flows.platform import Platform, timed
 from fems.flows.publish import publish, question, write_package
 from fems.lake.lake import Lake
@@ -20,20 +23,34 @@ from fems.process.period import last_day
 from fems.registry.feed import FactoryFeed
 
 log = logging.getLogger(__name__)
+LOOKS = 4
+"""Factories that are looked at side by side: most of it is waiting for the object store."""
+
 Progress = Callable[[str], None]
 
 
 def stale_factories(platform: Platform, factory_ids: Iterable[str], now: datetime | None = None) -> list[str]:
-    """Return which of the factories have anything to ingest; `now`: the time, the present if not given."""
-    now = now or datetime.now(UTC)
-    return [
-        factory_id
-        for factory_id in factory_ids
-        if any(
-            stale(platform.lake, source, now) or without_raw(platform.lake, source)
-            for source in (platform.source(factory_id, feed) for feed in platform.plant.feeds(factory_id))
+    """Return which of the factories may have something to ingest, in order; see `fems.flows.lookout`.
+
+    Args:
+        platform: the outside world.
+        factory_ids: which to look at.
+        now: the time, the present if not given.
+    """
+    lookout = Lookout.from_lake(platform.lake, platform.settings, now or datetime.now(UTC))
+
+    def is_stale(factory_id: str) -> bool:
+        return any(
+            has_news(platform.lake, platform.source(factory_id, feed), lookout)
+            for feed in platform.plant.feeds(factory_id)
         )
-    ]
+
+    wanted = list(factory_ids)
+    prune_marks(platform.lake, platform.settings, lookout.now)
+    with ThreadPoolExecutor(LOOKS) as pool:
+        return [
+            factory_id for factory_id, news in zip(wanted, pool.map(is_stale, wanted), strict=True) if news
+        ]
 
 
 @dataclass
@@ -55,7 +72,7 @@ class _Tally:
 
 def _ingest_feed(
     platform: Platform,
-    source: FactoryFeed,
+    state: FeedState,
     run: str,
     accept: bool,
     now: datetime,
@@ -64,11 +81,13 @@ def _ingest_feed(
 ) -> None:
     """Rebuild a feed's stale partitions, until none is: a partition may find late rows of the one before it."""
     last: tuple[PartitionPlan, Evaluated] | None = None
-    lake = platform.lake
-    while pending := stale(lake, source, now):
+    lake, source = platform.lake, state.source
+    while pending := state.stale(now):
         wanted = [plan for plan in pending if plan.fingerprint not in tally.failed]
         if not wanted:
             break
+        if state.verify(lake, wanted):
+            continue
         for plan, partition in process_ahead(lake, source, wanted, now):
             try:
                 manifest, evaluated = publish(lake, plan, source, partition, platform.evaluator, run, accept)
@@ -89,10 +108,12 @@ def _ingest_feed(
                 progress(f"factory {plan.factory_id}, {plan.feed} {plan.month}: taken out, {line}")
             if manifest.empty and len(partition.quarantine):
                 tally.unusable.append(_unusable(plan, partition, source))
+        state.look_again(lake, now, [plan.month for plan in wanted])
     # what another partition's late rows mended is no failure any more
     still = {plan.fingerprint for plan in pending}
     tally.failed = {key: error for key, error in tally.failed.items() if key in still}
-    _take_back_orphans(lake, source, accept, now, tally, progress)
+    if _take_back_orphans(lake, state, accept, now, tally, progress):
+        state.look_again(lake, now)
     if last is not None:
         write_docs(lake, *last, run)
     prune(lake, source.feed, source.factory_id, now.date())
@@ -106,26 +127,35 @@ def _unusable(plan: PartitionPlan, partition: Partition, source: FactoryFeed) ->
 
 
 def _take_back_orphans(
-    lake: Lake, source: FactoryFeed, accept: bool, now: datetime, tally: _Tally, progress: Progress
-) -> None:
+    lake: Lake, state: FeedState, accept: bool, now: datetime, tally: _Tally, progress: Progress
+) -> bool:
     """Take back the months whose raw objects are gone; one that has tables only on a person's word.
 
     A month of the future, or from before the plant, never had any that were good.
+
+    Returns:
+        Whether any was.
     """
+    orphans = state.orphans()
+    if orphans and state.list_again(lake, orphans):
+        orphans = state.orphans()
+    source, taken = state.source, False
+    feed, factory_id = source.feed, source.factory_id
     months = source.since.isoformat()[:7], last_day(source, now).isoformat()[:7]
-    published = lake.readable_manifests(source.feed, source.factory_id)
-    for month in without_raw(lake, source):
+    for month, published in lake.readable(feed, factory_id, orphans).items():
         possible = months[0] <= month <= months[1]
-        lost = [] if accept or not possible else losses(published[month], None)
+        lost = [] if accept or not possible else losses(published, None)
         if lost:
             lost.append("for its raw objects are gone")
-            error = question(source.factory_id, source.feed, month, lost, [])
+            error = question(factory_id, feed, month, lost, [])
             tally.unusable.append(error)
             progress(str(error))
             continue
-        lake.take_back(source.feed, source.factory_id, month)
-        tally.done.append(f"{source.feed} {month}")
-        progress(f"factory {source.factory_id}, {source.feed} {month}: taken back, its raw objects are gone")
+        lake.take_back(feed, factory_id, month)
+        taken = True
+        tally.done.append(f"{feed} {month}")
+        progress(f"factory {factory_id}, {feed} {month}: taken back, its raw objects are gone")
+    return taken
 
 
 @timed
@@ -136,6 +166,7 @@ def ingest_factory(
     run: str = "by hand",
     accept: bool = False,
     now: datetime | None = None,
+    everything: bool = True,
 ) -> IngestOutcome:
     """Bring every stale partition of a factory up to date.
 
@@ -148,6 +179,7 @@ def ingest_factory(
         run: which run does it, for the record of the evaluations.
         accept: a person's word that a doubtful month may be published; see `fems.flows.publish.publish`.
         now: the time; the present if not given.
+        everything: whether to list everything, or only what can have changed (see `fems.flows.lookout`).
 
     Raises:
         QualityFailed: one or more partitions were not published, or no row of one could be used.
@@ -155,11 +187,22 @@ def ingest_factory(
     """
     failed: list[QualityFailed] = []
     at = now or datetime.now(UTC)
+    lookout = Lookout.from_lake(platform.lake, platform.settings, at)
     tally = _Tally([], RowCounts(), {}, [])
+    states: list[FeedState] = []
     for feed in platform.plant.feeds(factory_id):
-        _ingest_feed(platform, platform.source(factory_id, feed), run, accept, at, tally, progress)
+        source = platform.source(factory_id, feed)
+        if not everything and not has_news(platform.lake, source, lookout):
+            continue
+        state = look(platform.lake, source, lookout, everything=everything)
+        tally.failed = {}
+        _ingest_feed(platform, state, run, accept, at, tally, progress)
         failed += tally.failed.values()
-    write_package(platform, factory_id)
+        states.append(state)
+    if states:
+        write_package(platform, factory_id)
+    for state in states:  # last: whatever dies before leaves the index as it was, and the manifests tell
+        keep_index(platform.lake, state)
     failed += tally.unusable
     if failed:
         more = f" (and {len(failed) - 1} partitions more)" if len(failed) > 1 else ""

@@ -121,7 +121,7 @@ def publish(
     except QualityFailed as error:
         lake.write_quarantine(plan.feed, plan.factory_id, plan.month, _bad_rows(partition))
         raise type(error)(f"{error} {why_unusable(partition, source)}".strip()) from None
-    published = lake.readable_manifests(plan.feed, plan.factory_id).get(plan.month)
+    published = lake.readable_manifest(plan.feed, plan.factory_id, plan.month)
     before = () if published is None else published.accepted
     manifest = manifest.model_copy(update={"accepted": tuple(sorted({*before, *off}))})
     write(lake, plan, partition, manifest)
@@ -132,7 +132,7 @@ def _doubts(
     lake: Lake, plan: PartitionPlan, source: FactoryFeed, manifest: Manifest, evaluated: Evaluated | None
 ) -> tuple[list[str], list[str]]:
     """Return what a month would take away from the published one, and which levels are off; neither if accepted."""
-    published = lake.readable_manifests(plan.feed, plan.factory_id).get(plan.month)
+    published = lake.readable_manifest(plan.feed, plan.factory_id, plan.month)
     lost = losses(published, manifest) if plan.possible else []
     if published is None and manifest.empty and lake.part_keys(plan.feed, plan.factory_id, plan.month):
         lost = ["all of its tables, of which the metadata cannot be read"]

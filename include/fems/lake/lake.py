@@ -14,9 +14,10 @@ from fems.contracts.manifest import Manifest
 from fems.contracts.model_manifest import ModelManifest
 from fems.contracts.raw_object import RawObject
 from fems.errors import DataError
-from fems.lake import keys, records
+from fems.lake import keys, listing, records
 from fems.lake.evaluations import Evaluations
 from fems.lake.forecasts import Forecasts
+from fems.lake.index import Indexes
 from fems.lake.monitoring import Monitoring
 from fems.lake.serialize import to_parquet
 from fems.lake.store import FolderStore, MinioStore, Store
@@ -36,16 +37,21 @@ MakeBytes = Callable[[], bytes]
 class Lake:
     """Everything the flows read and write: raw objects and partitions here, the rest in parts of its own.
 
+    Args:
+        store: the object store.
+        indexed: whether indexes and marks of landings are kept; a lake that is read once needs none.
+
     Attributes:
         store: the object store; nothing outside this package reads or writes through it.
-        evaluations, forecasts, monitoring: see there.
+        evaluations, forecasts, monitoring, indexes: see there.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, indexed: bool = True) -> None:
         self.store = store
         self.evaluations = Evaluations(store)
         self.forecasts = Forecasts(store)
         self.monitoring = Monitoring(store)
+        self.indexes = Indexes(store, indexed)
 
     @classmethod
     def connect(cls, settings: Settings, role: str | None = None) -> "Lake":
@@ -100,21 +106,7 @@ class Lake:
 
     def raw_objects(self, feed: Feed, factory_id: str) -> list[RawObject]:
         """List a factory's raw objects of a feed, ordered by key; a key without a date= folder is passed over."""
-        found = []
-        for item in self.store.list(keys.raw_prefix(feed, factory_id)):
-            match = keys.RAW_KEY.match(item.key)
-            if keys.DELIVERED_KEY.match(item.key):
-                continue  # the whole of a file that was cut into days
-            if match:
-                try:
-                    day = date.fromisoformat(match["date"])
-                except ValueError:
-                    log.warning("%s: passed over, there is no such date", item.key)
-                    continue
-                found.append(RawObject(item.key, item.etag, item.size, day))
-            else:
-                log.warning("%s: passed over, its folder is not date=YYYY-MM-DD/", item.key)
-        return sorted(found)
+        return listing.raw_objects(self.store, feed, factory_id)
 
     def raw_keys(self) -> Iterator[str]:
         """Yield the key of every raw object, in order."""
@@ -213,16 +205,26 @@ class Lake:
 
         For ingest, to which a partition without readable metadata is one to be made anew.
         """
-        found = {}
-        for month in self.months(feed, factory_id):
-            try:
-                manifest = self.manifest(feed, factory_id, month)
-            except DataError as error:
-                log.warning("%s", error)
-                continue
-            if manifest is not None:
-                found[month] = manifest
-        return found
+        return self.readable(feed, factory_id, self.months(feed, factory_id))
+
+    def readable(self, feed: Feed, factory_id: str, months: Iterable[str]) -> dict[str, Manifest]:
+        """Return the metadata of some months, read side by side; see `readable_manifests`."""
+        wanted = list(months)
+        read = partial(self.readable_manifest, feed, factory_id)
+        if len(wanted) < 2:
+            found = [read(month) for month in wanted]
+        else:
+            with ThreadPoolExecutor(4) as pool:
+                found = list(pool.map(read, wanted))
+        return {month: each for month, each in zip(wanted, found, strict=True) if each is not None}
+
+    def readable_manifest(self, feed: Feed, factory_id: str, month: str) -> Manifest | None:
+        """Return a partition's metadata; None where it is not published, or with a warning, cannot be read."""
+        try:
+            return self.manifest(feed, factory_id, month)
+        except DataError as error:
+            log.warning("%s", error)
+            return None
 
     def months(self, feed: Feed, factory_id: str) -> list[str]:
         """Return the published months of a factory, YYYY-MM, in order, without reading any."""
