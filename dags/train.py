@@ -13,6 +13,7 @@ from fems.monitor import notices
 from fems_airflow.assets import MODEL
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
+from fems_airflow.groups import NAMES, Memory, groups_of, in_turn
 from fems_airflow.notify import RunNotifier
 from fems_airflow.params import factories_param, known_params
 
@@ -34,7 +35,7 @@ A registered model starts the Dag `forecast` for its factory and month.
 did not answer three times. The champion that was there keeps serving in either case.
 """
 
-TOLD = RunNotifier({"train_factory": notices.of_training})
+TOLD = RunNotifier({"train_factory": notices.of_group(notices.of_training)})
 
 
 @dag(
@@ -71,38 +72,53 @@ TOLD = RunNotifier({"train_factory": notices.of_training})
 )
 def train() -> None:
     @task
-    def choose(params: dict | None = None, dag: object = None) -> list[str]:
-        """Choose the factories that were asked for, or all that have published data."""
+    def choose(params: dict | None = None, dag: object = None) -> list[list[str]]:
+        """Choose the factories that were asked for, or all that have published data; a task each."""
         from fems.flows.platform import Platform
         from fems.flows.train import trainable
 
         platform = Platform.from_environment(role="training")
-        return known_params(params, dag)["factories"] or trainable(platform)
+        return groups_of(known_params(params, dag)["factories"] or trainable(platform), most=1)
 
     @task(
         outlets=[MODEL],
         pool="training",
         execution_timeout=timedelta(hours=3),
-        map_index_template="{{ task.op_kwargs['factory'] }}",
+        map_index_template=NAMES,
     )
-    def train_factory(factory: str, *, params: dict, run_id: str, outlet_events: dict) -> dict:
-        """Train a factory's model and say for which month it is meant."""
+    def train_factory(
+        factories: list[str],
+        *,
+        params: dict,
+        run_id: str,
+        outlet_events: dict,
+        task_state_store: Memory,
+        ti: object,
+    ) -> dict:
+        """Train a factory's model and say for which month it is meant; with more than fit, some in turn."""
         from fems.flows.platform import Platform
         from fems.flows.train import train_factory
 
         platform = Platform.from_environment(role="training")
-        outcome = train_factory(
-            platform,
-            factory,
-            epochs=params["epochs"],
-            seed=params["seed"],
-            dag_run=run_id,
-            reason=params["reason"] or "",
-        )
-        outlet_events[MODEL].add_partitions(f"{factory}|{outcome.month}")
-        return outcome.model_dump(mode="json")
 
-    train_factory.expand(factory=choose())
+        def train_one(factory: str) -> dict:
+            outcome = train_factory(
+                platform,
+                factory,
+                epochs=params["epochs"],
+                seed=params["seed"],
+                dag_run=run_id,
+                reason=params["reason"] or "",
+            )
+            return outcome.model_dump(mode="json")
+
+        outcome = in_turn(factories, train_one, task_state_store, ti)
+        months = {f"{factory}|{trained['month']}" for factory, trained in outcome["factories"].items()}
+        for partition in sorted(months):
+            outlet_events[MODEL].add_partitions(partition)
+        return outcome
+
+    train_factory.expand(factories=choose())
 
 
 train()

@@ -218,7 +218,7 @@ class Demo:
 
     def _without_forecast(self, factories: Sequence[str]) -> list[str]:
         """Return the factories with no finished forecast that began after their data was last published."""
-        published = self._last_success("ingest", "ingest_factory")
+        published = self._last_ingest()
         forecast = self._last_success("forecast", "forecast_factory")
         return [key for key in factories if forecast.get(key, "") <= published.get(key, "")]
 
@@ -229,6 +229,14 @@ class Demo:
         for instance in found:
             factory = dagruns.name_of(instance).partition(" ")[0]
             last[factory] = max(last.get(factory, ""), instance["end_date"])
+        return last
+
+    def _last_ingest(self) -> dict[str, str]:
+        """Return when each factory was last ingested; a task has several."""
+        last: dict[str, str] = {}
+        for instance in self.api.task_instances("ingest", "~", task_id="ingest_factories", state="success"):
+            for factory in self.api.returned(instance)["factories"]:
+                last[factory] = max(last.get(factory, ""), instance["end_date"])
         return last
 
     def _summary(self, platform: "Platform", factories: Sequence[str], start: float) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What the flows return, and the tasks pass on: keys and small figures."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fems.contracts.forecast import ForecastSummary
@@ -15,6 +16,18 @@ class IngestOutcome(Outcome):
     partitions: int
     rows: RowCounts
     months: tuple[str, ...]
+
+
+class GroupOutcome(Outcome):
+    """What a task made of a group of factories: factory -> what the flow returned, as JSON; `seconds` of them all."""
+
+    factories: dict[str, dict[str, Any]]
+
+    @classmethod
+    def of(cls, results: Mapping[str, dict[str, Any]]) -> "GroupOutcome":
+        """Put a group's results together."""
+        seconds = sum(float(result["seconds"]) for result in results.values())
+        return cls(seconds=round(seconds, 3), factories=dict(results))
 
 
 class TrainingOutcome(Outcome):

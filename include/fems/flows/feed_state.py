@@ -108,8 +108,7 @@ class FeedState:
         etags = listing.manifest_etags(lake.store, feed, factory_id)
         known = {month: each for month, each in self.months.items() if etags.get(month) == each.etag}
         self.months = known | _read_months(lake, self.source, etags, etags.keys() - known.keys())
-        for month in {*suspects, *(etags.keys() - known.keys())}:
-            self.parts[month] = lake.part_keys(feed, factory_id, month)
+        self.parts |= _parts(lake, self.source, {*suspects, *(etags.keys() - known.keys())})
         self.looked_at = now
         self._plans.clear()
 
@@ -134,6 +133,21 @@ def _wanted_parts(plan: PartitionPlan, published: PublishedMonth) -> set[str]:
     }
 
 
+def _parts(
+    lake: Lake, source: FactoryFeed, months: set[str], everything: bool = False
+) -> dict[str, set[str]]:
+    """Return the keys of the tables that lie there of some months; of several they are listed together."""
+    feed, factory_id = source.feed, source.factory_id
+    if len(months) <= 1 and not everything:
+        return {month: lake.part_keys(feed, factory_id, month) for month in months}
+    parts: dict[str, set[str]] = {month: set() for month in months}
+    for key in lake.part_keys(feed, factory_id):
+        month = keys.month_of(key)
+        if everything or month in parts:
+            parts.setdefault(month, set()).add(key)
+    return parts
+
+
 def _read_months(
     lake: Lake, source: FactoryFeed, etags: dict[str, str], months: Iterable[str]
 ) -> dict[str, PublishedMonth]:
@@ -145,11 +159,9 @@ def _read_months(
 def list_all(lake: Lake, source: FactoryFeed, now: datetime, newest_from: date) -> FeedState:
     """List everything of a feed, and read all of its manifests."""
     etags = listing.manifest_etags(lake.store, source.feed, source.factory_id)
-    parts: dict[str, set[str]] = {month: set() for month in etags}
-    for key in lake.part_keys(source.feed, source.factory_id):
-        parts.setdefault(keys.month_of(key), set()).add(key)
     raw = {o.key: o for o in listing.raw_objects(lake.store, source.feed, source.factory_id)}
     months = _read_months(lake, source, etags, etags)
+    parts = _parts(lake, source, {*etags, *(f"{o.day:%Y-%m}" for o in raw.values())}, everything=True)
     return FeedState(source, raw, months, parts, None, newest_from, now, now)
 
 

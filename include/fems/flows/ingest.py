@@ -13,6 +13,7 @@ from fems.flows.evaluate import Evaluated, prune, write_docs
 from fems.flows.feed_state import FeedState
 from fems.flows.lookout import Lookout, has_news, keep_index, look, prune_marks
 from fems.flows.partitions import PartitionPlan, process_ahead
+from fems.flows.past_months import PastMonths
 from fems.flows.platform import Platform, timed
 from fems.flows.publish import publish, question, write_package
 from fems.lake.lake import Lake
@@ -82,6 +83,7 @@ def _ingest_feed(
     """Rebuild a feed's stale partitions, until none is: a partition may find late rows of the one before it."""
     last: tuple[PartitionPlan, Evaluated] | None = None
     lake, source = platform.lake, state.source
+    past = PastMonths(lake, source.feed, source.factory_id)
     while pending := state.stale(now):
         wanted = [plan for plan in pending if plan.fingerprint not in tally.failed]
         if not wanted:
@@ -90,7 +92,10 @@ def _ingest_feed(
             continue
         for plan, partition in process_ahead(lake, source, wanted, now):
             try:
-                manifest, evaluated = publish(lake, plan, source, partition, platform.evaluator, run, accept)
+                there = state.parts.get(plan.month)
+                manifest, evaluated = publish(
+                    lake, plan, source, partition, platform.evaluator, run, accept, past, there
+                )
             except QualityFailed as error:
                 tally.failed[plan.fingerprint] = error
                 progress(str(error))

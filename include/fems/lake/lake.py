@@ -262,6 +262,7 @@ class Lake:
         manifest: Manifest,
         tables: Mapping[str, "pa.Table"],
         quarantine: Mapping[date, Callable[[], "pa.Table"]],
+        there: Collection[str] | None = None,
     ) -> None:
         """Write quarantine and tables, then the manifest that makes them count; then remove what it no longer names.
 
@@ -272,6 +273,7 @@ class Lake:
             manifest: the partition's metadata; it stands in each file's metadata, too, without the days.
             tables: name (see `fems.contracts.grains.TABLES`) -> table; none where no row could be used.
             quarantine: local day -> the making of the table of its bad rows.
+            there: keys of the month's tables that lie there already, if they are known.
         """
         factory_id, month = manifest.factory_id, manifest.month
         named = {
@@ -284,7 +286,8 @@ class Lake:
         for _ in self.put_many(coming.items()):
             pass
         records.write_record(self.store, keys.manifest_key(feed, factory_id, month), manifest)
-        for key in self.part_keys(feed, factory_id, month) - named.keys():
+        old = self.part_keys(feed, factory_id, month) if there is None else set(there)
+        for key in old - named.keys():
             self.store.delete(key)
         self._keep_quarantine(feed, factory_id, month, bad.keys())
 
