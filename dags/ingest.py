@@ -6,10 +6,11 @@ nothing. Without a scheduler: `fems ingest`.
 """
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 
-from fems_airflow.assets import PROCESSED
+from fems_airflow.assets import BACKLOG, LEFT, PROCESSED
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
 from fems_airflow.groups import NAMES, Memory, groups_of, in_turn
@@ -25,6 +26,7 @@ DOCS = """
 2. **ingest_factories**, one per group of factories that have news: decode, type, replace the abnormal, fill the
    missing, sum up to hours and days, evaluate with Great Expectations, publish. Rows that cannot be used go to
    `quarantine/`, each with its reason. A factory that fails stops no other; a retry takes up those alone that failed.
+   Of a factory with more than `FEMS_NIGHT_MONTHS` stale months a night takes the newest; the Dag `backfill` the others.
 
 **Params:** *factories* to look at; none chosen means all. *accept*: publish also a month that has less than the
 published one, or another level; without it such a month fails, and says what it would lose. *everything*: list
@@ -66,13 +68,14 @@ def ingest() -> None:
         wanted = asked["factories"] or list(platform.plant.factories)
         return groups_of(wanted if asked["everything"] else stale_factories(platform, wanted))
 
-    @task_with_quality(outlets=[PROCESSED], map_index_template=NAMES)
+    @task_with_quality(outlets=[PROCESSED, LEFT], map_index_template=NAMES)
     def ingest_factories(
         factories: list[str],
         *,
-        run_id: str,
+        dag_run: Any,
         task_state_store: Memory,
         ti: object,
+        outlet_events: dict,
         params: dict | None = None,
         dag: object = None,
     ) -> dict:
@@ -82,17 +85,21 @@ def ingest() -> None:
 
         platform, asked = Platform.from_environment(role="ingest"), known_params(params, dag)
 
-        def ingest_one(factory: str) -> dict:
-            outcome = ingest_factory(
-                platform,
-                factory,
-                run=run_id,
-                accept=bool(asked["accept"]),
-                everything=bool(asked["everything"]),
-            )
-            return outcome.model_dump(mode="json")
+        how = {
+            "run": dag_run.run_id,
+            "accept": bool(asked["accept"]),
+            "everything": bool(asked["everything"]),
+            "most_months": platform.settings.night_months if dag_run.run_type == "scheduled" else None,
+        }
 
-        return in_turn(factories, ingest_one, task_state_store, ti)
+        def ingest_one(factory: str) -> dict:
+            return ingest_factory(platform, factory, **how).model_dump(mode="json")
+
+        outcome = in_turn(factories, ingest_one, task_state_store, ti)
+        left = [factory for factory, result in outcome["factories"].items() if result["left"]]
+        if left:
+            outlet_events[LEFT].add(BACKLOG, extra={"factories": left})
+        return outcome
 
     ingest_factories.expand(factories=find_stale())
 

@@ -88,7 +88,6 @@ def train() -> None:
     )
     def train_factory(
         factories: list[str],
-        *,
         params: dict,
         run_id: str,
         outlet_events: dict,
@@ -101,21 +100,14 @@ def train() -> None:
 
         platform = Platform.from_environment(role="training")
 
+        asked = {"epochs": params["epochs"], "seed": params["seed"], "reason": params["reason"] or ""}
+
         def train_one(factory: str) -> dict:
-            outcome = train_factory(
-                platform,
-                factory,
-                epochs=params["epochs"],
-                seed=params["seed"],
-                dag_run=run_id,
-                reason=params["reason"] or "",
-            )
-            return outcome.model_dump(mode="json")
+            return train_factory(platform, factory, dag_run=run_id, **asked).model_dump(mode="json")
 
         outcome = in_turn(factories, train_one, task_state_store, ti)
-        months = {f"{factory}|{trained['month']}" for factory, trained in outcome["factories"].items()}
-        for partition in sorted(months):
-            outlet_events[MODEL].add_partitions(partition)
+        for factory, trained in outcome["factories"].items():
+            outlet_events[MODEL].add_partitions(f"{factory}|{trained['month']}")
         return outcome
 
     train_factory.expand(factories=choose())

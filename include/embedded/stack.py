@@ -163,7 +163,7 @@ class Stack:
         setups: dict[str, tuple[str, Callable[[], None]]] = {
             "minio": ("buckets and accounts", self._create_accounts),
             "postgres": ("databases", lambda: postgres.create_databases(self.config, self.credentials)),
-            "api-server": ("Airflow pool", self._create_pool),
+            "api-server": ("Airflow pools", self._create_pools),
         }
         steps: dict[str, Step] = {}
         for service in services:
@@ -252,8 +252,10 @@ class Stack:
             )
         postgres.note(self.config, self.credentials, "airflow", wanted)
 
-    def _create_pool(self) -> None:
-        self.airflow().ensure_pool("training", 2, "Training runs at a time: each takes a core or more")
+    def _create_pools(self) -> None:
+        airflow = self.airflow()
+        airflow.ensure_pool("training", 2, "Training runs at a time: each takes a core or more")
+        airflow.ensure_pool("backfill", 1, "Factories that are backfilled at a time, behind the night's work")
 
 
 def tail(path: Path, lines: int) -> str:

@@ -40,6 +40,11 @@ class Settings(BaseSettings):
     reconcile_days: float = Field(
         7, gt=0, description="So often everything of a factory is listed, and not only what can have changed"
     )
+    night_months: int = Field(
+        6,
+        ge=1,
+        description="Of more stale months of a factory a night takes the newest; a backfill takes the others",
+    )
     factories_per_task: int = Field(25, ge=1, description="The most factories that one task of a Dag takes")
     mlflow_uri: str = "http://127.0.0.1:5000"
     config_dir: Path = Path(__file__).resolve().parents[1] / "config"

@@ -41,6 +41,9 @@ RETRY_POLICY = RetryPolicy(
     ]
 )
 
+NIGHT = 10
+"""What a night does comes before a backfill, whose tasks have a weight of 1."""
+
 TASK_DEFAULTS: dict[str, Any] = {
     "owner": "fems",
     "retries": 3,
@@ -48,4 +51,6 @@ TASK_DEFAULTS: dict[str, Any] = {
     "retry_policy": RETRY_POLICY,
     "execution_timeout": timedelta(hours=1),
     "on_failure_callback": keep_failure,
+    "priority_weight": NIGHT,
+    "weight_rule": "absolute",
 }

@@ -8,7 +8,7 @@ from fems.contracts.feed_index import PublishedMonth
 from fems.contracts.grains import TABLES
 from fems.contracts.raw_object import RawObject
 from fems.flows.partitions import PartitionPlan, plan_partitions
-from fems.lake import keys, listing
+from fems.lake import keys
 from fems.lake.lake import Lake
 from fems.process import period
 from fems.registry.feed import FactoryFeed
@@ -81,7 +81,7 @@ class FeedState:
         """List the raw objects of some months anew; returns whether they are others than was thought."""
         changed = False
         for month in sorted(set(months)):
-            there = listing.raw_of_month(lake.store, self.source.feed, self.source.factory_id, month)
+            there = lake.raw_of_month(self.source.feed, self.source.factory_id, month)
             changed |= self._put(there, lambda day, month=month: f"{day:%Y-%m}" == month)  # type: ignore[misc]
             if self.listed is not None:
                 self.listed.add(month)
@@ -103,9 +103,9 @@ class FeedState:
             suspects: months whose tables are listed in any case.
         """
         feed, factory_id = self.source.feed, self.source.factory_id
-        newest = listing.raw_from(lake.store, feed, factory_id, self.newest_from)
+        newest = lake.raw_from(feed, factory_id, self.newest_from)
         self._put(newest, lambda day: day >= self.newest_from)
-        etags = listing.manifest_etags(lake.store, feed, factory_id)
+        etags = lake.manifest_etags(feed, factory_id)
         known = {month: each for month, each in self.months.items() if etags.get(month) == each.etag}
         self.months = known | _read_months(lake, self.source, etags, etags.keys() - known.keys())
         self.parts |= _parts(lake, self.source, {*suspects, *(etags.keys() - known.keys())})
@@ -158,8 +158,8 @@ def _read_months(
 
 def list_all(lake: Lake, source: FactoryFeed, now: datetime, newest_from: date) -> FeedState:
     """List everything of a feed, and read all of its manifests."""
-    etags = listing.manifest_etags(lake.store, source.feed, source.factory_id)
-    raw = {o.key: o for o in listing.raw_objects(lake.store, source.feed, source.factory_id)}
+    etags = lake.manifest_etags(source.feed, source.factory_id)
+    raw = {o.key: o for o in lake.raw_objects(source.feed, source.factory_id)}
     months = _read_months(lake, source, etags, etags)
     parts = _parts(lake, source, {*etags, *(f"{o.day:%Y-%m}" for o in raw.values())}, everything=True)
     return FeedState(source, raw, months, parts, None, newest_from, now, now)

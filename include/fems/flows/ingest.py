@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from fems.contracts.manifest import RowCounts
@@ -54,6 +54,22 @@ def stale_factories(platform: Platform, factory_ids: Iterable[str], now: datetim
         ]
 
 
+def reconcile_factory(platform: Platform, factory_id: str, now: datetime | None = None) -> list[str]:
+    """List everything of a factory and make its indexes anew.
+
+    Returns:
+        Feed and month of each partition that is to be ingested or taken back.
+    """
+    lookout = Lookout.from_lake(platform.lake, platform.settings, now or datetime.now(UTC))
+    open_months: list[str] = []
+    for feed in platform.plant.feeds(factory_id):
+        state = look(platform.lake, platform.source(factory_id, feed), lookout, everything=True)
+        keep_index(platform.lake, state)
+        months = {plan.month for plan in state.stale(lookout.now)} | set(state.orphans())
+        open_months += [f"{feed} {month}" for month in sorted(months)]
+    return open_months
+
+
 @dataclass
 class _Tally:
     """What an ingest did.
@@ -63,12 +79,14 @@ class _Tally:
         rows: their counts.
         failed: fingerprint -> why a partition was not published.
         unusable: months of which no row could be used, and months that nothing makes any more.
+        left: fingerprints of the partitions that are left for a backfill.
     """
 
     done: list[str]
     rows: RowCounts
     failed: dict[str, QualityFailed]
     unusable: list[QualityFailed]
+    left: set[str] = field(default_factory=set)
 
 
 def _ingest_feed(
@@ -79,18 +97,27 @@ def _ingest_feed(
     now: datetime,
     tally: _Tally,
     progress: Progress,
+    most_months: int | None = None,
 ) -> None:
-    """Rebuild a feed's stale partitions, until none is: a partition may find late rows of the one before it."""
+    """Rebuild a feed's stale partitions, until none is: a partition may find late rows of the one before it.
+
+    Of more than `most_months` the newest are rebuilt, and the others left.
+    """
     last: tuple[PartitionPlan, Evaluated] | None = None
     lake, source = platform.lake, state.source
     past = PastMonths(lake, source.feed, source.factory_id)
+    done = 0
     while pending := state.stale(now):
-        wanted = [plan for plan in pending if plan.fingerprint not in tally.failed]
+        wanted = [plan for plan in pending if plan.fingerprint not in tally.failed.keys() | tally.left]
+        if most_months is not None and not done and len(wanted) > most_months:
+            tally.left |= {plan.fingerprint for plan in wanted[:-most_months]}
+            wanted = wanted[-most_months:]
         if not wanted:
             break
         if state.verify(lake, wanted):
             continue
         for plan, partition in process_ahead(lake, source, wanted, now):
+            done += 1
             try:
                 there = state.parts.get(plan.month)
                 manifest, evaluated = publish(
@@ -108,6 +135,7 @@ def _ingest_feed(
             progress(
                 f"factory {plan.factory_id}, {plan.feed} {plan.month}: {counts}"
                 + (f", {warned} warnings" if warned else "")
+                + (f" ({wanted.index(plan) + 1} of {len(wanted)} months)" if len(wanted) > 1 else "")
             )
             for line in partition.off_levels:
                 progress(f"factory {plan.factory_id}, {plan.feed} {plan.month}: taken out, {line}")
@@ -172,6 +200,7 @@ def ingest_factory(
     accept: bool = False,
     now: datetime | None = None,
     everything: bool = True,
+    most_months: int | None = None,
 ) -> IngestOutcome:
     """Bring every stale partition of a factory up to date.
 
@@ -185,6 +214,7 @@ def ingest_factory(
         accept: a person's word that a doubtful month may be published; see `fems.flows.publish.publish`.
         now: the time; the present if not given.
         everything: whether to list everything, or only what can have changed (see `fems.flows.lookout`).
+        most_months: the newest so many stale months of each feed are rebuilt, the others left; all if not given.
 
     Raises:
         QualityFailed: one or more partitions were not published, or no row of one could be used.
@@ -201,7 +231,7 @@ def ingest_factory(
             continue
         state = look(platform.lake, source, lookout, everything=everything)
         tally.failed = {}
-        _ingest_feed(platform, state, run, accept, at, tally, progress)
+        _ingest_feed(platform, state, run, accept, at, tally, progress, most_months)
         failed += tally.failed.values()
         states.append(state)
     if states:
@@ -214,6 +244,12 @@ def ingest_factory(
         raise type(failed[0])(f"{failed[0]}{more}")
     if not tally.done:
         progress(f"factory {factory_id}: nothing new")
+    if tally.left:
+        progress(f"factory {factory_id}: {len(tally.left)} older months are left for a backfill")
     return IngestOutcome(
-        factory_id=factory_id, partitions=len(tally.done), rows=tally.rows, months=tuple(tally.done)
+        factory_id=factory_id,
+        partitions=len(tally.done),
+        rows=tally.rows,
+        months=tuple(tally.done),
+        left=len(tally.left),
     )

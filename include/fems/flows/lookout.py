@@ -16,7 +16,6 @@ from fems.contracts.feed_index import FeedIndex
 from fems.contracts.raw_object import RawObject
 from fems.flows.feed_state import FeedState, list_all
 from fems.flows.partitions import rules
-from fems.lake import listing
 from fems.lake.index import Marks, is_marked_since
 from fems.lake.lake import Lake
 from fems.process import period
@@ -126,10 +125,10 @@ def has_news(lake: Lake, source: FactoryFeed, lookout: Lookout) -> bool:
         return True
     if any(period.is_due(source, month.future_from, lookout.now) for month in index.months.values()):
         return True
-    etags = listing.manifest_etags(lake.store, source.feed, source.factory_id)
+    etags = lake.manifest_etags(source.feed, source.factory_id)
     if etags != {month: published.etag for month, published in index.months.items()}:
         return True
-    newest = listing.raw_from(lake.store, source.feed, source.factory_id, lookout.newest_from)
+    newest = lake.raw_from(source.feed, source.factory_id, lookout.newest_from)
     if days_of(newest) != {d: text for d, text in index.newest.items() if d >= lookout.newest_from}:
         return True
     return _marked_news(lake, index, lookout)
@@ -142,7 +141,7 @@ def _marked_news(lake: Lake, index: FeedIndex, lookout: Lookout) -> bool:
     if raw is None:
         return True
     return any(
-        listing.raw_of_month(lake.store, index.feed, index.factory_id, month)
+        lake.raw_of_month(index.feed, index.factory_id, month)
         != [o for o in raw if f"{o.day:%Y-%m}" == month]
         for month in marked
     )

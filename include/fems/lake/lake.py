@@ -108,6 +108,14 @@ class Lake:
         """List a factory's raw objects of a feed, ordered by key; a key without a date= folder is passed over."""
         return listing.raw_objects(self.store, feed, factory_id)
 
+    def raw_from(self, feed: Feed, factory_id: str, first: date) -> list[RawObject]:
+        """List the raw objects of a day and of those after it; see `raw_objects`."""
+        return listing.raw_from(self.store, feed, factory_id, first)
+
+    def raw_of_month(self, feed: Feed, factory_id: str, month: str) -> list[RawObject]:
+        """List the raw objects of a month, YYYY-MM; see `raw_objects`."""
+        return listing.raw_of_month(self.store, feed, factory_id, month)
+
     def raw_keys(self) -> Iterator[str]:
         """Yield the key of every raw object, in order."""
         return self.store.keys("raw/")
@@ -225,6 +233,10 @@ class Lake:
         except DataError as error:
             log.warning("%s", error)
             return None
+
+    def manifest_etags(self, feed: Feed, factory_id: str) -> dict[str, str]:
+        """Return the ETag of each published month's metadata, in order, without reading any."""
+        return listing.manifest_etags(self.store, feed, factory_id)
 
     def months(self, feed: Feed, factory_id: str) -> list[str]:
         """Return the published months of a factory, YYYY-MM, in order, without reading any."""

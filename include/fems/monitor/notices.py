@@ -39,6 +39,8 @@ _WHAT_TO_DO = {
     "UndecodableObject": "Land the file again in a readable form; then start the Dag ingest.",
     "UnknownFormat": "Another version of the package wrote what it names. Do what the line says.",
     "LostRows": "Nothing was published. This is a bug: report it with the key that it names.",
+    "SomeFailed": "Each factory that failed is told of by itself. Start the Dag again: it takes up those alone.",
+    "SomeRefused": "Each factory that failed is told of by itself, with what to do.",
     "DataError": "Do what the line says; then start the Dag again.",
 }
 _OTHERWISE = "Open the task's log from the link: its last error says what happened. Then start the Dag again."

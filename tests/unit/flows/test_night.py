@@ -11,7 +11,7 @@ from builders import HEADER, both_sensors, land, landed, plant
 
 from fems.errors import ConfigError
 from fems.flows.feed_state import stale
-from fems.flows.ingest import ingest_factory, stale_factories
+from fems.flows.ingest import ingest_factory, reconcile_factory, stale_factories
 from fems.flows.land import land_file
 from fems.flows.platform import Platform
 from fems.lake import keys
@@ -188,6 +188,29 @@ def test_whatever_dies_in_the_middle_the_next_night_makes_it_good(
         night(cut)
         assert night(cut) == []
         assert published(cut) == whole, f"died at the write number {dies_at}"
+
+
+def test_a_night_takes_the_newest_months_and_leaves_the_others(platform: Platform) -> None:
+    for month in ("2025-01", "2025-03"):
+        platform.lake.store.delete(keys.manifest_key("meter", "F", month))
+    outcome = ingest_factory(platform, "F", now=NOW, everything=False, most_months=1)
+    assert (outcome.months, outcome.left) == (("meter 2025-03",), 1)
+    assert stale_factories(platform, ["F"], NOW) == ["F"], "what is left is not forgotten"
+    said: list[str] = []
+    land(platform, NEW, both_sensors(NEW))
+    outcome = ingest_factory(platform, "F", said.append, now=NOW)
+    assert outcome.months[0] == "meter 2025-01", "the oldest first"
+    assert any("(1 of " in line for line in said), said
+    assert night(platform) == []
+
+
+def test_reconciling_makes_the_index_anew_and_says_what_is_to_be_ingested(platform: Platform) -> None:
+    land(platform, OLD + timedelta(days=2), both_sensors(OLD + timedelta(days=2)))
+    assert stale_factories(platform, ["F"], NOW) == [], "nothing says so"
+    assert reconcile_factory(platform, "F", NOW) == ["meter 2025-01"]
+    assert night(platform) == ["F"]
+    assert reconcile_factory(platform, "F", NOW) == []
+    assert stale(platform.lake, platform.source("F", "meter"), NOW) == []
 
 
 def test_a_landing_that_dies_leaves_its_marks_first(platform: Platform, tmp_path: Path) -> None:
