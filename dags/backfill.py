@@ -52,11 +52,12 @@ def backfill() -> None:
         """Choose the factories that were asked for, or those that a night has left months of, or all; a task each."""
         from fems.flows.platform import Platform
 
-        registered = list(Platform.from_environment(role="ingest").plant.factories)
+        platform = Platform.from_environment(role="ingest")
+        registered = list(platform.plant.factories)
         events = (triggering_asset_events or {}).get(BACKLOG, [])
         left = {factory for event in events for factory in event.extra.get("factories", [])}
         asked = known_params(params, dag)["factories"] or [each for each in registered if each in left]
-        return groups_of(asked or registered, most=1)
+        return groups_of(platform, asked or registered, most=1)
 
     @task_with_quality(
         outlets=[PROCESSED], pool="backfill", execution_timeout=timedelta(hours=12), map_index_template=NAMES

@@ -66,7 +66,7 @@ def ingest() -> None:
 
         platform, asked = Platform.from_environment(role="ingest"), known_params(params, dag)
         wanted = asked["factories"] or list(platform.plant.factories)
-        return groups_of(wanted if asked["everything"] else stale_factories(platform, wanted))
+        return groups_of(platform, wanted if asked["everything"] else stale_factories(platform, wanted))
 
     @task_with_quality(outlets=[PROCESSED, LEFT], map_index_template=NAMES)
     def ingest_factories(

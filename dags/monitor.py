@@ -60,7 +60,7 @@ def monitor() -> None:
         from fems.flows.train import trainable
 
         platform = Platform.from_environment(role="monitor")
-        return groups_of(known_params(params, dag)["factories"] or trainable(platform))
+        return groups_of(platform, known_params(params, dag)["factories"] or trainable(platform))
 
     @task(outlets=[ASKED], map_index_template=NAMES)
     def monitor_factories(

@@ -78,7 +78,7 @@ def train() -> None:
         from fems.flows.train import trainable
 
         platform = Platform.from_environment(role="training")
-        return groups_of(known_params(params, dag)["factories"] or trainable(platform), most=1)
+        return groups_of(platform, known_params(params, dag)["factories"] or trainable(platform), most=1)
 
     @task(
         outlets=[MODEL],

@@ -59,7 +59,7 @@ def traps() -> None:
         from fems.flows.traps import trap_factories
 
         platform = Platform.from_environment(role="traps")
-        return groups_of(trap_factories(platform, known_params(params, dag)["factories"]))
+        return groups_of(platform, trap_factories(platform, known_params(params, dag)["factories"]))
 
     @task(outlets=[TRAPS], map_index_template=NAMES)
     def watch_traps(factories: list[str], *, run_id: str, task_state_store: Memory, ti: object) -> dict:

@@ -2,12 +2,15 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.sdk.configuration import conf
 
 from fems.contracts.outcomes import GroupOutcome
 from fems.errors import AccessDenied, ConfigError, DataError, SomeFailed, SomeRefused, is_missing_library
+
+if TYPE_CHECKING:
+    from fems.flows.platform import Platform
 
 log = logging.getLogger(__name__)
 
@@ -33,23 +36,21 @@ class Memory(Protocol):
         """Forget everything."""
 
 
-def groups_of(factories: Sequence[str], most: int | None = None) -> list[list[str]]:
+def groups_of(platform: "Platform", factories: Sequence[str], most: int | None = None) -> list[list[str]]:
     """Return some factories in groups, so many as fit the tasks that may run at once.
 
     Args:
+        platform: knows the registry and the settings.
         factories: which.
         most: the most in a group; `FEMS_FACTORIES_PER_TASK` if not given.
     """
     from fems.flows.groups import group_factories
-    from fems.registry.plant import load_plant
-    from fems.settings import settings
 
-    configured = settings()
     return group_factories(
-        load_plant(configured.factories_file),
+        platform.plant,
         factories,
         at_once=conf.getint("core", "parallelism"),
-        most=most or configured.factories_per_task,
+        most=most or platform.settings.factories_per_task,
         most_groups=conf.getint("core", "max_map_length"),
     )
 

@@ -1,11 +1,12 @@
 """Ingest: rebuild the partitions whose raw objects changed, until none is stale."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from fems.contracts.feed_index import PublishedMonth
 from fems.contracts.manifest import RowCounts
 from fems.contracts.outcomes import IngestOutcome
 from fems.errors import QualityFailed
@@ -22,6 +23,7 @@ from fems.process.losses import losses
 from fems.process.partition import Partition
 from fems.process.period import last_day
 from fems.registry.feed import FactoryFeed
+from fems.registry.sensors import Feed
 
 log = logging.getLogger(__name__)
 LOOKS = 4
@@ -191,6 +193,20 @@ def _take_back_orphans(
     return taken
 
 
+def _published(
+    platform: Platform, factory_id: str, states: Mapping[Feed, FeedState]
+) -> dict[Feed, Mapping[str, PublishedMonth]]:
+    """Return what is published of each feed: as it was just looked at, or of one without news, as its index says."""
+    published: dict[Feed, Mapping[str, PublishedMonth]] = {
+        feed: state.months for feed, state in states.items()
+    }
+    for feed in platform.plant.feeds(factory_id):
+        index = None if feed in states else platform.lake.indexes.read(feed, factory_id)
+        if index is not None:
+            published[feed] = index.months
+    return published
+
+
 @timed
 def ingest_factory(
     platform: Platform,
@@ -224,7 +240,7 @@ def ingest_factory(
     at = now or datetime.now(UTC)
     lookout = Lookout.from_lake(platform.lake, platform.settings, at)
     tally = _Tally([], RowCounts(), {}, [])
-    states: list[FeedState] = []
+    states: dict[Feed, FeedState] = {}
     for feed in platform.plant.feeds(factory_id):
         source = platform.source(factory_id, feed)
         if not everything and not has_news(platform.lake, source, lookout):
@@ -233,10 +249,10 @@ def ingest_factory(
         tally.failed = {}
         _ingest_feed(platform, state, run, accept, at, tally, progress, most_months)
         failed += tally.failed.values()
-        states.append(state)
+        states[feed] = state
     if states:
-        write_package(platform, factory_id)
-    for state in states:  # last: whatever dies before leaves the index as it was, and the manifests tell
+        write_package(platform, factory_id, None if everything else _published(platform, factory_id, states))
+    for state in states.values():  # last: what dies before leaves the index as it was, and the manifests tell
         keep_index(platform.lake, state)
     failed += tally.unusable
     if failed:

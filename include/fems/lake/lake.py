@@ -1,6 +1,7 @@
 """The lake: what the flows read and write in the object store, as typed records and tables."""
 
 import hashlib
+import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fems.canonical import to_json
+from fems.contracts.data_package import Resource
 from fems.contracts.grains import TABLES, QuarantinedRow
 from fems.contracts.manifest import Manifest
 from fems.contracts.model_manifest import ModelManifest
@@ -341,6 +343,16 @@ class Lake:
             for key in self.store.keys(keys.quarantine_prefix(feed, factory_id))
             for row in self.read_table(key).to_pylist()
         ]
+
+    def package_resources(self, factory_id: str) -> list[Resource]:
+        """Return what a factory's data package describes; nothing where there is none, or none that can be read."""
+        try:
+            resources: list[Resource] = json.loads(self.get(keys.package_key(factory_id)) or b"{}")[
+                "resources"
+            ]
+            return [each for each in resources if "path" in each]
+        except (ValueError, KeyError, TypeError):
+            return []
 
     def write_package(self, factory_id: str, content: bytes) -> None:
         """Keep a factory's data package; it is written anew only if it says something else."""
