@@ -15,7 +15,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
 
+from benchmarks import night_ingest
 from benchmarks.measurement import Measurement, alone, peak_mb
+from benchmarks.night_ingest import counted_requests
 from benchmarks.night_lake import FEED, factory_ids, fill, months_of, raw_of
 from embedded import volume
 from embedded.accounts import LAKE
@@ -36,6 +38,8 @@ from fems.settings import settings
 
 COUNTS = (10, 100, 1000)
 YEARS = 5
+_REAL = "R00001"
+"""A factory whose files are read."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,8 @@ def _measured(stack: Stack, counts: tuple[int, ...]) -> list[Measurement]:
             if look.found != len(with_news):
                 raise AssertionError(f"{count} factories, {what}: {look.found} found, not {len(with_news)}")
             found += _lines(count, what, look)
-    return found
+    one = Platform(platform.lake, plant_of([_REAL]), settings())
+    return found + night_ingest.rows(one, _REAL, "M01", YEARS)
 
 
 def _lines(count: int, what: str, look: Look) -> list[Measurement]:
@@ -157,22 +162,12 @@ def _look_alone(factories: Sequence[str]) -> Look:
 
 def look(factories: Sequence[str]) -> Look:
     """Look for news in some factories, and count the requests."""
-    import urllib3
-
-    requests = 0
-    send = urllib3.PoolManager.urlopen
-
-    def counted(self: urllib3.PoolManager, *args: object, **kwargs: object) -> object:
-        nonlocal requests
-        requests += 1
-        return send(self, *args, **kwargs)  # type: ignore[arg-type]
-
-    urllib3.PoolManager.urlopen = counted  # type: ignore[method-assign, assignment]
     plant = plant_of(factories)
-    begun = perf_counter()
-    platform = Platform(Lake.connect(settings()), plant, settings())
-    found = stale_factories(platform, factories)
-    return Look(len(found), perf_counter() - begun, requests, peak_mb())
+    with counted_requests() as requests:
+        begun = perf_counter()
+        platform = Platform(Lake.connect(settings()), plant, settings())
+        found = stale_factories(platform, factories)
+        return Look(len(found), perf_counter() - begun, requests(), peak_mb())
 
 
 if __name__ == "__main__":
