@@ -88,11 +88,12 @@ def load(path: Path, model: type[M]) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        root = yaml.compose(text, Loader=_UniqueKeys)
         first = error.errors()[0]
         cause = first.get("ctx", {}).get("error")
         place = (*first["loc"], *(cause.path if isinstance(cause, WrongAt) else ()))
         where = ".".join(str(part) for part in place) or "top level"
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{path}:{line_of(root, place)}: {where}: {message}{more}") from error
+        root = yaml.compose(text, Loader=_UniqueKeys)
+        line = line_of(root, place) if root else 1
+        raise ConfigError(f"{path}:{line}: {where}: {message}{more}") from error
