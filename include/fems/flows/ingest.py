@@ -26,7 +26,7 @@ from fems.registry.feed import FactoryFeed
 from fems.registry.sensors import Feed
 
 log = logging.getLogger(__name__)
-LOOKS = 4
+LOOKS = 8
 """Factories that are looked at side by side: most of it is waiting for the object store."""
 
 Progress = Callable[[str], None]
