@@ -216,7 +216,7 @@ def write_package(
     known = {each["path"]: each for each in lake.package_resources(factory_id)} if published else {}
     resources: list[Resource] = []
     for feed in platform.plant.feeds(factory_id):
-        book, months = platform.book(feed), published and published.get(feed)
+        book, months = platform.book(feed), (published or {}).get(feed)
         if months is None:
             there = lake.part_keys(feed, factory_id)
             manifests = lake.readable_manifests(feed, factory_id)
