@@ -10,13 +10,14 @@ from fems.contracts.feed_index import PublishedMonth
 from fems.contracts.manifest import RowCounts
 from fems.contracts.outcomes import IngestOutcome
 from fems.errors import QualityFailed
+from fems.flows.data_package import write_package
 from fems.flows.evaluate import Evaluated, prune, write_docs
 from fems.flows.feed_state import FeedState
 from fems.flows.lookout import Lookout, has_news, keep_index, look, prune_marks
 from fems.flows.partitions import PartitionPlan, process_ahead
 from fems.flows.past_months import PastMonths
 from fems.flows.platform import Platform, timed
-from fems.flows.publish import publish, question, write_package
+from fems.flows.publish import publish, question
 from fems.lake.lake import Lake
 from fems.process.explain import why_unusable
 from fems.process.losses import losses

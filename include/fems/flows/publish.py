@@ -1,6 +1,6 @@
 """Publishing a partition: evaluate, write aside, then let the manifest count."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from datetime import date
 from functools import partial
 
@@ -8,10 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fems import __version__
-from fems.canonical import to_json
-from fems.contracts.data_package import Resource
-from fems.contracts.feed_index import PublishedMonth
-from fems.contracts.grains import GRAINS, ORIGINALS
+from fems.contracts.grains import ORIGINALS
 from fems.contracts.manifest import FailedCounts, LateRows, Manifest, ObjectCounts, Source
 from fems.errors import NeedsAcceptance, QualityFailed
 from fems.flows.evaluate import (
@@ -23,20 +20,14 @@ from fems.flows.evaluate import (
 )
 from fems.flows.partitions import PartitionPlan
 from fems.flows.past_months import PastMonths
-from fems.flows.platform import Platform
-from fems.lake import keys
 from fems.lake.lake import Lake
-from fems.lake.traps import readable_trap_manifest
 from fems.process.explain import why_unusable
 from fems.process.losses import losses
 from fems.process.metadata import figures
 from fems.process.month_level import months_off
-from fems.process.package import package, resource
 from fems.process.partition import Partition
 from fems.quality.evaluate import Evaluator
 from fems.registry.feed import FactoryFeed
-from fems.registry.sensors import Feed
-from fems.traps.package import trap_resources
 
 
 def manifest_of(plan: PartitionPlan, source: FactoryFeed, partition: Partition) -> Manifest:
@@ -195,53 +186,3 @@ def _bad_rows(partition: Partition) -> dict[date, Callable[[], pa.Table]]:
 
 def _rows_of(table: pa.Table, some: "pd.Series[bool]") -> pa.Table:
     return table.filter(pa.array(some))
-
-
-def write_package(
-    platform: Platform,
-    factory_id: str,
-    published: Mapping[Feed, Mapping[str, PublishedMonth]] | None = None,
-) -> None:
-    """Describe all published tables of a factory in its data package.
-
-    A table's name bears the fingerprint of all that it is made from: what the package there says of a table that is
-    still published is said again, and only the manifests of the others are read.
-
-    Args:
-        platform: where.
-        factory_id: whose.
-        published: feed -> month -> what is published, if it was just looked at; read here if not given.
-    """
-    lake = platform.lake
-    known = {each["path"]: each for each in lake.package_resources(factory_id)} if published else {}
-    resources: list[Resource] = []
-    for feed in platform.plant.feeds(factory_id):
-        book, months = platform.book(feed), (published or {}).get(feed)
-        if months is None:
-            there = lake.part_keys(feed, factory_id)
-            manifests = lake.readable_manifests(feed, factory_id)
-            fingerprints = {month: each.fingerprint for month, each in manifests.items()}
-        else:
-            there, manifests = None, {}
-            fingerprints = {month: each.fingerprint for month, each in months.items() if not each.empty}
-        for month, each in sorted(fingerprints.items()):
-            table_keys = {g: keys.processed_key(feed, g, factory_id, month, each) for g in GRAINS}
-            paths = {g: key.removeprefix("processed/") for g, key in table_keys.items()}
-            if all(path in known for path in paths.values()):
-                resources += [known[path] for path in paths.values()]
-                continue
-            manifest = manifests.get(month) or lake.readable_manifest(feed, factory_id, month)
-            if manifest is None or manifest.fingerprint != each:
-                continue  # published anew by another run, which describes it
-            resources += [
-                resource(path, grain, book, manifest)
-                for grain, path in paths.items()
-                if there is None or table_keys[grain] in there
-            ]
-    traps = readable_trap_manifest(lake, factory_id)
-    resources += trap_resources(traps) if traps else []
-    if not resources:  # a package without a resource is none
-        lake.remove_package(factory_id)
-    else:
-        name = platform.plant.factory(factory_id).name
-        lake.write_package(factory_id, to_json(package(factory_id, name, resources)))
