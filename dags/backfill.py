@@ -5,15 +5,17 @@ scheduler: `fems ingest ID`.
 """
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import dag, task
 
-from fems_airflow.assets import BACKLOG, PROCESSED
+from fems_airflow.assets import BACKLOG, INGESTED
 from fems_airflow.defaults import TASK_DEFAULTS
-from fems_airflow.groups import NAMES, Memory, groups_of, in_turn
+from fems_airflow.groups import NAMES, groups_of, in_turn, tell_published
 from fems_airflow.links import task_with_quality
+from fems_airflow.metrics import measured
 from fems_airflow.notify import RunNotifier
-from fems_airflow.params import factories_param, known_params
+from fems_airflow.params import factories_param, known_params, note_nothing, or_nothing
 
 DOCS = """
 ### Months that the nights left
@@ -48,7 +50,7 @@ def backfill() -> None:
     @task
     def choose(
         triggering_asset_events: dict | None = None, params: dict | None = None, dag: object = None
-    ) -> list[list[str]]:
+    ) -> list[list[str] | None]:
         """Choose the factories that were asked for, or those that a night has left months of, or all; a task each."""
         from fems.flows.platform import Platform
 
@@ -57,22 +59,29 @@ def backfill() -> None:
         events = (triggering_asset_events or {}).get(BACKLOG, [])
         left = {factory for event in events for factory in event.extra.get("factories", [])}
         asked = known_params(params, dag)["factories"] or [each for each in registered if each in left]
-        return groups_of(platform, asked or registered, most=1)
+        return or_nothing(groups_of(platform, asked or registered, most=1))
 
     @task_with_quality(
-        outlets=[PROCESSED], pool="backfill", execution_timeout=timedelta(hours=12), map_index_template=NAMES
+        outlets=[INGESTED], pool="backfill", execution_timeout=timedelta(hours=12), map_index_template=NAMES
     )
-    def backfill_factory(factories: list[str], *, run_id: str, task_state_store: Memory, ti: object) -> dict:
+    def backfill_factory(
+        factories: list[str] | None, *, run_id: str, outlet_events: Any, **context: Any
+    ) -> dict | None:
         """Rebuild all stale months of a factory, the oldest first."""
         from fems.flows.ingest import ingest_factory
         from fems.flows.platform import Platform
 
+        if factories is None:
+            return note_nothing("no factory is registered")
         platform = Platform.from_environment(role="ingest")
 
         def backfill_one(factory: str) -> dict:
-            return ingest_factory(platform, factory, run=run_id, everything=False).model_dump(mode="json")
+            outcome = ingest_factory(platform, factory, run=run_id, everything=False)
+            return measured("ingest", outcome.model_dump(mode="json"))
 
-        return in_turn(factories, backfill_one, task_state_store, ti)
+        outcome = in_turn(factories, backfill_one, context)
+        tell_published(outcome, outlet_events)
+        return outcome
 
     backfill_factory.expand(factories=choose())
 

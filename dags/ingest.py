@@ -10,13 +10,21 @@ from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 
-from fems_airflow.assets import BACKLOG, LEFT, PROCESSED
+from fems_airflow.assets import BACKLOG, INGESTED, LEFT
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
-from fems_airflow.groups import NAMES, Memory, groups_of, in_turn
+from fems_airflow.groups import NAMES, groups_of, in_turn, tell_published
 from fems_airflow.links import task_with_quality
+from fems_airflow.metrics import measured
 from fems_airflow.notify import RunNotifier
-from fems_airflow.params import accept_param, everything_param, factories_param, known_params
+from fems_airflow.params import (
+    accept_param,
+    everything_param,
+    factories_param,
+    known_params,
+    note_nothing,
+    or_nothing,
+)
 
 DOCS = """
 ### Raw files into published tables
@@ -59,32 +67,28 @@ start the Dag again with *accept*.
 )
 def ingest() -> None:
     @task
-    def find_stale(params: dict | None = None, dag: object = None) -> list[list[str]]:
+    def find_stale(params: dict | None = None, dag: object = None) -> list[list[str] | None]:
         """Find the factories that may have raw objects which are not in their published tables, in groups."""
         from fems.flows.ingest import stale_factories
         from fems.flows.platform import Platform
 
         platform, asked = Platform.from_environment(role="ingest"), known_params(params, dag)
         wanted = asked["factories"] or list(platform.plant.factories)
-        return groups_of(platform, wanted if asked["everything"] else stale_factories(platform, wanted))
+        stale = wanted if asked["everything"] else stale_factories(platform, wanted)
+        return or_nothing(groups_of(platform, stale))
 
-    @task_with_quality(outlets=[PROCESSED, LEFT], map_index_template=NAMES)
+    @task_with_quality(outlets=[INGESTED, LEFT], map_index_template=NAMES)
     def ingest_factories(
-        factories: list[str],
-        *,
-        dag_run: Any,
-        task_state_store: Memory,
-        ti: object,
-        outlet_events: dict,
-        params: dict | None = None,
-        dag: object = None,
-    ) -> dict:
+        factories: list[str] | None, *, dag_run: Any, outlet_events: Any, **context: Any
+    ) -> dict | None:
         """Process, evaluate and publish the stale partitions of some factories."""
         from fems.flows.ingest import ingest_factory
         from fems.flows.platform import Platform
 
-        platform, asked = Platform.from_environment(role="ingest"), known_params(params, dag)
-
+        if factories is None:
+            return note_nothing("every published month is made of the raw objects that are there")
+        platform = Platform.from_environment(role="ingest")
+        asked = known_params(context["params"], context["dag"])
         how = {
             "run": dag_run.run_id,
             "accept": bool(asked["accept"]),
@@ -93,9 +97,10 @@ def ingest() -> None:
         }
 
         def ingest_one(factory: str) -> dict:
-            return ingest_factory(platform, factory, **how).model_dump(mode="json")
+            return measured("ingest", ingest_factory(platform, factory, **how).model_dump(mode="json"))
 
-        outcome = in_turn(factories, ingest_one, task_state_store, ti)
+        outcome = in_turn(factories, ingest_one, context)
+        tell_published(outcome, outlet_events)
         left = [factory for factory, result in outcome["factories"].items() if result["left"]]
         if left:
             outlet_events[LEFT].add(BACKLOG, extra={"factories": left})

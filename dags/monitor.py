@@ -5,6 +5,7 @@ factories at once, and a night that brought no data is looked at, too. Without a
 """
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 
@@ -12,9 +13,10 @@ from fems.monitor import notices
 from fems_airflow.assets import ASKED, RETRAIN
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
-from fems_airflow.groups import NAMES, Memory, groups_of, in_turn
+from fems_airflow.groups import NAMES, groups_of, in_turn
+from fems_airflow.metrics import measured
 from fems_airflow.notify import RunNotifier
-from fems_airflow.params import factories_param, known_params
+from fems_airflow.params import factories_param, known_params, note_nothing, or_nothing
 
 DOCS = """
 ### How the forecasts did, and whether the models still fit
@@ -54,28 +56,32 @@ TOLD = RunNotifier({"monitor_factories": notices.of_group(notices.of_monitor)})
 )
 def monitor() -> None:
     @task
-    def choose(params: dict | None = None, dag: object = None) -> list[list[str]]:
+    def choose(params: dict | None = None, dag: object = None) -> list[list[str] | None]:
         """Choose the factories that were asked for, or all that have published data, in groups."""
         from fems.flows.platform import Platform
         from fems.flows.train import trainable
 
         platform = Platform.from_environment(role="monitor")
-        return groups_of(platform, known_params(params, dag)["factories"] or trainable(platform))
+        factories = known_params(params, dag)["factories"] or trainable(platform)
+        return or_nothing(groups_of(platform, factories))
 
     @task(outlets=[ASKED], map_index_template=NAMES)
     def monitor_factories(
-        factories: list[str], *, run_id: str, task_state_store: Memory, ti: object, outlet_events: dict
-    ) -> dict:
+        factories: list[str] | None, *, run_id: str, outlet_events: Any, **context: Any
+    ) -> dict | None:
         """Judge the forecasts of some factories, and ask for training where it is due."""
         from fems.flows.monitor import monitor_factory, now_utc
         from fems.flows.platform import Platform
 
+        if factories is None:
+            return note_nothing("no factory has published meter data yet")
         platform = Platform.from_environment(role="monitor")
 
         def monitor_one(factory: str) -> dict:
-            return monitor_factory(platform, factory, now_utc(), run_id).model_dump(mode="json")
+            outcome = monitor_factory(platform, factory, now_utc(), run_id)
+            return measured("monitor", outcome.model_dump(mode="json"))
 
-        outcome = in_turn(factories, monitor_one, task_state_store, ti)
+        outcome = in_turn(factories, monitor_one, context)
         for result in outcome["factories"].values():
             if result["request"]:
                 outlet_events[ASKED].add(RETRAIN, extra=result["request"])

@@ -6,6 +6,7 @@ that is registered starts the forecast of its factory and month through the asse
 """
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import CronPartitionTimetable, Param, dag, task
 
@@ -13,9 +14,11 @@ from fems.monitor import notices
 from fems_airflow.assets import MODEL
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
-from fems_airflow.groups import NAMES, Memory, groups_of, in_turn
+from fems_airflow.groups import NAMES, groups_of, in_turn
+from fems_airflow.metrics import measured
 from fems_airflow.notify import RunNotifier
-from fems_airflow.params import factories_param, known_params
+from fems_airflow.params import factories_param, known_params, note_nothing, or_nothing
+from fems_airflow.queues import on_queue
 
 DOCS = """
 ### A model per factory
@@ -72,40 +75,40 @@ TOLD = RunNotifier({"train_factory": notices.of_group(notices.of_training)})
 )
 def train() -> None:
     @task
-    def choose(params: dict | None = None, dag: object = None) -> list[list[str]]:
+    def choose(params: dict | None = None, dag: object = None) -> list[list[str] | None]:
         """Choose the factories that were asked for, or all that have published data; a task each."""
         from fems.flows.platform import Platform
         from fems.flows.train import trainable
 
         platform = Platform.from_environment(role="training")
-        return groups_of(platform, known_params(params, dag)["factories"] or trainable(platform), most=1)
+        factories = known_params(params, dag)["factories"] or trainable(platform)
+        return or_nothing(groups_of(platform, factories, most=1))
 
     @task(
         outlets=[MODEL],
         pool="training",
+        **on_queue("train"),
         execution_timeout=timedelta(hours=3),
         map_index_template=NAMES,
     )
     def train_factory(
-        factories: list[str],
-        params: dict,
-        run_id: str,
-        outlet_events: dict,
-        task_state_store: Memory,
-        ti: object,
-    ) -> dict:
+        factories: list[str] | None, *, params: dict, outlet_events: Any, **context: Any
+    ) -> dict | None:
         """Train a factory's model and say for which month it is meant; with more than fit, some in turn."""
         from fems.flows.platform import Platform
         from fems.flows.train import train_factory
 
+        if factories is None:
+            return note_nothing("no factory has published meter data yet")
         platform = Platform.from_environment(role="training")
 
         asked = {"epochs": params["epochs"], "seed": params["seed"], "reason": params["reason"] or ""}
 
         def train_one(factory: str) -> dict:
-            return train_factory(platform, factory, dag_run=run_id, **asked).model_dump(mode="json")
+            trained = train_factory(platform, factory, dag_run=context["run_id"], **asked)
+            return measured("train", trained.model_dump(mode="json"))
 
-        outcome = in_turn(factories, train_one, task_state_store, ti)
+        outcome = in_turn(factories, train_one, context)
         for factory, trained in outcome["factories"].items():
             outlet_events[MODEL].add_partitions(f"{factory}|{trained['month']}")
         return outcome

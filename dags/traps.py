@@ -5,6 +5,7 @@ By the clock and not by the asset `fems_processed`: one run tells of all factori
 """
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 
@@ -12,9 +13,9 @@ from fems.monitor import notices
 from fems_airflow.assets import TRAPS
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
-from fems_airflow.groups import NAMES, Memory, groups_of, in_turn
+from fems_airflow.groups import NAMES, groups_of, in_turn
 from fems_airflow.notify import RunNotifier
-from fems_airflow.params import factories_param, known_params
+from fems_airflow.params import factories_param, known_params, note_nothing, or_nothing
 
 DOCS = """
 ### Which steam trap has failed, since when, what it costs
@@ -53,22 +54,26 @@ TOLD = RunNotifier({"watch_traps": notices.of_group(notices.of_factory_traps)})
 )
 def traps() -> None:
     @task
-    def choose(params: dict | None = None, dag: object = None) -> list[list[str]]:
+    def choose(params: dict | None = None, dag: object = None) -> list[list[str] | None]:
         """Choose the factories that were asked for, or all that have traps with published data, in groups."""
         from fems.flows.platform import Platform
         from fems.flows.traps import trap_factories
 
         platform = Platform.from_environment(role="traps")
-        return groups_of(platform, trap_factories(platform, known_params(params, dag)["factories"]))
+        return or_nothing(
+            groups_of(platform, trap_factories(platform, known_params(params, dag)["factories"]))
+        )
 
     @task(outlets=[TRAPS], map_index_template=NAMES)
-    def watch_traps(factories: list[str], *, run_id: str, task_state_store: Memory, ti: object) -> dict:
+    def watch_traps(factories: list[str] | None, *, run_id: str, **context: Any) -> dict | None:
         """Judge the traps of some factories, and return what is to be told of them."""
         from fems.contracts.traps import FactoryTraps
         from fems.flows.platform import Platform
         from fems.flows.trap_notices import trap_news
         from fems.flows.traps import watch_traps
 
+        if factories is None:
+            return note_nothing("no factory has steam traps with published data")
         platform = Platform.from_environment(role="traps")
 
         def watch_one(factory: str) -> dict:
@@ -76,7 +81,7 @@ def traps() -> None:
             news = trap_news(platform, factory, run_id)
             return FactoryTraps(seconds=watched.seconds, watched=watched, news=news).model_dump(mode="json")
 
-        return in_turn(factories, watch_one, task_state_store, ti)
+        return in_turn(factories, watch_one, context)
 
     watch_traps.expand(factories=choose())
 

@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     )
     factories_per_task: int = Field(25, ge=1, description="The most factories that one task of a Dag takes")
     mlflow_uri: str = "http://127.0.0.1:5000"
+    airflow_url: str = Field("", description="Airflow's API server, for `fems health`; not asked where empty")
     config_dir: Path = Path(__file__).resolve().parents[1] / "config"
     expectations_dir: Path = ROOT / "expectations"
 

@@ -1,13 +1,14 @@
 """Tasks that take groups of factories: how they are named, and what happens where one of the factories fails."""
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.configuration import conf
 
 from fems.contracts.outcomes import GroupOutcome
 from fems.errors import AccessDenied, ConfigError, DataError, SomeFailed, SomeRefused, is_missing_library
+from fems_airflow.assets import INGESTED, PROCESSED
 
 if TYPE_CHECKING:
     from fems.flows.platform import Platform
@@ -15,25 +16,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NAMES = (
-    "{% set ids = task.op_kwargs['factories'] %}"
+    "{% set ids = task.op_kwargs['factories'] or ['nothing to do'] %}"
     "{{ ids | join(', ') if ids | length <= 12 else ids[0] ~ ' to ' ~ ids[-1] ~ ' (' ~ ids | length ~ ')' }}"
 )
 """The `map_index_template` of a task over groups: each by the factories that it has."""
 
 _PERMANENT = (DataError, ConfigError, AccessDenied)
-
-
-class Memory(Protocol):
-    """What Airflow keeps of a task instance from one try to the next: `task_state_store` in its context."""
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return what was kept."""
-
-    def set(self, key: str, value: Any) -> None:
-        """Keep something."""
-
-    def clear(self) -> None:
-        """Forget everything."""
 
 
 def groups_of(platform: "Platform", factories: Sequence[str], most: int | None = None) -> list[list[str]]:
@@ -56,15 +44,16 @@ def groups_of(platform: "Platform", factories: Sequence[str], most: int | None =
 
 
 def in_turn(
-    factories: Sequence[str], work: Callable[[str], dict[str, Any]], memory: Memory, ti: Any
+    factories: Sequence[str], work: Callable[[str], dict[str, Any]], context: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Do something for each factory of a group; what an earlier try did is not done again.
 
     Args:
         factories: the group.
         work: what to do; returns what the task passes on.
-        memory: see `Memory`. Once all are done it is cleared: who clears the task in the UI wants it done again.
-        ti: the task instance; of a group in which some failed, it passes on what the others returned.
+        context: the task's. Its `task_state_store` keeps what is done from one try to the next, and is cleared once all
+            is: who clears the task in the UI wants it done again. Where some failed, its `ti` passes on what the others
+            returned.
 
     Returns:
         A `GroupOutcome` as JSON: what `work` returned in this try or an earlier one.
@@ -73,6 +62,7 @@ def in_turn(
         SomeRefused: some failed, and none of them is worth a retry. The others are done.
         SomeFailed: some failed that may pass at another try, which takes up no other.
     """
+    memory = context["task_state_store"]
     results: dict[str, dict[str, Any]] = {}
     failed: dict[str, Exception] = {}
     for place, factory_id in enumerate(factories, start=1):
@@ -95,8 +85,16 @@ def in_turn(
     if not failed:
         memory.clear()
         return outcome
-    ti.xcom_push(key="return_value", value=outcome)
+    context["ti"].xcom_push(key="return_value", value=outcome)
     if len(factories) == 1:
         raise failed[factories[0]]
     kind = SomeRefused if all(isinstance(error, _PERMANENT) for error in failed.values()) else SomeFailed
     raise kind(failed, of=len(factories))
+
+
+def tell_published(outcome: Mapping[str, Any], outlet_events: Mapping[Any, Any]) -> None:
+    """Leave an event of `fems_processed` for each factory of a group of which something was published."""
+    for factory_id, result in outcome["factories"].items():
+        if result["partitions"]:
+            extra = {"factory_id": factory_id, "months": result["months"]}
+            outlet_events[INGESTED].add(PROCESSED, extra=extra)

@@ -41,7 +41,7 @@ def attempt(errors: dict[str, Exception], memory: Memory, ti: TaskInstance) -> t
         return {"seconds": 1.5, "factory_id": factory}
 
     try:
-        return tried, in_turn(["A", "B", "C"], work, memory, ti)
+        return tried, in_turn(["A", "B", "C"], work, {"task_state_store": memory, "ti": ti})
     except SomeFailed as error:
         return tried, error
 
@@ -88,12 +88,13 @@ def test_a_group_is_named_by_its_factories_and_a_large_one_in_short() -> None:
 
     from fems_airflow.groups import NAMES
 
-    def name(factories: list[str]) -> str:
+    def name(factories: list[str] | None) -> str:
         return (
             Environment(autoescape=True)
             .from_string(NAMES)
             .render(task={"op_kwargs": {"factories": factories}})
         )
 
+    assert name(None) == "nothing to do"
     assert name(["1100", "steel"]) == "1100, steel"
     assert name([f"N{i:02d}" for i in range(25)]) == "N00 to N24 (25)"

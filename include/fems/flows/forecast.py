@@ -15,7 +15,8 @@ from fems.contracts.outcomes import ForecastOutcome
 from fems.errors import DataError, NoModel, TooLittleHistory, UnknownFormat
 from fems.flows.evaluate import evaluate_forecast
 from fems.flows.history import as_history, month_of, published_hours, published_months, with_tables
-from fems.flows.origin import origin_of
+from fems.flows.machines import of_machines
+from fems.flows.origin import origin_of, require_origin, require_unseen
 from fems.flows.platform import Platform, timed
 from fems.flows.report import write_report
 from fems.forecast import fallback, tables
@@ -94,7 +95,8 @@ def forecast_factory(
     native = lake.published("meter", "native", factory_id, recent)
     frame = native.select(["timestamp", "sensor_id", "used_kwh"]).to_pandas()
     frame = frame[frame["timestamp"] < start].astype({"sensor_id": "str"})
-    frame = frame[frame["sensor_id"].isin(made.kwh.columns)]  # without a main meter
+    frame = of_machines(frame, platform.plant.factory(factory_id).meter_tree)
+    frame = frame[frame["sensor_id"].isin(made.kwh.columns)]
     shares = tables.shape_in_hour(frame, list(made.kwh.columns), grain_minutes)
     forecast = tables.build(made.kwh, made.bands, shares, factory_id, grain_minutes, reach)
     source = platform.source(factory_id, "meter")
@@ -129,12 +131,7 @@ def _predict(
     try:
         champion = platform.tracking.load_champion(factory_id)
         trained_until = pd.Timestamp(champion.tags["trained_until"])
-        if trained_until > origin:
-            raise DataError(
-                f"factory {factory_id}: the champion v{champion.version} was trained until {trained_until:%Y-%m-%d}, "
-                f"and a forecast from {origin:%Y-%m-%d} would have seen what it forecasts; `fems backtest` scores the "
-                "past"
-            )
+        require_unseen(factory_id, champion.version, trained_until, origin)
         if share < fallback.RECENT_SHARE:
             raise TooLittleHistory(
                 f"only {100 * share:.0f} % of the last {fallback.RECENT_DAYS} days were measured"
@@ -147,7 +144,7 @@ def _predict(
             version=champion.version,
             trained_until=trained_until,
             notice=champion.notice,
-            heldout=_heldout(platform.tracking.champion_metrics(factory_id)[1]),
+            heldout=HeldOut.of_metrics(platform.tracking.champion_metrics(factory_id)[1]),
         )
         return ForecastResult(kwh, bands, about)
     except (NoModel, TooLittleHistory) as error:
@@ -164,21 +161,6 @@ def _predict(
             fallback_code=code,
         )
         return ForecastResult(baseline.kwh, baseline.bands, about)
-
-
-def _heldout(metrics: dict[str, float]) -> HeldOut | None:
-    """Return how the champion did on its held-out month; None where its run does not say."""
-    names = {
-        "accuracy": "accuracy",
-        "weekly_naive": "weekly_naive_accuracy",
-        "profile": "profile_accuracy",
-        "total_error_pct": "total_error_pct",
-        "coverage_80": "coverage_80",
-    }
-    figures = {name: metrics.get(f"month_ahead.{metric}") for name, metric in names.items()}
-    if any(value is None for value in figures.values()):
-        return None
-    return HeldOut.model_validate(figures)
 
 
 def _demand(
@@ -263,18 +245,23 @@ def _publish(
 
 
 def targets(
-    platform: Platform, partition: str | None, factories: list[str] | None, month: str | None
+    platform: Platform,
+    partition: str | None,
+    factories: list[str] | None,
+    month: str | None,
+    origin: str | None = None,
 ) -> list[dict[str, str | None]]:
-    """Return what a run is to forecast.
+    """Return what a run is to forecast; a month or an origin that a person asks for is looked at first.
 
     Args:
         platform: the registry, and the data, for a run that names no factory.
         partition: FACTORY|YYYY-MM of the run, None for a run by hand.
         factories: those asked for; none means every factory that has a champion.
         month: YYYY-MM, None for the month after the published data.
+        origin: see `origin_of`.
 
     Raises:
-        DataError: the partition is not FACTORY|YYYY-MM.
+        DataError: the partition is not FACTORY|YYYY-MM; or, as TooLittleHistory, see `require_origin`.
         ConfigError: a factory is not registered.
     """
     if partition is not None:
@@ -285,4 +272,7 @@ def targets(
     for factory_id in factories or []:
         platform.plant.factory(factory_id)
     chosen = factories or [f for f in platform.plant.factories if platform.tracking.has_champion(f)]
+    if partition is None and (month is not None or origin is not None):
+        for factory_id in chosen:
+            require_origin(platform, factory_id, month, origin)
     return [{"factory": factory_id, "month": month} for factory_id in chosen]

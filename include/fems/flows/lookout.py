@@ -119,7 +119,9 @@ def _from_index(lake: Lake, source: FactoryFeed, lookout: Lookout) -> FeedState 
 def has_news(lake: Lake, source: FactoryFeed, lookout: Lookout) -> bool:
     """Tell whether anything of a feed can have changed since its index was made; three requests where nothing has."""
     index = lake.indexes.read(source.feed, source.factory_id)
-    if index is None or lookout.is_old(index) or not index.settled:
+    if index is None:
+        return lake.has_feed(source.feed, source.factory_id)
+    if lookout.is_old(index) or not index.settled:
         return True
     if index.rules != fingerprint(rules(source)) or index.newest_from > lookout.newest_from:
         return True

@@ -22,7 +22,7 @@ from fems.lake.forecasts import Forecasts
 from fems.lake.index import Indexes
 from fems.lake.monitoring import Monitoring
 from fems.lake.serialize import to_parquet
-from fems.lake.store import FolderStore, MinioStore, Store
+from fems.lake.store import FolderStore, MinioStore, Store, StoredObject
 from fems.registry.sensors import Feed
 from fems.settings import Settings
 
@@ -117,6 +117,11 @@ class Lake:
     def raw_of_month(self, feed: Feed, factory_id: str, month: str) -> list[RawObject]:
         """List the raw objects of a month, YYYY-MM; see `raw_objects`."""
         return listing.raw_of_month(self.store, feed, factory_id, month)
+
+    def has_feed(self, feed: Feed, factory_id: str) -> bool:
+        """Tell whether there is anything of a factory's feed, raw or published."""
+        prefixes = keys.raw_prefix(feed, factory_id), keys.manifest_prefix(feed, factory_id)
+        return any(next(iter(self.store.keys(prefix)), None) is not None for prefix in prefixes)
 
     def raw_keys(self) -> Iterator[str]:
         """Yield the key of every raw object, in order."""
@@ -353,6 +358,19 @@ class Lake:
             return [each for each in resources if "path" in each]
         except (ValueError, KeyError, TypeError):
             return []
+
+    def quarantine_before(self, feed: Feed, factory_id: str, day: date) -> Iterator[StoredObject]:
+        """Yield the quarantine of a factory's feed of the days before one."""
+        for item in self.store.list(keys.quarantine_prefix(feed, factory_id)):
+            if item.key < keys.quarantine_key(feed, factory_id, day):
+                yield item
+
+    def remove_quarantine(self, items: Iterable[StoredObject]) -> None:
+        """Remove quarantined rows for good; the manifests go on counting them, and raw holds them."""
+        for item in items:
+            if not item.key.startswith("quarantine/"):
+                raise ValueError(f"{item.key} is no quarantine")
+            self.store.delete(item.key)
 
     def write_package(self, factory_id: str, content: bytes) -> None:
         """Keep a factory's data package; it is written anew only if it says something else."""
