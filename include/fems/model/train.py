@@ -16,6 +16,7 @@ from fems.model.month_ahead.model import MonthAheadModel
 from fems.model.month_ahead.train import EPOCHS, LEAST_DAYS, train_month_ahead
 from fems.model.one_step.model import OneStepModel
 from fems.model.one_step.train import train_one_step
+from fems.model.plans import Plan
 
 OnEpoch = Callable[[str, int, dict[str, float]], None]
 """Called with "one_step" or "gate", the epoch from 1, and its figures."""
@@ -75,6 +76,7 @@ def train_factory(
     on_epoch: OnEpoch | None = None,
     threads: int = 1,
     horizon_minutes: int = HORIZON_MINUTES,
+    plan: Plan | None = None,
 ) -> TrainedFactory:
     """Train one factory.
 
@@ -90,6 +92,7 @@ def train_factory(
         on_epoch: called after every epoch of the models that are kept.
         threads: of TensorFlow.
         horizon_minutes: length of the held-out window.
+        plan: what was ever planned; of the held-out window only what was known at its origin counts.
 
     Raises:
         TooLittleHistory: fewer than `LEAST_DAYS` + 7 days.
@@ -112,12 +115,14 @@ def train_factory(
     after_one_step = time.perf_counter()
     origin = history.end - pd.Timedelta(hours=held_hours)
     methods = {
-        backtest.MONTH_AHEAD: backtest.month_ahead_method(epochs=epochs, seed=seed, threads=threads),
+        backtest.MONTH_AHEAD: backtest.month_ahead_method(epochs=epochs, seed=seed, threads=threads, plan=plan),
         **backtest.baselines(),
     }
     holdout = backtest.score_window(history, origin, held_hours, methods)
     before_refit = time.perf_counter()
-    month_ahead = train_month_ahead(history, epochs, seed, on_epoch=reporter("gate"), threads=threads)
+    month_ahead = train_month_ahead(
+        history, epochs, seed, on_epoch=reporter("gate"), threads=threads, plan=plan
+    )
     metrics = {f"one_step.{name}": value for name, value in one_step.metrics.items()}
     for method, values in holdout.scores.items():
         prefix = "" if method == backtest.MONTH_AHEAD else f"{method}_"

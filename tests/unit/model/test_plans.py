@@ -13,7 +13,8 @@ from fems.model.bundle import Bundle
 from fems.model.history import History
 from fems.model.month_ahead.model import MonthAheadModel
 from fems.model.month_ahead.train import train_month_ahead
-from fems.model.plans import Plan, fit_effects
+from fems.model.plan_effects import fit_effects
+from fems.model.plans import Plan
 
 ZONE = "Asia/Seoul"
 MACHINES = ("press", "oven")
@@ -184,7 +185,7 @@ def test_learnt_effects_survive_a_save(history: History, model: MonthAheadModel,
     ("spoil", "says"),
     [
         ({"sensor_id": "lathe"}, "row 2: machine 'lathe' is not known .*press, oven"),
-        ({"kind": "party"}, "row 2: kind 'party' is none of stop, production"),
+        ({"kind": "party"}, "row 2: kind 'party' is none of stop, production, shift, temperature"),
         ({"end": START}, "row 2: it ends at .* not after its start"),
         ({"start": pd.Timestamp("2025-03-01")}, "row 2: start .* no time zone"),
         ({"start": "yesterday"}, "row 2: start 'yesterday' cannot be read"),

@@ -21,7 +21,8 @@ from fems.model.month_ahead.daygrid import DayGrid, horizon_hours, positions
 from fems.model.month_ahead.features import DECODER_DAYS, DailyHistory, Singles
 from fems.model.month_ahead.gate_inference import TrainedGate
 from fems.model.month_ahead.shares import Shares
-from fems.model.plans import Effects, Plan
+from fems.model.plan_effects import Effects
+from fems.model.plans import Plan
 from fems.model.scaling import MinMaxScaler
 
 Gate = Literal["network", "prior"]
@@ -74,14 +75,26 @@ class MonthAheadModel:
     def predict(
         self, history: History, origin: pd.Timestamp, horizon_hours: int, plan: Plan | None = None
     ) -> pd.DataFrame:
-        """Forecast every hour from `origin` on, by equipment.
+        """Forecast every hour from `origin` on, by equipment, with what is planned.
+
+        Raises:
+            TooLittleHistory: as `predict_usual`.
+            DataError: as `predict_usual`.
+        """
+        usual = self.predict_usual(history, origin, horizon_hours, plan)
+        return self.effects.apply(usual, (plan or Plan()).known_at(origin))
+
+    def predict_usual(
+        self, history: History, origin: pd.Timestamp, horizon_hours: int, plan: Plan | None = None
+    ) -> pd.DataFrame:
+        """Forecast every hour from `origin` on, by equipment, as if nothing were planned from there on.
 
         Args:
             history: what was measured; what lies at or after `origin` is cut off before anything is
                 computed. About 430 days are of use.
             origin: any full hour.
             horizon_hours: how many hours.
-            plan: what is planned; what was not known at `origin` is cut off, too.
+            plan: what was planned of the past; what was not known at `origin` is cut off, too.
 
         Returns:
             (horizon_hours, E) kWh, not below `floor`, indexed by hour, one column an equipment.
@@ -112,8 +125,7 @@ class MonthAheadModel:
         mixed = gate.mixture(weights, inputs.experts)
         kwh = np.maximum(self.scaler.inverse(np.moveaxis(mixed, 0, -1))[at, slot], 0.0)
         kwh *= self._correction(known, hours, kwh.sum(axis=1))[:, None]
-        usual = pd.DataFrame(kwh + self.floor, index=hours, columns=list(self.equipment))
-        return self.effects.apply(usual, planned)
+        return pd.DataFrame(kwh + self.floor, index=hours, columns=list(self.equipment))
 
     def _correction(self, known: History, hours: pd.DatetimeIndex, factory: Floats) -> Floats:
         """(T,) what the experts' factory is to be multiplied by, so that trees and MSTL have their share in it."""
@@ -140,7 +152,10 @@ class MonthAheadModel:
             TooLittleHistory: as `predict`.
             DataError: as `predict`.
         """
-        kwh = self.predict(history, origin, horizon_hours, plan)
+        return self.bands_around(self.predict(history, origin, horizon_hours, plan), history)
+
+    def bands_around(self, kwh: pd.DataFrame, history: History) -> Bands:
+        """Return the bands of a forecast that `predict` made; of `history` only the calendar counts."""
         return band.around(kwh, self.band, history.country, history.holidays_off, self.floor)
 
 

@@ -16,7 +16,8 @@ from fems.model.month_ahead.features import DECODER_DAYS, DailyHistory, Samples
 from fems.model.month_ahead.gate_inference import TrainedGate
 from fems.model.month_ahead.model import MonthAheadModel, weigh
 from fems.model.month_ahead.prior import add_share, fit_prior
-from fems.model.plans import Plan, fit_effects
+from fems.model.plan_effects import fit_effects
+from fems.model.plans import Plan
 from fems.model.runtime import prepare
 from fems.model.scaling import MinMaxScaler
 
