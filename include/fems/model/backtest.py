@@ -96,7 +96,9 @@ def month_ahead_method(
         before = measured.until(origin)
         known = (plan or Plan()).known_at(origin)
         model = train_month_ahead(before, epochs, seed, threads=threads, plan=known)
-        return model.predict_bands(before, origin, hours, known).hour[FACTORY].rename(columns={"p50_kwh": "kwh"})
+        return (
+            model.predict_bands(before, origin, hours, known).hour[FACTORY].rename(columns={"p50_kwh": "kwh"})
+        )
 
     return forecast
 

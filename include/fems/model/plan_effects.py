@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from fems.calendar import local_days, weekdays
 from fems.model.history import Floats, History
@@ -32,8 +33,12 @@ _RIDGE = 0.02
 """Added to the sum of squares of planned production: as much as two days of 10 % count for no effect."""
 _LEAST_T = np.array([2.0, 4.0, 4.0])
 _MOST = np.array([1.5, 0.1, 0.1])
-"""Of production, heating and cooling: days of warm or cold weather follow each other and look like more than they are."""
+"""Of production, heating and cooling: warm or cold days follow each other and look like more than they are."""
 _LEVEL_DAYS = 28
+_LEAST_HOURS = 18
+"""A day with fewer running hours says little of a whole one."""
+_FAR = 6.0
+"""Days further off than so many times the median error are of another kind."""
 _ROUNDS = 5
 
 
@@ -84,7 +89,9 @@ class Effects:
         names = [str(name) for name in kwh.columns]
         hours = plan.of_hours(ahead, names)
         past = plan.of_hours(before, names, in_time=True).temperature
-        degrees = _degrees(pd.DatetimeIndex(before.append(ahead)), np.append(past, hours.temperature), len(ahead))
+        degrees = _degrees(
+            pd.DatetimeIndex(before.append(ahead)), np.append(past, hours.temperature), len(ahead)
+        )
         stopped = hours.stopped * self.kept
         running = kwh.to_numpy() * self._factor(hours, degrees[-len(ahead) :])
         running = np.where(hours.shift, np.maximum(running, self.shift), running)
@@ -110,7 +117,9 @@ class Effects:
             for what, effect in (("colder below", self.heating[e]), ("warmer above", self.cooling[e])):
                 if effect > 0:
                     edge = HEATING_BELOW if what.startswith("c") else COOLING_ABOVE
-                    lines.append(f"{sensor}: a degree {what} {edge:.0f} C: {100 * np.expm1(effect):+.1f} % energy")
+                    lines.append(
+                        f"{sensor}: a degree {what} {edge:.0f} C: {100 * np.expm1(effect):+.1f} % energy"
+                    )
         return lines
 
 
@@ -150,11 +159,14 @@ def _of_machine(
         kept = not working.any() or bool(low[working].mean() >= 0.5)
         if kept and low.any():
             standby = float(np.median(used[stop & (used < _KEPT * usual)]))
-    shift = float(np.mean(used[extra])) if extra.sum() >= _STOP_HOURS else float(np.nanquantile(usual, _WORKING))
+    shift = (
+        float(np.mean(used[extra])) if extra.sum() >= _STOP_HOURS else float(np.nanquantile(usual, _WORKING))
+    )
     log_production = np.where(hours.planned[:, e], np.log(hours.production[:, e]), np.nan)
     follows = _fit_followed(
         history.hours,
         np.where(running, used, np.nan),
+        usual,
         np.column_stack([log_production, np.where(np.isfinite(hours.temperature)[:, None], degrees, np.nan)]),
     )
     return standby, float(kept), shift, float(follows[0]), float(follows[1]), float(follows[2])
@@ -185,32 +197,48 @@ def _usual_hour(hours: pd.DatetimeIndex, used: Floats) -> Floats:
     return pd.DataFrame(used).groupby(np.asarray(of_week)).transform("mean").to_numpy(dtype=np.float64)
 
 
-def _fit_followed(hours: pd.DatetimeIndex, used: Floats, drivers: Floats) -> Floats:
-    """(3,) how the logarithm of a day's energy follows each driver, around what is usual on its weekday and of late.
+def _fit_followed(hours: pd.DatetimeIndex, used: Floats, usual: Floats, drivers: Floats) -> Floats:
+    """(3,) how the logarithm of a day's energy follows each driver, around what is usual of late.
 
-    `drivers`: (T, 3), NaN where not planned. What was seen on too few days, or may be chance, is 0.
+    What was seen on too few days, or may be chance, is 0. Days far off the others, such as holidays, count for nothing.
+
+    Args:
+        hours: (T,).
+        used: (T,) kWh, NaN where it does not count.
+        usual: (T,) the mean of the hour of the week.
+        drivers: (T, 3), NaN where not planned.
     """
-    table = pd.DataFrame(drivers).assign(kwh=used).groupby(local_days(hours)).mean()
-    table = table[table["kwh"] > 0]
-    x = table[[0, 1, 2]].fillna(0.0).to_numpy()
-    usable = (table[[0, 1, 2]].notna().to_numpy() & (x != 0)).sum(axis=0) >= _LEAST_DAYS
-    effect = np.zeros(3)
+    counts = np.isfinite(used) & np.isfinite(usual)
+    table = pd.DataFrame(drivers).assign(
+        kwh=np.where(counts, used, 0.0), usual=np.where(counts, usual, 0.0), hours=counts
+    )
+    by_day = table.groupby(local_days(hours))
+    day = pd.concat([by_day[[0, 1, 2]].mean(), by_day[["kwh", "usual", "hours"]].sum()], axis=1)
+    day = day[(day["kwh"] > 0) & (day["usual"] > 0) & (day["hours"] >= _LEAST_HOURS)]
+    x = day[[0, 1, 2]].fillna(0.0).to_numpy()
+    usable = (day[[0, 1, 2]].notna().to_numpy() & (x != 0)).sum(axis=0) >= _LEAST_DAYS
     if not usable.any():
-        return effect
-    weekday = weekdays(table.index.to_numpy().astype("datetime64[D]"))
-    log_kwh = np.log(table["kwh"].to_numpy())
-    centred = x - pd.DataFrame(x).rolling(_LEVEL_DAYS, center=True, min_periods=1).mean().to_numpy()
-    while usable.any():
-        own, effect = centred[:, usable], np.zeros(3)
-        squares = own.T @ own + _RIDGE * np.eye(own.shape[1])
-        for _ in range(_ROUNDS):
-            rest = pd.Series(log_kwh - x @ effect)
-            rest -= rest.groupby(weekday).transform("median")
-            error = (rest - rest.rolling(_LEVEL_DAYS, center=True, min_periods=1).median()).to_numpy()
-            effect[usable] += np.linalg.solve(squares, own.T @ error)
-        t = np.zeros(3)
-        t[usable] = effect[usable] / np.sqrt(np.diag(np.linalg.inv(squares))) / max(float(np.std(error)), 1e-9)
-        if (t[usable] > _LEAST_T[usable]).all():
-            break
+        return np.zeros(3)
+    log_kwh = np.log((day["kwh"] / day["usual"]).to_numpy())
+    effect, t = _regressed(log_kwh, x, usable)
+    while usable.any() and not (t[usable] > _LEAST_T[usable]).all():
         usable &= t > _LEAST_T
-    return np.minimum(np.where(usable, effect, 0.0), _MOST)
+        effect, t = _regressed(log_kwh, x, usable)
+    return np.minimum(effect, _MOST)
+
+
+def _regressed(log_kwh: Floats, x: Floats, usable: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """(3,) and (3,): effects and how many standard errors they are; of days around the level of late."""
+    effect, t = np.zeros(3), np.zeros(3)
+    if not usable.any():
+        return effect, t
+    own = (x - pd.DataFrame(x).rolling(_LEVEL_DAYS, center=True, min_periods=1).mean().to_numpy())[:, usable]
+    for _ in range(_ROUNDS):
+        rest = pd.Series(log_kwh - x @ effect)
+        error = (rest - rest.rolling(_LEVEL_DAYS, center=True, min_periods=1).median()).to_numpy()
+        near = np.abs(error) <= _FAR * max(float(np.median(np.abs(error))), 1e-9)
+        squares = own[near].T @ own[near] + _RIDGE * np.eye(own.shape[1])
+        effect[usable] += np.linalg.solve(squares, own[near].T @ error[near])
+        scale = max(float(np.std(error[near])), 1e-9)
+    t[usable] = effect[usable] / np.sqrt(np.diag(np.linalg.inv(squares))) / scale
+    return effect, t

@@ -115,7 +115,9 @@ def train_factory(
     after_one_step = time.perf_counter()
     origin = history.end - pd.Timedelta(hours=held_hours)
     methods = {
-        backtest.MONTH_AHEAD: backtest.month_ahead_method(epochs=epochs, seed=seed, threads=threads, plan=plan),
+        backtest.MONTH_AHEAD: backtest.month_ahead_method(
+            epochs=epochs, seed=seed, threads=threads, plan=plan
+        ),
         **backtest.baselines(),
     }
     holdout = backtest.score_window(history, origin, held_hours, methods)

@@ -56,6 +56,7 @@ def fit(
     epochs: int,
     seed: int,
     learning_rate: float = LEARNING_RATE,
+    steps: int = STEPS,
     on_epoch: OnEpoch | None = None,
 ) -> tuple[list[dict[str, float]], float]:
     """Train the gate on the mixture's squared error; missing hours do not count.
@@ -72,6 +73,7 @@ def fit(
         epochs: how many.
         seed: of the order of samples.
         learning_rate: at the start; falls to 0 along a cosine.
+        steps: gradient steps an epoch.
         on_epoch: called with the epoch, from 1, and its figures.
 
     Returns:
@@ -82,7 +84,7 @@ def fit(
     model, batch = _trainer(gate), _batch(len(training.target))
     model.compile(
         optimizer=keras.optimizers.AdamW(
-            keras.optimizers.schedules.CosineDecay(learning_rate, epochs * STEPS),
+            keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps),
             weight_decay=WEIGHT_DECAY,
             global_clipnorm=1.0,
         ),
@@ -108,7 +110,7 @@ def fit(
     model.fit(
         _dataset(training, log_prior, batch, seed),
         epochs=epochs,
-        steps_per_epoch=STEPS,
+        steps_per_epoch=steps,
         shuffle=False,
         validation_data=held,
         verbose=0,

@@ -101,7 +101,7 @@ def train_experts(
     every = features.training_samples(daily, origins(days), scaler, covariates)
     cut = days - min(60, days // 3)
     trial = _validate_gate(every, cut, len(history.equipment), epochs, seed, on_epoch)
-    prior = _fit_priors(every, len(history.equipment))
+    prior = fit_priors(every, len(history.equipment))
     if trial.trust > 0:
         start = weigh(None, 0, every.encoder, every.decoder, prior)
         gate.fit(
@@ -175,7 +175,7 @@ def _validate_gate(
     """Train on the origins before `cut` and judge on those from it on."""
     early = every.select(every.origin_day < cut - 3).hide_from(cut)
     late = every.select(every.origin_day >= cut)
-    prior = _fit_priors(early, equipment)
+    prior = fit_priors(early, equipment)
     if epochs == 0:
         weights = weigh(None, 0, every.encoder, every.decoder, prior)
         return _Trial(None, 0.0, prior, [], {"trust": 0.0}, weights)
@@ -209,7 +209,7 @@ def _validate_gate(
     return _Trial(network, trust, prior, curve, notes, weights)
 
 
-def _fit_priors(samples: Samples, equipment: int) -> Floats:
+def fit_priors(samples: Samples, equipment: int) -> Floats:
     """(E, B, K)."""
     fitted = []
     for e in range(equipment):
