@@ -37,7 +37,7 @@ def train_factory(
     Args:
         platform: where the published hours are.
         factory_id: the factory.
-        epochs: of each network at most; training stops earlier when validation no longer improves.
+        epochs: of the one-step model at most; it stops earlier once validation no longer improves.
         seed: of every random choice.
         dag_run: who asked, for the run's tags.
         reason: why, where the monitor or a person asked for it; a tag, too.

@@ -156,7 +156,7 @@ def test_plans_make_the_month_more_accurate(history: History, plan: Plan) -> Non
     truth = history.used_kwh[-705:]
     errors = {}
     for name, known in (("without", Plan()), ("with", plan)):
-        model = train_month_ahead(before, epochs=0, plan=known.known_at(origin))
+        model = train_month_ahead(before, plan=known.known_at(origin))
         kwh = model.predict(before, origin, 705, known).to_numpy()
         errors[name] = np.sqrt(np.mean((kwh - truth) ** 2, axis=0))
     assert errors["with"][0] < 0.97 * errors["without"][0]  # the press, whose production is planned
@@ -165,7 +165,7 @@ def test_plans_make_the_month_more_accurate(history: History, plan: Plan) -> Non
 
 @pytest.fixture(scope="module")
 def champion(history: History, plan: Plan) -> MonthAheadModel:
-    return train_month_ahead(history, epochs=0, plan=plan.known_at(history.end))
+    return train_month_ahead(history, plan=plan.known_at(history.end))
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def history(plan: Plan) -> History:
 
 @pytest.fixture(scope="module")
 def model(history: History, plan: Plan) -> MonthAheadModel:
-    return train_month_ahead(history, epochs=0, plan=plan)
+    return train_month_ahead(history, plan=plan)
 
 
 def with_future(*rows: dict[str, object]) -> Plan:
@@ -166,7 +166,7 @@ def test_without_plans_nothing_is_other_than_before(history: History) -> None:
     short = replace(
         history, hours=history.hours[:1200], used_kwh=history.used_kwh[:1200], inputs=history.inputs[:1200]
     )
-    one, two = (train_month_ahead(short, epochs=0, plan=plan) for plan in (None, Plan()))
+    one, two = (train_month_ahead(short, plan=plan) for plan in (None, Plan()))
     pd.testing.assert_frame_equal(
         one.predict(short, short.end, 100), two.predict(short, short.end, 100, Plan()), check_exact=True
     )

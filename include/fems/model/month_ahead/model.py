@@ -41,7 +41,7 @@ class MonthAheadModel:
         scaler: E columns, kWh above the floor, from the training span.
         covariates: the measured columns' daily means.
         prior: (E, B, K) weights of the experts in each part of the horizon.
-        trust: 0 to 1, the network's share in the weights; 0 where it earned nothing on held-out origins.
+        trust: 0 to 1, the network's share in the weights; 0 where it erred more on held-out origins.
         network: the gate's LSTM, None with trust 0.
         trees: of the factory's sum, None where there was too little to fit them on.
         shares: of trees and MSTL in the factory's sum.
@@ -49,7 +49,6 @@ class MonthAheadModel:
         effects: what plans are worth, learnt from past ones.
         trained_until: first instant not trained on.
         notes: what training measured.
-        curve: a dict an epoch of the gate.
     """
 
     equipment: tuple[str, ...]
@@ -65,11 +64,10 @@ class MonthAheadModel:
     effects: Effects
     trained_until: pd.Timestamp
     notes: dict[str, float] = field(default_factory=dict)
-    curve: list[dict[str, float]] = field(default_factory=list)
 
     @property
     def gate(self) -> Gate:
-        """Who weighs the experts: "network", or "prior" where the network earned nothing."""
+        """Who weighs the experts: "network", or "prior" where the network erred more."""
         return "network" if self.trust > 0 else "prior"
 
     def predict(
