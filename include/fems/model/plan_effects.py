@@ -185,7 +185,7 @@ def _degrees(hours: pd.DatetimeIndex, temperature: Floats, ahead: int = 0) -> Fl
     mean = pd.Series(temperature).groupby(local_days(hours)).transform("mean").to_numpy()
     degrees = np.column_stack([np.maximum(HEATING_BELOW - mean, 0), np.maximum(mean - COOLING_ABOVE, 0)])
     degrees = np.where(np.isfinite(mean)[:, None], degrees, np.nan)
-    usual = pd.DataFrame(degrees).rolling(24 * USUAL_DAYS, min_periods=24 * 7).mean().to_numpy()
+    usual = pd.DataFrame(degrees).rolling(24 * USUAL_DAYS, min_periods=24 * 7).mean().to_numpy(copy=True)
     if ahead:
         usual[-ahead:] = usual[-ahead - 1] if len(usual) > ahead else np.nan
     return np.nan_to_num(degrees - usual)

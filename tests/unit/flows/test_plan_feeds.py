@@ -208,7 +208,7 @@ def test_two_plans_are_compared_and_nothing_is_written(
     stop.write_text(
         f"sensor_id,kind,start,end\nF-M1,stop,{begin:%Y-%m-%d},{begin + timedelta(days=5):%Y-%m-%d}\n"
     )
-    stored = sorted(trying.lake.store.keys(""))
+    stored = sorted(trying.lake.store.root.rglob("*"))
     known, with_more, with_stop = plan_trial.try_plans(trying, "F", {"more": more, "stop": stop})
     assert (known.name, with_more.name, with_stop.name) == ("as known", "more", "stop")
     assert with_stop.kwh < known.kwh < with_more.kwh
@@ -216,8 +216,8 @@ def test_two_plans_are_compared_and_nothing_is_written(
     assert with_stop.tco2e < known.tco2e < with_more.tco2e
     assert with_more.peak_kw > known.peak_kw
     assert any(line.startswith("press: planned production +40 %: +") for line in with_more.effects)
-    assert any("planned stops of 120 hours" in line for line in with_stop.effects)
-    assert sorted(trying.lake.store.keys("")) == stored
+    assert any(line.startswith("press: planned stops of ") for line in with_stop.effects)
+    assert sorted(trying.lake.store.root.rglob("*")) == stored
 
 
 @pytest.mark.parametrize(
