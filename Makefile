@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help doctor setup up demo down test nightly fuzz lint bench neural others gate lock fresh sbom licences audit faults env
+.PHONY: help doctor setup up demo down health backup restore prune test slow nightly fuzz lint bench neural others gate lock fresh containers sbom licences audit faults env
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,16 +18,22 @@ NO_PYTHON = error: there is no $(ANY_PYTHON): install Python 3.11, 3.12 or 3.13 
 DOCTOR = command -v "$(ANY_PYTHON)" > /dev/null || { echo "$(NO_PYTHON)" >&2; exit 1; }; "$(ANY_PYTHON)" include/embedded/doctor.py
 # More for `make demo`, such as DEMO="--factories 1100,steel --epochs 5"
 DEMO ?=
+# More for `make up`, such as UP="--workers 2"
+UP ?=
 # More for `make bench`, such as BENCH="--only process,truth"
 BENCH ?=
+# What `make prune` removes
+PRUNE ?=
 # More for `make fresh`
 FRESH ?=
+# More for `make containers`, such as CONTAINERS="--workers 0"
+CONTAINERS ?=
 
 # More for `make faults`, such as FAULTS="--services minio,task --stages ingest"
 FAULTS ?=
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 doctor: ## does this machine have what is needed? a line each, with what to do
 	@$(DOCTOR) demo
@@ -50,7 +56,7 @@ $(VENV)/.ready: requirements.txt requirements-dev.txt requirements-uv.txt pyproj
 	touch $@
 
 up: setup ## start the services and Airflow
-	@$(BIN)/python -m embedded up
+	@$(BIN)/python -m embedded up $(UP)
 
 demo: check setup ## everything: services, raw files, ingest, training, forecasts, a table and the URLs
 	@$(BIN)/python -m embedded demo $(DEMO)
@@ -59,8 +65,20 @@ demo: check setup ## everything: services, raw files, ingest, training, forecast
 check:
 	@$(DOCTOR) demo --quiet
 
+health: setup ## services, the last good run of each Dag, how old each factory's data is, the disk
+	@$(BIN)/python -m embedded health
+
 down: ## stop what `make up` or `make demo` started; the data stays
 	@if [[ -x $(BIN)/python ]]; then $(BIN)/python -m embedded down; else echo "nothing is running"; fi
+
+backup: setup ## databases, buckets and secrets of the running stack into a folder: make backup TO=/path/to/backup
+	@$(BIN)/python -m embedded backup "$(or $(TO),$(error say where to: make backup TO=/path/to/backup))"
+
+restore: setup ## a new stack of a backup: make restore FROM=/path/to/backup
+	@$(BIN)/python -m embedded restore "$(or $(FROM),$(error say from where: make restore FROM=/path/to/backup))"
+
+prune: setup ## remove what is old, such as make prune PRUNE="--log-days 30 --run-days 90 --dry-run"; raw files never
+	@$(BIN)/python -m embedded prune $(PRUNE)
 
 lint: setup ## style, types and the order of the rooms
 	$(BIN)/ruff check
@@ -70,6 +88,9 @@ lint: setup ## style, types and the order of the rooms
 
 test: lint ## lint, types and all tests, on the embedded services
 	$(BIN)/pytest
+
+slow: setup ## the tests that take minutes: workers that are killed, a backup that is restored
+	$(BIN)/pytest -m slow
 
 nightly: setup ## thousands of generated files, written in every way: what is published is the truth, or the run tells
 	FEMS_EXAMPLES=2000 $(BIN)/pytest tests/unit/raw/test_any_file.py --timeout 7200
@@ -101,20 +122,32 @@ others: setup ## load profiles of the SimBench data set, for `python -m benchmar
 
 # For every Python that fits, with the hash of each file; see [tool.uv] in pyproject.toml.
 COMPILE = $(CURDIR)/$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
-lock: setup ## compile each requirements.in into a requirements.txt
+define SBOM
+$(VENV)/uv/bin/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.txt \
+	--pyproject pyproject.toml --output-reproducible --output-format JSON --output-file sbom.cdx.json 2> /dev/null
+echo "sbom.cdx.json: $$(grep -c '"purl"' sbom.cdx.json) packages"
+endef
+lock: setup ## compile each requirements.in into a requirements.txt, and list the parts (sbom.cdx.json)
 	@for name in requirements requirements-dev requirements-uv; do $(COMPILE) $$name.in --output-file $$name.txt; done
 	cd benchmarks
 	# Those come with the project's own environment.
 	$(COMPILE) requirements.in --output-file requirements.txt $(addprefix --no-emit-package ,numpy scipy narwhals)
+	cd $(CURDIR)
+	$(SBOM)
 
 fresh: ## do what README says on a bare Debian 12 and 13, in a container engine; FRESH="--roots trixie --only demo"
 	@python3 tests/fresh/run.py $(FRESH)
 
-# In environments of their own: what looks at the packages is not one of them.
+.PHONY: engine
+engine:
+	@python3 tests/containers/run.py --check
+
+containers: engine setup ## build the image, run docker-compose.yaml in a container engine to a forecast, take it down
+	@PYTHONPATH=include $(BIN)/python tests/containers/run.py $(CONTAINERS)
+
+# In environments of their own: what looks at the packages is not one of them. Of what is shipped alone, with hashes.
 sbom: setup ## what is shipped, as CycloneDX: sbom.cdx.json
-	@$(VENV)/uv/bin/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py environment $(BIN)/python \
-		--pyproject pyproject.toml --output-reproducible --output-format JSON --output-file sbom.cdx.json
-	echo "sbom.cdx.json: $$(grep -c '"bom-ref"' sbom.cdx.json) parts"
+	@$(SBOM)
 
 licences: setup ## fail where a package that is shipped is under the GPL or states no licence
 	@$(BIN)/python -m supply licences
@@ -125,5 +158,5 @@ audit: setup ## ask the vulnerability database about what is shipped; says so wh
 faults: setup ## kill, stop and starve each service at each stage; a table of what was lost and how it healed
 	@$(BIN)/python -m faults $(FAULTS)
 
-env: ## make .env with new secrets, for docker-compose.yaml
-	@PYTHONPATH=include python3 -m embedded.dotenv .env
+env: ## make .secrets/ with new secrets, for docker-compose.yaml
+	@PYTHONPATH=include python3 -m embedded.container_secrets .secrets

@@ -13,8 +13,8 @@ from rich.table import Table
 from benchmarks import measure, scale
 from benchmarks.measurement import Measurement
 from benchmarks.truth import report
-from benchmarks.truth.lines import measurements
-from benchmarks.truth.score import of_plant
+from benchmarks.truth.lines import measurements, of_another
+from benchmarks.truth.score import OTHER_MONTHS, OTHERS, of_plant
 from embedded.config import Config
 from fems.canonical import to_json
 from fems.errors import ConfigError, FemsError
@@ -84,7 +84,15 @@ def _truth(bench: Path, console: Console) -> list[Measurement]:
     console.print(what)
     for table in report.tables(score):
         console.print(table)
-    return measurements(score)
+    found = measurements(score)
+    for name, plant in OTHERS.items():
+        with console.status(f"against the truth of another plant, {name}"):
+            score, what = of_plant(
+                bench, settings(), name=name.replace(" ", ""), months=OTHER_MONTHS, **plant
+            )
+        console.print(what)
+        found += of_another(score, name)
+    return found
 
 
 def _quality(bench: Path, console: Console) -> list[Measurement]:

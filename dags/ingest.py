@@ -9,12 +9,13 @@ from datetime import timedelta
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 
-from fems_airflow.assets import PROCESSED
+from fems_airflow.assets import INGESTED, PROCESSED
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
 from fems_airflow.links import task_with_quality
+from fems_airflow.metrics import measured
 from fems_airflow.notify import RunNotifier
-from fems_airflow.params import accept_param, factories_param, known_params
+from fems_airflow.params import accept_param, factories_param, known_params, note_nothing, or_nothing
 
 DOCS = """
 ### Raw files into published tables
@@ -54,23 +55,40 @@ start the Dag again with *accept*.
 )
 def ingest() -> None:
     @task
-    def find_stale(params: dict | None = None, dag: object = None) -> list[str]:
+    def find_stale(params: dict | None = None, dag: object = None) -> list[str | None]:
         """Find the factories that have raw objects which are not in their published tables."""
         from fems.flows.ingest import stale_factories
         from fems.flows.platform import Platform
 
         platform = Platform.from_environment(role="ingest")
-        return stale_factories(platform, known_params(params, dag)["factories"] or platform.plant.factories)
+        asked = known_params(params, dag)["factories"] or platform.plant.factories
+        return or_nothing(stale_factories(platform, asked))
 
-    @task_with_quality(outlets=[PROCESSED], map_index_template="{{ task.op_kwargs['factory'] }}")
-    def ingest_factory(factory: str, *, run_id: str, params: dict | None = None, dag: object = None) -> dict:
+    @task_with_quality(
+        outlets=[INGESTED], map_index_template="{{ task.op_kwargs['factory'] or 'nothing to do' }}"
+    )
+    def ingest_factory(
+        factory: str | None,
+        *,
+        run_id: str,
+        outlet_events: dict,
+        params: dict | None = None,
+        dag: object = None,
+    ) -> dict | None:
         """Process, evaluate and publish a factory's stale partitions."""
         from fems.flows.ingest import ingest_factory
         from fems.flows.platform import Platform
 
+        if factory is None:
+            return note_nothing("every published month is made of the raw objects that are there")
         platform = Platform.from_environment(role="ingest")
         accept = bool(known_params(params, dag).get("accept"))
-        return ingest_factory(platform, factory, run=run_id, accept=accept).model_dump(mode="json")
+        outcome = ingest_factory(platform, factory, run=run_id, accept=accept)
+        if outcome.partitions:
+            outlet_events[INGESTED].add(
+                PROCESSED, extra={"factory_id": factory, "months": list(outcome.months)}
+            )
+        return measured("ingest", outcome.model_dump(mode="json"))
 
     ingest_factory.expand(factory=find_stale())
 

@@ -12,8 +12,9 @@ from fems.monitor import notices
 from fems_airflow.assets import ASKED, RETRAIN
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
+from fems_airflow.metrics import measured
 from fems_airflow.notify import RunNotifier
-from fems_airflow.params import factories_param, known_params
+from fems_airflow.params import factories_param, known_params, note_nothing, or_nothing
 
 DOCS = """
 ### How the forecasts did, and whether the models still fit
@@ -53,25 +54,27 @@ TOLD = RunNotifier({"monitor_factory": notices.of_monitor})
 )
 def monitor() -> None:
     @task
-    def choose(params: dict | None = None, dag: object = None) -> list[str]:
+    def choose(params: dict | None = None, dag: object = None) -> list[str | None]:
         """Choose the factories that were asked for, or all that have published data."""
         from fems.flows.platform import Platform
         from fems.flows.train import trainable
 
         platform = Platform.from_environment(role="monitor")
-        return known_params(params, dag)["factories"] or trainable(platform)
+        return or_nothing(known_params(params, dag)["factories"] or trainable(platform))
 
-    @task(outlets=[ASKED], map_index_template="{{ task.op_kwargs['factory'] }}")
-    def monitor_factory(factory: str, *, run_id: str, outlet_events: dict) -> dict:
+    @task(outlets=[ASKED], map_index_template="{{ task.op_kwargs['factory'] or 'nothing to do' }}")
+    def monitor_factory(factory: str | None, *, run_id: str, outlet_events: dict) -> dict | None:
         """Judge a factory's forecasts, and ask for training where it is due."""
         from fems.flows.monitor import monitor_factory, now_utc
         from fems.flows.platform import Platform
 
+        if factory is None:
+            return note_nothing("no factory has published meter data yet")
         outcome = monitor_factory(Platform.from_environment(role="monitor"), factory, now_utc(), run_id)
         result = outcome.model_dump(mode="json")
         if result["request"]:
             outlet_events[ASKED].add(RETRAIN, extra=result["request"])
-        return result
+        return measured("monitor", result)
 
     monitor_factory.expand(factory=choose())
 

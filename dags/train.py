@@ -13,8 +13,10 @@ from fems.monitor import notices
 from fems_airflow.assets import MODEL
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
+from fems_airflow.metrics import measured
 from fems_airflow.notify import RunNotifier
-from fems_airflow.params import factories_param, known_params
+from fems_airflow.params import factories_param, known_params, note_nothing, or_nothing
+from fems_airflow.queues import on_queue
 
 DOCS = """
 ### A model per factory
@@ -71,25 +73,28 @@ TOLD = RunNotifier({"train_factory": notices.of_training})
 )
 def train() -> None:
     @task
-    def choose(params: dict | None = None, dag: object = None) -> list[str]:
+    def choose(params: dict | None = None, dag: object = None) -> list[str | None]:
         """Choose the factories that were asked for, or all that have published data."""
         from fems.flows.platform import Platform
         from fems.flows.train import trainable
 
         platform = Platform.from_environment(role="training")
-        return known_params(params, dag)["factories"] or trainable(platform)
+        return or_nothing(known_params(params, dag)["factories"] or trainable(platform))
 
     @task(
         outlets=[MODEL],
         pool="training",
+        **on_queue("train"),
         execution_timeout=timedelta(hours=3),
-        map_index_template="{{ task.op_kwargs['factory'] }}",
+        map_index_template="{{ task.op_kwargs['factory'] or 'nothing to do' }}",
     )
-    def train_factory(factory: str, *, params: dict, run_id: str, outlet_events: dict) -> dict:
+    def train_factory(factory: str | None, *, params: dict, run_id: str, outlet_events: dict) -> dict | None:
         """Train a factory's model and say for which month it is meant."""
         from fems.flows.platform import Platform
         from fems.flows.train import train_factory
 
+        if factory is None:
+            return note_nothing("no factory has published meter data yet")
         platform = Platform.from_environment(role="training")
         outcome = train_factory(
             platform,
@@ -100,7 +105,7 @@ def train() -> None:
             reason=params["reason"] or "",
         )
         outlet_events[MODEL].add_partitions(f"{factory}|{outcome.month}")
-        return outcome.model_dump(mode="json")
+        return measured("train", outcome.model_dump(mode="json"))
 
     train_factory.expand(factory=choose())
 

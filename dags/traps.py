@@ -13,7 +13,7 @@ from fems_airflow.assets import TRAPS
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
 from fems_airflow.notify import RunNotifier
-from fems_airflow.params import factories_param, known_params
+from fems_airflow.params import factories_param, known_params, note_nothing, or_nothing
 
 DOCS = """
 ### Which steam trap has failed, since when, what it costs
@@ -55,23 +55,28 @@ TOLD = RunNotifier({"watch_traps": notices.of_trap_groups})
 )
 def traps() -> None:
     @task
-    def choose(params: dict | None = None, dag: object = None) -> list[list[str]]:
+    def choose(params: dict | None = None, dag: object = None) -> list[list[str] | None]:
         """Choose the factories that were asked for, or all that have traps with published data, in groups."""
         from fems.flows.platform import Platform
         from fems.flows.traps import trap_factories
 
         platform = Platform.from_environment(role="traps")
         chosen = trap_factories(platform, known_params(params, dag)["factories"])
-        return [chosen[first : first + GROUP] for first in range(0, len(chosen), GROUP)]
+        return or_nothing([chosen[first : first + GROUP] for first in range(0, len(chosen), GROUP)])
 
-    @task(outlets=[TRAPS], map_index_template="{{ ', '.join(task.op_kwargs['factories']) }}")
-    def watch_traps(factories: list[str], *, run_id: str) -> dict:
+    @task(
+        outlets=[TRAPS],
+        map_index_template="{{ ', '.join(task.op_kwargs['factories'] or ['nothing to do']) }}",
+    )
+    def watch_traps(factories: list[str] | None, *, run_id: str) -> dict | None:
         """Judge the traps of some factories, and return what is to be told of them."""
         from fems.contracts.traps import TrapGroupOutcome
         from fems.flows.platform import Platform
         from fems.flows.trap_notices import trap_news
         from fems.flows.traps import watch_traps
 
+        if factories is None:
+            return note_nothing("no factory has steam traps with published data")
         platform = Platform.from_environment(role="traps")
         watched = [watch_traps(platform, factory) for factory in factories]
         outcome = TrapGroupOutcome(

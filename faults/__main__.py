@@ -25,11 +25,11 @@ from rich.table import Table
 from embedded.config import Config
 from embedded.ports import free_ports
 from embedded.stack import Stack
-from faults import inject
-from faults.stage import STAGES
+from faults import inject, plant
+from faults.plant import FACTORY
+from faults.stage import STAGES, Worker
 from faults.state import Observer, State
 
-FACTORY = "2160"
 MOMENTS = {"start": 0.1, "middle": 0.5, "end": 0.9}
 NEEDED = {
     "ingest": ("minio", "task"),
@@ -38,9 +38,10 @@ NEEDED = {
     "monitor": ("minio", "postgres", "mlflow", "task"),
 }
 """The services that a stage talks to; `task` is the stage's own process."""
-AIRFLOW = ("scheduler", "api-server", "dag-processor", "triggerer")
-_COLUMNS = ("stage", "service", "fault", "moment", "lost", "broken", "same", "healed", "seconds")
-TRIES, PATIENCE_S = 4, 900.0
+AIRFLOW = ("postgres", "scheduler", "api-server", "dag-processor", "triggerer")
+"""Where a stage does not talk to them itself, it is run by its Dag."""
+_COLUMNS = ("stage", "service", "fault", "moment", "met", "lost", "broken", "same", "healed", "seconds")
+TRIES, PATIENCE_S, _SHORT_S = 4, 300.0, 60.0
 
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)
 
@@ -51,62 +52,69 @@ class Bench:
     def __init__(self, stack: Stack, disk: Path | None) -> None:
         self.stack, self.disk = stack, disk
         self.observer = Observer(stack)
+        self.worker = Worker()
         self.undisturbed: dict[str, tuple[State, float]] = {}
 
     def prepare(self, stage: str, airflow: bool = False) -> tuple[State, float]:
         """Run a stage undisturbed; return its result and how many seconds it takes."""
         key = f"{stage}{airflow}"
         if key not in self.undisturbed:
-            self.observer.clear(stage)
-            start = time.monotonic()
-            if not (self._dag_run(stage) if airflow else self._finish(self._start(stage))):
-                raise SystemExit(f"error: {stage} fails undisturbed; see above")
-            seconds = time.monotonic() - start
-            self.undisturbed[key] = (self.observer.state(stage, FACTORY), seconds)
+            took: list[float] = []
+            while not took or (len(took) < 2 and took[0] < _SHORT_S):  # the first run fills caches
+                self.observer.clear(stage)
+                start = time.monotonic()
+                if not (self._dag_run(stage) if airflow else self._run(stage)):
+                    raise SystemExit(f"error: {stage} fails undisturbed; see above")
+                took.append(time.monotonic() - start)
+            self.undisturbed[key] = (self.observer.state(stage, FACTORY), min(took))
         return self.undisturbed[key]
 
     def cell(self, stage: str, service: str, fault: inject.Fault, moment: str) -> dict[str, Any]:
-        """Disturb a stage once; return the row of the table."""
-        airflow = service in AIRFLOW
+        """Disturb a stage once; return the row of the table. A fault that came after its end is tried again, sooner."""
+        airflow = service not in NEEDED[stage]
         wanted, seconds = self.prepare(stage, airflow)
-        self.observer.clear(stage)
-        begun = time.monotonic()
-        task = None if airflow else self._start(stage)
-        pid = task.pid if service == "task" and task else self.stack.supervisor.states()[service]["pid"]
-        done = threading.Event()
-
-        def disturb() -> None:
-            time.sleep(seconds * MOMENTS[moment])
-            fault.inject(pid, self.disk or self.stack.config.state)
-            done.set()
-
-        threading.Thread(target=disturb, daemon=True).start()
-        good = self._dag_run(stage) if task is None else self._finish(task)
-        done.wait(PATIENCE_S)
+        begun, delay, met = time.monotonic(), seconds * MOMENTS[moment], False
+        for _ in range(TRIES):
+            self.observer.clear(stage)
+            good, met = self._disturbed(stage, service, fault, delay)
+            if met:
+                break
+            delay /= 2
         tries = 1
         while not good and tries < TRIES:
             self._healthy()
             tries += 1
-            good = self._dag_run(stage) if airflow else self._finish(self._start(stage))
+            good = self._dag_run(stage) if airflow else self._run(stage)
         self._healthy()
         found = self.observer.state(stage, FACTORY)
         return {
-            "stage": stage, "service": service, "fault": fault.name, "moment": moment,
+            "stage": stage, "service": service, "fault": fault.name, "moment": moment, "met": met,
             "lost": found.lost, "broken": found.broken, "same": found.digest == wanted.digest,
             "healed": "not" if not good else "by itself" if tries == 1 else f"by {tries - 1} rerun",
             "seconds": round(time.monotonic() - begun, 1),
         }  # fmt: skip
 
-    def _start(self, stage: str) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen([sys.executable, "-m", "faults.stage", stage, FACTORY], env=os.environ)
+    def _disturbed(self, stage: str, service: str, fault: inject.Fault, delay: float) -> tuple[bool, bool]:
+        """Run a stage with a fault after some seconds; tell whether it ended well, and whether the fault met it."""
+        task = None if service not in NEEDED[stage] else self.worker.start(stage, FACTORY)
+        ended, met, done = threading.Event(), threading.Event(), threading.Event()
 
-    def _finish(self, task: "subprocess.Popen[bytes]") -> bool:
-        try:
-            return task.wait(PATIENCE_S) == 0
-        except subprocess.TimeoutExpired:
-            task.kill()
-            task.wait()
-            return False
+        def disturb() -> None:
+            if not ended.wait(delay):
+                states = self.stack.supervisor.states()
+                pid = task if service == "task" and task else states[service]["pid"]
+                met.set()
+                fault.inject(pid, self.disk or self.stack.config.state)
+            done.set()
+
+        threading.Thread(target=disturb, daemon=True).start()
+        good = self._dag_run(stage) if task is None else self.worker.wait(task, PATIENCE_S)
+        ended.set()
+        done.wait(PATIENCE_S)
+        return good, met.is_set()
+
+    def _run(self, stage: str) -> bool:
+        return self.worker.wait(self.worker.start(stage, FACTORY), PATIENCE_S)
 
     def _dag_run(self, stage: str) -> bool:
         """Run a stage by its Dag; a API server that is gone for a while is asked again."""
@@ -137,6 +145,7 @@ class Bench:
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path | None]:
     """A disk of 2 GB in memory, None where none can be mounted."""
+    folder.mkdir(mode=0o711)
     command = ["mount", "-t", "tmpfs", "-o", "size=2g,mode=711", "none", str(folder)]
     if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
         yield None
@@ -157,11 +166,11 @@ def prepare_factory(stack: Stack, folder: Path, months: int) -> None:
     os.environ.update(stack.environment())
     settings.cache_clear()
     platform = Platform.from_environment()
-    plant = folder / "plant"
+    files = folder / "files"
     simulate(
-        platform.plant, plant, start=date(2025, 1, 1), months=months, seed=1, factories=[FACTORY], workers=1
+        platform.plant, files, start=date(2025, 1, 1), months=months, seed=1, factories=[FACTORY], workers=1
     )
-    land_tree(platform.lake, plant)
+    land_tree(platform.lake, files)
 
 
 def cells(
@@ -169,6 +178,7 @@ def cells(
 ) -> Iterator[tuple[Any, ...]]:
     """Yield what is to be tried, in the order of the table."""
     for stage in stages:
+        # Airflow runs every stage alike: what its services do to a run is tried on the quickest.
         for service in (*NEEDED[stage], *(AIRFLOW if stage == "ingest" else ())):
             if services and service not in services:
                 continue
@@ -188,31 +198,41 @@ def main(
     minutes: Annotated[float, typer.Option(help="No new fault is begun after so long.")] = 90.0,
     report: Annotated[Path, typer.Option(help="Gets the rows as JSON.")] = Path(".local/faults.json"),
 ) -> None:
-    """Try every fault and print the table; ends with 1 where anything was lost, half written or not healed."""
+    """Try every fault and print the table; ends with 1 where anything was lost, half written, not healed or not met."""
     chosen = [name for name in services.split(",") if name]
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="fems-faults-") as base:
         Path(base).chmod(0o711)
-        with small_disk(Path(base)) as disk:
+        plant.write(Path(base))
+        os.environ["FEMS_CONFIG_DIR"] = base
+        with small_disk(Path(base) / "disk") as disk:
             ports = free_ports(3)
             config = Config.of(
-                Path(base) / "state", airflow_port=ports[0], mlflow_port=ports[1], minio_port=ports[2]
+                (disk or Path(base)) / "state",
+                airflow_port=ports[0],
+                mlflow_port=ports[1],
+                minio_port=ports[2],
             )
             stack = Stack(config)
             wanted = list(cells(stages.split(","), chosen, moments.split(","), disk is not None))
-            by_airflow = any(service in AIRFLOW for _, service, _, _ in wanted)
+            by_airflow = any(service not in NEEDED[stage] for stage, service, _, _ in wanted)
             try:
                 stack.up(("airflow", "tracking") if by_airflow else ("tracking",))
                 prepare_factory(stack, Path(base), months)
                 if by_airflow:
                     _unpause(stack, "ingest")
-                rows = _try_all(Bench(stack, disk), wanted, minutes)
+                bench = Bench(stack, disk)
+                try:
+                    rows = _try_all(bench, wanted, minutes)
+                finally:
+                    bench.worker.stop()
             finally:
                 stack.down()
     _show(rows, len(wanted), disk is not None)
     report.parent.mkdir(parents=True, exist_ok=True)
     report.write_text(json.dumps(rows, indent=2) + "\n")
     bad = [row for row in rows if row["lost"] or row["broken"] or not row["same"] or row["healed"] == "not"]
+    bad += [row for row in rows if not row["met"]]
     raise typer.Exit(1 if bad or not rows else 0)
 
 
@@ -243,6 +263,7 @@ def _show(rows: Sequence[dict[str, Any]], wanted: int, full: bool) -> None:
         "service",
         "fault",
         "moment",
+        "met it",
         "lost rows",
         "half written",
         "same digest",

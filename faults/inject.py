@@ -12,7 +12,7 @@ import psutil  # type: ignore[import-untyped]
 
 from embedded import room
 
-STOPPED_S = 8.0
+STOPPED_S = 5.0
 """How long a stopped service is stopped, and a full disk full."""
 
 

@@ -17,8 +17,10 @@ from urllib.parse import urlsplit
 
 from fems.errors import ConfigError, FemsError, ServiceUnavailable
 
-LAKE, MODELS = "fems", "mlflow"
-BUCKETS = (LAKE, MODELS)
+LAKE, MODELS, LOGS = "fems", "mlflow", "logs"
+BUCKETS = (LAKE, MODELS, LOGS)
+MARK = "accounts"
+"""The file in a local store's folder that says which accounts it has."""
 _ALL = ("",)
 
 
@@ -57,6 +59,7 @@ ROLES: Mapping[str, Role] = {
         deletes=(*_MADE, "monitor/", "traps/"),
     ),
     "mlflow": Role("the MLflow server", writes=_ALL, deletes=_ALL, bucket=MODELS),
+    "logs": Role("Airflow, for the logs of tasks that ran on a worker", writes=_ALL, bucket=LOGS),
 }
 TASKS = ("ingest", "training", "forecast", "monitor", "traps")
 """Whose keys the tasks of Airflow get."""
@@ -92,6 +95,14 @@ def digest(passwords: Mapping[str, str]) -> str:
     """Return what changes when a policy or a password does; tells nothing of either."""
     wanted = {name: [policy(role), passwords[name]] for name, role in ROLES.items()}
     return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
+
+
+def made(folder: Path) -> str:
+    """Return the digest of the accounts that were made in a local store's folder; "" if none were."""
+    try:
+        return (folder / MARK).read_text()
+    except FileNotFoundError:
+        return ""
 
 
 def apply(endpoint: str, user: str, password: str, passwords: Mapping[str, str]) -> None:

@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     )
     s3_bucket: str = "fems"
     mlflow_uri: str = "http://127.0.0.1:5000"
+    airflow_url: str = Field("", description="Airflow's API server, for `fems health`; not asked where empty")
     config_dir: Path = Path(__file__).resolve().parents[1] / "config"
     expectations_dir: Path = ROOT / "expectations"
 

@@ -176,7 +176,15 @@ def main() -> None:
     os.environ |= from_files(os.environ)
     app = create_app(dict(os.environ))
     log_config = str(Path(server.__file__).parent / "uvicorn_log_config.yaml")
-    uvicorn.run(app, host=asked.host, port=asked.port, log_config=log_config, server_header=False)
+    # With proxy_headers anybody on this machine could say where a request comes from; failures are counted by that.
+    uvicorn.run(
+        app,
+        host=asked.host,
+        port=asked.port,
+        log_config=log_config,
+        server_header=False,
+        proxy_headers=False,
+    )
 
 
 if __name__ == "__main__":

@@ -25,12 +25,9 @@ def reading_platform() -> "Platform":
 def _answer(table: Any, request: Request) -> Response:
     if not request.url.path.endswith(".csv"):
         return JSONResponse(jsonable_encoder(table.to_pylist()))
-    import pyarrow as pa
-    from pyarrow import csv
+    from fems.views.csv import to_csv
 
-    sink = pa.BufferOutputStream()
-    csv.write_csv(table, sink)
-    return Response(sink.getvalue().to_pybytes(), media_type="text/csv; charset=utf-8")
+    return Response(to_csv(table), media_type="text/csv; charset=utf-8")
 
 
 def _of_a_factory(read: Callable[[Any, Any, str], Any]) -> Callable[..., Response]:

@@ -5,6 +5,9 @@ from airflow.sdk import Asset, AssetAlias
 PROCESSED = Asset(name="fems_processed", uri="s3://fems/processed", group="fems")
 """Published hours and days of a factory."""
 
+INGESTED = AssetAlias(name="fems_ingested", group="fems")
+"""What ingest's tasks write to: an event of `fems_processed` only where something was published."""
+
 MODEL = Asset(name="fems_model", uri="mlflow://models/fems", group="fems")
 """A factory's registered model; its partitions are FACTORY|YYYY-MM, the month that it is meant for."""
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from email.utils import getaddresses
+from html import escape
 
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -65,7 +66,8 @@ def _slack(message: Message, connection: Connection) -> None:
     from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
 
     hook = SlackWebhookHook(slack_webhook_conn_id=SLACK, timeout=_TIMEOUT_S)
-    hook.send(text=f"*{message.subject}*\n{message.text}")
+    # Slack reads <...> as links and calls to everybody; what came from a file is neither.
+    hook.send(text=escape(f"*{message.subject}*\n{message.text}", quote=False))
 
 
 def _webhook(message: Message, connection: Connection) -> None:
@@ -73,7 +75,11 @@ def _webhook(message: Message, connection: Connection) -> None:
 
     hook = HttpHook(method="POST", http_conn_id=WEBHOOK)
     # The host of the connection holds the whole address; HttpHook would put a slash after it.
-    hook.run(endpoint=None, json=message.as_dict(), extra_options={"timeout": _TIMEOUT_S})
+    # Elsewhere than where its administrator sent it, no message goes.
+    options = {"timeout": _TIMEOUT_S, "allow_redirects": False}
+    answer = hook.run(endpoint=None, json=message.as_dict(), extra_options=options)
+    if 300 <= answer.status_code < 400:
+        raise ValueError(f"it answers {answer.status_code}, see elsewhere: write the address itself")
 
 
 _WAYS: dict[str, Callable[[Message, Connection], None]] = {SMTP: _smtp, SLACK: _slack, WEBHOOK: _webhook}

@@ -8,6 +8,7 @@ from airflow.sdk.definitions.retry_policy import RetryDecision
 
 from fems.errors import is_missing_library
 from fems_airflow.notify import keep_failure
+from fems_airflow.queues import on_queue
 
 
 class RetryPolicy(ExceptionRetryPolicy):
@@ -43,6 +44,7 @@ RETRY_POLICY = RetryPolicy(
 
 TASK_DEFAULTS: dict[str, Any] = {
     "owner": "fems",
+    **on_queue("ingest"),
     "retries": 3,
     "retry_delay": timedelta(seconds=20),
     "retry_policy": RETRY_POLICY,

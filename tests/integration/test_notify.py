@@ -4,29 +4,14 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
-from email import message_from_bytes
-from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
+from inbox import Mailbox, html_of, smtp_server
 from support import ROOT
 
-from embedded.ports import free_ports
 from fems.monitor import notices
-
-
-class Mailbox:
-    """What an SMTP server received."""
-
-    def __init__(self) -> None:
-        self.mails: list[tuple[str, list[str], Any]] = []
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        parsed = message_from_bytes(envelope.content, policy=default)
-        self.mails.append((envelope.mail_from, envelope.rcpt_tos, parsed))
-        return "250 OK"
 
 
 class Hooks(ThreadingHTTPServer):
@@ -35,6 +20,7 @@ class Hooks(ThreadingHTTPServer):
     def __init__(self) -> None:
         self.calls: list[tuple[str, Any, Any]] = []
         self.answer = 200
+        self.elsewhere = ""
         super().__init__(("127.0.0.1", 0), _Hook)
 
     @property
@@ -48,6 +34,8 @@ class _Hook(BaseHTTPRequestHandler):
         server: Any = self.server
         server.calls.append((self.path, self.headers, body))
         self.send_response(server.answer)
+        if server.elsewhere:
+            self.send_header("Location", server.elsewhere)
         self.end_headers()
         self.wfile.write(b"ok")
 
@@ -57,12 +45,8 @@ class _Hook(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def mailbox() -> Iterator[tuple[Mailbox, int]]:
-    box = Mailbox()
-    (port,) = free_ports(1)  # the controller knocks at the port it was given, and 0 is none
-    server = Controller(box, hostname="127.0.0.1", port=port)
-    server.start()
-    yield box, port
-    server.stop()
+    with smtp_server() as received:
+        yield received
 
 
 @pytest.fixture
@@ -116,7 +100,7 @@ def test_one_mail_tells_all(channels: Any, mailbox: Any, monkeypatch: pytest.Mon
     ((sender, to, mail),) = box.mails
     assert (sender, to) == ("fems@example.com", ["ann@example.com", "bob@example.com"])
     assert mail["Subject"] == message().subject
-    (html,) = [part.get_content() for part in mail.walk() if part.get_content_type() == "text/html"]
+    html = html_of(mail)
     for told in ("QualityFailed: factory 1120", "2140 프레스", "corrected file", message().link):
         assert told in html
 
@@ -144,6 +128,35 @@ def test_slack_gets_one_text(channels: Any, hooks: Hooks, monkeypatch: pytest.Mo
     ((path, _, body),) = hooks.calls
     assert path == "/services/T0/B0/x"
     assert body["text"].startswith(f"*{message().subject}*") and message().link in body["text"]
+
+
+@pytest.mark.security
+def test_what_a_file_says_changes_neither_a_mail_nor_a_call(
+    channels: Any, mailbox: Any, hooks: Hooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box, port = mailbox
+    smtp(monkeypatch, port, to_email="ann@example.com")
+    connect(monkeypatch, "SLACK", conn_type="slackwebhook", host=f"{hooks.url}/services", password="T0/B0/x")
+    about = "1100\r\nBcc: everybody@example.com\r\n\r\n<img src=x>"
+    error = "DataError: <!channel> <http://evil.example.com|click> <script>"
+    hostile = notices.compose([notices.of_failure(about, error)], "http://airflow.example.com")
+    assert channels.send(hostile) == ["fems_smtp", "fems_slack"]
+    ((_, to, mail),) = box.mails
+    assert to == ["ann@example.com"] and mail["Bcc"] is None
+    (html,) = [part.get_content() for part in mail.walk() if part.get_content_type() == "text/html"]
+    assert "<img" not in html and "<script>" not in html
+    ((_, _, body),) = hooks.calls
+    assert "<" not in body["text"] and "&lt;!channel&gt;" in body["text"]
+
+
+@pytest.mark.security
+def test_a_webhook_that_sends_elsewhere_is_not_followed(
+    channels: Any, hooks: Hooks, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    hooks.answer, hooks.elsewhere = 307, f"{hooks.url}/latest/meta-data"
+    connect(monkeypatch, "WEBHOOK", conn_type="http", host=f"{hooks.url}/in")
+    assert channels.send(message()) == []
+    assert [path for path, _, _ in hooks.calls] == ["/in"] and "write the address itself" in caplog.text
 
 
 def test_a_way_that_fails_keeps_no_other_from_being_tried(

@@ -2,7 +2,9 @@
 
 import io
 import uuid
+from base64 import b64encode
 from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -172,14 +174,32 @@ def test_a_reader_reads_and_changes_nothing(mlflow: Mlflow) -> None:
 def test_the_platform_is_no_administrator(mlflow: Mlflow) -> None:
     body = {"username": name(), "password": "long-enough-word"}
     assert mlflow(f"{API}/users/create", body).status == 403
-    assert (
-        mlflow(f"{API}/users/update-admin", {"username": "platform", "is_admin": True}, method="PATCH").status
-        == 403
-    )
+    promoted = {"username": "platform", "is_admin": True}
+    assert mlflow(f"{API}/users/update-admin", promoted, method="PATCH").status == 403
+    granted = {"username": "reader", "resource_type": "experiment", "resource_pattern": "*"}
+    grant = mlflow("api/3.0/mlflow/users/permissions/grant", granted | {"permission": "MANAGE"})
+    assert grant.status == 403 and "administrator" in grant.text
 
 
 @pytest.mark.parametrize(
-    "part", ["gateway/mlflow/v1/x", "ajax-api/3.0/mlflow/gateway/secrets/create", "api/2.0/mlflow/webhooks"]
+    "part",
+    [
+        "gateway/mlflow/v1/x",
+        "gateway/mlflow-artifacts/mlflow/invocations",
+        "ajax-api/3.0/mlflow/gateway/secrets/create",
+        "api/2.0/mlflow/gateway-proxy",
+        "api/2.0/mlflow/webhooks",
+        "api/2.0/mlflow/webhooks/mlflow-artifacts/test",
+        "ajax-api/3.0/mlflow/scorer/invoke",
+        "ajax-api/3.0/mlflow/genai/evaluate/invoke",
+        "ajax-api/3.0/mlflow/issues/invoke",
+        "ajax-api/3.0/mlflow/prompt-optimization/jobs",
+        "ajax-api/3.0/mlflow/demo/generate",
+        "ajax-api/3.0/mlflow/review-queues/create",
+        "api/3.0/mlflow/datasets/create",
+        "api/3.0/mlflow/traces",
+        "v1/traces",
+    ],
 )
 def test_what_is_not_used_is_switched_off(mlflow: Mlflow, part: str) -> None:
     assert mlflow(part, {}, user="admin").status == 403
@@ -207,3 +227,41 @@ def test_wrong_passwords_are_slowed_and_do_not_lock_the_user_out(mlflow: Mlflow)
     assert {answer.status for answer in tried[6:]} == {429}
     assert int(tried[-1].headers["retry-after"]) >= 1
     assert mlflow(search, user="reader").status == 200
+
+
+def test_the_address_that_a_request_claims_does_not_count(mlflow: Mlflow) -> None:
+    search = f"{API}/experiments/search?max_results=1"
+    user = name()  # of its own: the failures of another test do not count
+    tried = [
+        mlflow(search, user=user, password=f"{i}", headers={"X-Forwarded-For": f"10.0.0.{i}"}).status
+        for i in range(12)
+    ]
+    assert tried[:5] == [401] * 5 and set(tried[6:]) == {429}
+
+
+def test_two_logins_in_one_request_are_refused(services: Stack, mlflow: Mlflow) -> None:
+    experiment = made_experiment(mlflow)
+    path = f"/{ARTIFACTS}/{experiment}/{made_run(mlflow, experiment)}/artifacts/x"
+    connection = HTTPConnection("127.0.0.1", services.config.mlflow_port, timeout=60)
+    connection.putrequest("PUT", path)
+    for user, password in (("reader", mlflow.passwords["reader"]), ("platform", "wrong")):
+        login = b64encode(f"{user}:{password}".encode()).decode()
+        connection.putheader("Authorization", f"Basic {login}")
+    connection.putheader("Content-Length", "1")
+    connection.endheaders(b"x")
+    answer = connection.getresponse()
+    assert answer.status == 403 and b"one Authorization" in answer.read()
+
+
+@pytest.mark.parametrize("path", ["../../x", "..%2f..%2fx", "/etc/passwd", "%2e%2e/x", "file:///etc/passwd"])
+def test_no_path_leads_out_of_a_run(mlflow: Mlflow, path: str) -> None:
+    run = made_run(mlflow, made_experiment(mlflow))
+    for asked in (
+        f"get-artifact?run_uuid={run}&path={path}",
+        f"{API}/artifacts/list?run_id={run}&path={path}",
+        f"{API}/logged-models/x/artifacts/files?artifact_file_path={path}",
+        f"api/2.0/mlflow-artifacts/presigned/{path}",
+        f"get-artifact?run_uuid=../{run}&path=x",
+    ):
+        answer = mlflow(asked)
+        assert answer.status >= 400 and "root:" not in answer.text, asked

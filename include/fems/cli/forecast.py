@@ -161,6 +161,7 @@ def report(
     from fems.flows.report import renew_report
     from fems.forecast.reasons import LANGUAGES
     from fems.lake.keys import month_of, report_key
+    from fems.views.forecasts import Choice
     from fems.views.report import report_page
 
     language = next((known for known in LANGUAGES if known == lang), None)
@@ -176,7 +177,7 @@ def report(
         if output is None:
             out.print(f"{report_key(folder)}: made anew", highlight=False)
             return
-        page = report_page(platform, factory_id, month, language)
+        page = report_page(platform, factory_id, Choice(month), language)
         path = output / f"{factory_id}-{month_of(folder)}.html" if output.is_dir() else output
         try:
             path.write_text(page, encoding="utf-8")

@@ -22,17 +22,15 @@ def sql(
     trap_events, equipment, factory.
     """
     import pyarrow as pa
-    from pyarrow import csv
 
+    from fems.views.csv import to_csv
     from fems.views.sql import query
 
     rows = query(platform_over(folder), statement)
     if as_json:
         out.print_json(json.dumps(rows.to_pylist(), ensure_ascii=False, default=str))
     elif as_csv:
-        sink = pa.BufferOutputStream()
-        csv.write_csv(rows, sink)
-        sys.stdout.write(sink.getvalue().to_pybytes().decode())
+        sys.stdout.write(to_csv(rows).decode())
     else:
         table = plain_table(
             f"{rows.num_rows:,} rows",

@@ -1,5 +1,6 @@
 """A forecast's summary, which makes its tables one forecast, and the pointer to a factory's newest one."""
 
+from collections.abc import Mapping
 from datetime import date as Day
 from typing import ClassVar, Literal
 
@@ -24,6 +25,15 @@ class HeldOut(Part):
     profile: float
     total_error_pct: float
     coverage_80: float
+
+    @classmethod
+    def of_metrics(cls, metrics: Mapping[str, float]) -> "HeldOut | None":
+        """Return it from what a training logged (`month_ahead.accuracy`, ...); None where that does not say."""
+        names = {"weekly_naive": "weekly_naive_accuracy", "profile": "profile_accuracy"}
+        figures = {name: metrics.get(f"month_ahead.{names.get(name, name)}") for name in cls.model_fields}
+        if any(value is None for value in figures.values()):
+            return None
+        return cls.model_validate(figures)
 
     @property
     def is_poor(self) -> bool:

@@ -13,7 +13,7 @@ from fems.contracts.outcomes import ForecastOutcome
 from fems.errors import DataError, UnknownFormat
 from fems.flows.evaluate import evaluate_forecast
 from fems.flows.history import as_history, month_of, published_hours, with_tables
-from fems.flows.origin import origin_of
+from fems.flows.origin import origin_of, require_origin
 from fems.flows.plans import KnownPlan, known_plan
 from fems.flows.platform import Platform, timed
 from fems.flows.prediction import draw, native_before, predict
@@ -149,18 +149,23 @@ def _publish(
 
 
 def targets(
-    platform: Platform, partition: str | None, factories: list[str] | None, month: str | None
+    platform: Platform,
+    partition: str | None,
+    factories: list[str] | None,
+    month: str | None,
+    origin: str | None = None,
 ) -> list[dict[str, str | None]]:
-    """Return what a run is to forecast.
+    """Return what a run is to forecast; a month or an origin that a person asks for is looked at first.
 
     Args:
         platform: the registry, and the data, for a run that names no factory.
         partition: FACTORY|YYYY-MM of the run, None for a run by hand.
         factories: those asked for; none means every factory that has a champion.
         month: YYYY-MM, None for the month after the published data.
+        origin: see `origin_of`.
 
     Raises:
-        DataError: the partition is not FACTORY|YYYY-MM.
+        DataError: the partition is not FACTORY|YYYY-MM; or, as TooLittleHistory, see `require_origin`.
         ConfigError: a factory is not registered.
     """
     if partition is not None:
@@ -171,4 +176,7 @@ def targets(
     for factory_id in factories or []:
         platform.plant.factory(factory_id)
     chosen = factories or [f for f in platform.plant.factories if platform.tracking.has_champion(f)]
+    if partition is None and (month is not None or origin is not None):
+        for factory_id in chosen:
+            require_origin(platform, factory_id, month, origin)
     return [{"factory": factory_id, "month": month} for factory_id in chosen]

@@ -87,6 +87,8 @@ def _ingest_feed(
             )
             for line in partition.off_levels:
                 progress(f"factory {plan.factory_id}, {plan.feed} {plan.month}: taken out, {line}")
+            for line in partition.register_sums:
+                progress(f"factory {plan.factory_id}, {plan.feed} {plan.month}: {line}")
             if manifest.empty and len(partition.quarantine):
                 tally.unusable.append(_unusable(plan, partition, source))
     # what another partition's late rows mended is no failure any more

@@ -2,11 +2,14 @@
 
 import hashlib
 import logging
+import os
 import re
+import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 from fems.calendar import day_of
@@ -36,27 +39,55 @@ class Landed:
     kept: int
 
 
-def land_tree(lake: Lake, folder: Path, progress: Callable[[str], None] = log.info) -> Landed:
+@dataclass(frozen=True)
+class Days:
+    """The days whose files are landed: from `first` on, before `end`; None sets no bound."""
+
+    first: date | None = None
+    end: date | None = None
+
+    def __contains__(self, day: date) -> bool:
+        return (self.first is None or day >= self.first) and (self.end is None or day < self.end)
+
+
+EVERY_DAY = Days()
+
+
+def land_tree(
+    lake: Lake, folder: Path, progress: Callable[[str], None] = log.info, days: Days = EVERY_DAY
+) -> Landed:
     """Land a folder that holds raw/<feed>/factory=.../date=.../ as `fems simulate` writes it.
 
     Symbolic links are not followed.
+
+    Args:
+        lake: where to.
+        folder: which.
+        progress: called with a line now and then.
+        days: land the files of these days alone.
 
     Raises:
         ConfigError: the folder holds no such files.
         DataError: an object of that name is there with other content, and does not continue it.
     """
     known = lake.raw_etags()
-    new, kept = [], 0
-    for key in Lake.in_folder(folder).raw_keys():
-        if _is_linked(folder, key):
-            progress(f"{key!a}: is a symbolic link, passed over")
-        elif key in known and lake.check_raw(key, (folder / key).read_bytes(), known):
+    new: dict[str, Path] = {}
+    kept = 0
+    for name in Lake.in_folder(folder).raw_keys():
+        path, key = folder / name, _printable(name)
+        match = keys.RAW_KEY.match(key)
+        if match and days != EVERY_DAY and date.fromisoformat(match["date"]) not in days:
+            continue
+        if _is_linked(folder, name):
+            progress(f"{name!a}: is a symbolic link, passed over")
+        elif key in known and lake.check_raw(key, _read_plain(path), known):
             kept += 1
         else:
-            new.append(key)
-    if not new and not kept:
+            new[key] = path
+    if not new and not kept and days == EVERY_DAY:
         raise ConfigError(f"{folder}: has no files under raw/<feed>/factory=<id>/date=<day>/")
-    for done, _ in enumerate(lake.put_many((key, (folder / key).read_bytes) for key in new), start=1):
+    puts = ((key, partial(_read_plain, path)) for key, path in new.items())
+    for done, _ in enumerate(lake.put_many(puts), start=1):
         if done % 1000 == 0:
             progress(f"landed {done} of {len(new)} files")
     progress(f"landed {len(new)} files, {kept} were there already")
@@ -83,6 +114,7 @@ def land_file(
     name: str | None = None,
     today: date | None = None,
     quiet_s: float = 0.0,
+    days: Days = EVERY_DAY,
 ) -> Landed:
     """Land one file of any length as a raw object a day.
 
@@ -101,6 +133,7 @@ def land_file(
         name: what to call it, with a folder; the file's own name if not given.
         today: no row can be of a later day; `received` if not given.
         quiet_s: wait until the file has not changed for so long.
+        days: land the rows of these days alone.
 
     Raises:
         ConfigError: the file or the factory does not exist, or it is a symbolic link.
@@ -113,6 +146,8 @@ def land_file(
     cut = False
     for part in split(data, _printable(name or path.name), source, first, last):
         day = received if part.day is None else day_of(part.day)
+        if day not in days:
+            continue
         parts[keys.raw_key(book.feed, factory_id, day, part.name)] = part.data
         cut = cut or part.cut
     known = lake.raw_etags(keys.raw_prefix(book.feed, factory_id))
@@ -149,7 +184,7 @@ def _whole(path: Path, quiet_s: float) -> bytes:
             before = path.stat()
             quiet = time.time() - before.st_mtime >= quiet_s
             if quiet or quiet_s == 0:
-                data = path.read_bytes()
+                data = _read_plain(path)
                 after = path.stat()
                 if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
                     return data
@@ -158,3 +193,17 @@ def _whole(path: Path, quiet_s: float) -> bytes:
             time.sleep(min(quiet_s, 0.5))
     except OSError as error:
         raise ConfigError(f"{shown}: cannot be read ({error.strerror})") from error
+
+
+def _read_plain(path: Path) -> bytes:
+    """Read a file that is one: a pipe or a device would be read for ever, a link leads elsewhere.
+
+    Raises:
+        OSError: it cannot be read.
+        ConfigError: it is something else.
+    """
+    # Without O_NONBLOCK the opening of a pipe waits for its writer.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ConfigError(f"{str(path)!a}: is no plain file; land a file")
+        return file.read()

@@ -13,6 +13,7 @@ from fems.contracts.horizon import HORIZON_MINUTES
 from fems.contracts.record import Part
 from fems.errors import DataError, NoModel
 from fems.flows.history import as_history, published_hours
+from fems.flows.machines import machine_columns
 from fems.flows.origin import origin_of
 from fems.flows.plans import known_plan
 from fems.flows.platform import Platform
@@ -119,7 +120,7 @@ def read_plan(path: Path, factory: Factory, origin: pd.Timestamp, end: pd.Timest
         raise DataError(f"{path}: is no CSV file with a header: {error}") from error
     if table.empty:
         raise DataError(f"{path}: has no rows")
-    sensors = {key: each.sensor for key, each in factory.equipment.items()}
+    sensors = machine_columns(factory)
     zone = ZoneInfo(factory.timezone)
     table["sensor_id"] = (
         table["sensor_id"].map(lambda name: sensors.get(name, name)) if "sensor_id" in table else ""

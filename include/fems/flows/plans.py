@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from fems.canonical import fingerprint
 from fems.errors import ConfigError, DataError
+from fems.flows.machines import machine_columns
 from fems.flows.platform import Platform
 from fems.model.plans import EVERY_MACHINE, Kind, Plan, PlanEntry
 from fems.process.partition import process
@@ -111,10 +112,10 @@ def _files(platform: Platform, source: FactoryFeed) -> Iterator[_File]:
 
 def _meters(source: FactoryFeed) -> dict[str, list[str]]:
     """Return the meters of the machines that a sensor's plan is of; of one that names no machine, all of them."""
-    equipment = source.plant.factory(source.factory_id).equipment
-    every = [each.sensor for each in equipment.values()]
+    columns = machine_columns(source.plant.factory(source.factory_id))
+    every = list(columns.values())
     return {
-        sensor.sensor_id: every if sensor.equipment_id is None else [equipment[sensor.equipment_id].sensor]
+        sensor.sensor_id: every if sensor.equipment_id is None else [columns[sensor.equipment_id]]
         for sensor in source.sensors
     }
 

@@ -7,8 +7,10 @@ from typing import Literal
 import pandas as pd
 
 from fems.contracts.forecast import ForecastModel, HeldOut, Outlook, PlanEffect
-from fems.errors import DataError, NoModel, TooLittleHistory
+from fems.errors import NoModel, TooLittleHistory
 from fems.flows.history import month_of, published_months
+from fems.flows.machines import of_machines
+from fems.flows.origin import require_unseen
 from fems.flows.platform import Platform
 from fems.forecast import fallback, tables
 from fems.forecast.calendar_month import CalendarMonth, calendar_month, reach_minutes
@@ -96,12 +98,7 @@ def predict(
     try:
         champion = platform.tracking.load_champion(factory_id)
         trained_until = pd.Timestamp(champion.tags["trained_until"])
-        if trained_until > origin:
-            raise DataError(
-                f"factory {factory_id}: the champion v{champion.version} was trained until {trained_until:%Y-%m-%d}, "
-                f"and a forecast from {origin:%Y-%m-%d} would have seen what it forecasts; `fems backtest` scores the "
-                "past"
-            )
+        require_unseen(factory_id, champion.version, trained_until, origin)
         if share < fallback.RECENT_SHARE:
             raise TooLittleHistory(
                 f"only {100 * share:.0f} % of the last {fallback.RECENT_DAYS} days were measured"
@@ -113,7 +110,7 @@ def predict(
             version=champion.version,
             trained_until=trained_until,
             notice=champion.notice,
-            heldout=_heldout(platform.tracking.champion_metrics(factory_id)[1]),
+            heldout=HeldOut.of_metrics(platform.tracking.champion_metrics(factory_id)[1]),
         )
         made = ForecastResult(usual, model.bands_around(usual, known), about, usual=usual, champion=model)
         return made.planned(plan.known_at(origin), known, machine_names(platform, factory_id))
@@ -133,39 +130,22 @@ def predict(
         return ForecastResult(baseline.kwh, baseline.bands, about)
 
 
-def _heldout(metrics: dict[str, float]) -> HeldOut | None:
-    """Return how the champion did on its held-out month; None where its run does not say."""
-    names = {
-        "accuracy": "accuracy",
-        "weekly_naive": "weekly_naive_accuracy",
-        "profile": "profile_accuracy",
-        "total_error_pct": "total_error_pct",
-        "coverage_80": "coverage_80",
-    }
-    figures = {name: metrics.get(f"month_ahead.{metric}") for name, metric in names.items()}
-    if any(value is None for value in figures.values()):
-        return None
-    return HeldOut.model_validate(figures)
-
-
 def machine_names(platform: Platform, factory_id: str) -> dict[Language, dict[str, str]]:
     """Return, by language, sensor -> the machine's name."""
-    equipment = platform.plant.factory(factory_id).equipment.values()
-    return {
-        "ko": {each.sensor: each.name_ko or each.name for each in equipment},
-        "en": {each.sensor: each.name for each in equipment},
-    }
+    tree = platform.plant.factory(factory_id).meter_tree
+    return {"ko": tree.titles(korean=True), "en": tree.titles()}
 
 
 def native_before(
     platform: Platform, factory_id: str, origin: pd.Timestamp, sensors: list[str]
 ) -> pd.DataFrame:
-    """Return timestamp, sensor_id and used_kwh as measured in the months before an origin, without a main meter."""
+    """Return timestamp, sensor_id and used_kwh as measured in the months before an origin, by part of the factory."""
     lake = platform.lake
     recent = [m for m in published_months(lake, factory_id) if m <= month_of(origin)][-_NATIVE_MONTHS:]
     native = lake.published("meter", "native", factory_id, recent)
     frame = native.select(["timestamp", "sensor_id", "used_kwh"]).to_pandas()
     frame = frame[frame["timestamp"] < origin].astype({"sensor_id": "str"})
+    frame = of_machines(frame, platform.plant.factory(factory_id).meter_tree)
     return frame[frame["sensor_id"].isin(sensors)]
 
 

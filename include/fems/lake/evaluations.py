@@ -37,13 +37,14 @@ class Evaluations:
         months = self._months(feed, factory_id)
         return self.last(feed, factory_id, max(months)) if months else None
 
-    def by_month(self, feed: Feed, factory_id: str) -> dict[str, EvaluationRecord]:
-        """Return the last evaluation of each month, published or not, in order.
+    def by_month(self, feed: Feed, factory_id: str, newest: int | None = None) -> dict[str, EvaluationRecord]:
+        """Return the last evaluation of each month, or of so many of the newest, published or not, in order.
 
         Raises:
             UnknownFormat, DataError: one cannot be read; says what to run.
         """
-        found = (self.last(feed, factory_id, month) for month in self._months(feed, factory_id))
+        months = sorted(self._months(feed, factory_id))[-newest if newest else None :]
+        found = (self.last(feed, factory_id, month) for month in months)
         return {record.month: record for record in found if record is not None}
 
     def before(self, feed: Feed, factory_id: str, month: str) -> Iterator[EvaluationRecord]:

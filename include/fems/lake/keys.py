@@ -147,6 +147,11 @@ def forecast_folder(factory_id: str, month: str, origin: datetime, horizon_minut
     )
 
 
+def model_of(folder: str) -> str:
+    """Return by what a forecast's folder was made, as it bears it as `model=`."""
+    return folder.rstrip("/").rpartition("/model=")[2]
+
+
 def forecast_table_key(folder: str, level: str, grain: str) -> str:
     """Return the key of a forecast's table: level is equipment or factory."""
     return f"{folder}{level}_{grain}.parquet"
@@ -180,6 +185,11 @@ def model_manifest_key(factory_id: str, run_id: str) -> str:
 def track_record_key(factory_id: str) -> str:
     """Return the key of the table of how a factory's forecasts did."""
     return f"{forecasts_prefix(factory_id)}track_record.parquet"
+
+
+def measured_key(factory_id: str) -> str:
+    """Return the key of the newest row of that table, as a record."""
+    return f"{forecasts_prefix(factory_id)}measured.json"
 
 
 # monitor/

@@ -19,7 +19,7 @@ from fems.lake.evaluations import Evaluations
 from fems.lake.forecasts import Forecasts
 from fems.lake.monitoring import Monitoring
 from fems.lake.serialize import to_parquet
-from fems.lake.store import FolderStore, MinioStore, Store
+from fems.lake.store import FolderStore, MinioStore, Store, StoredObject
 from fems.registry.sensors import Feed
 from fems.settings import Settings
 
@@ -324,6 +324,19 @@ class Lake:
             for key in self.store.keys(keys.quarantine_prefix(feed, factory_id))
             for row in self.read_table(key).to_pylist()
         ]
+
+    def quarantine_before(self, feed: Feed, factory_id: str, day: date) -> Iterator[StoredObject]:
+        """Yield the quarantine of a factory's feed of the days before one."""
+        for item in self.store.list(keys.quarantine_prefix(feed, factory_id)):
+            if item.key < keys.quarantine_key(feed, factory_id, day):
+                yield item
+
+    def remove_quarantine(self, items: Iterable[StoredObject]) -> None:
+        """Remove quarantined rows for good; the manifests go on counting them, and raw holds them."""
+        for item in items:
+            if not item.key.startswith("quarantine/"):
+                raise ValueError(f"{item.key} is no quarantine")
+            self.store.delete(item.key)
 
     def write_package(self, factory_id: str, content: bytes) -> None:
         """Keep a factory's data package; it is written anew only if it says something else."""

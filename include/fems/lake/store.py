@@ -3,17 +3,28 @@
 import hashlib
 import io
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from fems.errors import AccessDenied, ConfigError, ServiceUnavailable
 
+if TYPE_CHECKING:
+    from minio.datatypes import Object as MinioObject
+
+T = TypeVar("T")
+
 _DENIED = {"AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId"}
+
+_UNKNOWN_ACCOUNT = "InvalidAccessKeyId"
+_PATIENCE = 10.0
+"""Seconds that a store may take after its start until it knows its accounts; until then it calls each key wrong."""
 
 _FULL = {"XMinioStorageFull", "InsufficientStorage", "QuotaExceeded"}
 _RESERVE = 128 * 2**20
@@ -100,7 +111,13 @@ class MinioStore:
     """A bucket of MinIO, or of any store that speaks plain S3."""
 
     def __init__(
-        self, endpoint: str, access_key: str, secret_key: str, bucket: str, disk: Path | None = None
+        self,
+        endpoint: str,
+        access_key: str,
+        secret_key: str,
+        bucket: str,
+        disk: Path | None = None,
+        patience: float = _PATIENCE,
     ) -> None:
         import urllib3
         from minio import Minio
@@ -113,7 +130,7 @@ class MinioStore:
                 "FEMS_S3_ACCESS_KEY and FEMS_S3_SECRET_KEY are not set "
                 "(`python -m embedded env` prints the local stack's)"
             )
-        self.endpoint, self.bucket, self._disk = endpoint, bucket, disk
+        self.endpoint, self.bucket, self._disk, self._patience = endpoint, bucket, disk, patience
         pool = urllib3.PoolManager(
             maxsize=16,
             timeout=urllib3.Timeout(connect=5, read=60),
@@ -159,10 +176,31 @@ class MinioStore:
                 f"the object store at {self.endpoint} did not answer for {key!r}: is it up? ({type(error).__name__})"
             ) from error
 
+    def _ask(self, key: str, request: Callable[[], T]) -> T:
+        """Return what the store answers; an account that it does not know yet is asked for again for a while."""
+        from minio.error import S3Error
+
+        deadline = time.monotonic() + self._patience
+        with self._explained(key):
+            while True:
+                try:
+                    return request()
+                except S3Error as error:
+                    if error.code != _UNKNOWN_ACCOUNT or time.monotonic() >= deadline:
+                        raise
+                    time.sleep(0.5)
+
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Yield every object under a prefix, ordered by key."""
+
+        def begin() -> Iterator["MinioObject"]:
+            rest = self._client.list_objects(self.bucket, prefix=prefix, recursive=True)
+            first = next(rest, None)
+            return rest if first is None else chain([first], rest)
+
+        items = self._ask(prefix, begin)
         with self._explained(prefix):
-            for item in self._client.list_objects(self.bucket, prefix=prefix, recursive=True):
+            for item in items:
                 yield StoredObject(item.object_name or "", (item.etag or "").strip('"'), item.size or 0)
 
     def keys(self, prefix: str) -> Iterator[str]:
@@ -171,13 +209,16 @@ class MinioStore:
 
     def get(self, key: str) -> bytes:
         """Return an object's bytes; KeyError if there is none."""
-        with self._explained(key):
+
+        def read() -> bytes:
             response = self._client.get_object(self.bucket, key)
             try:
                 return bytes(response.read())
             finally:
                 response.close()
                 response.release_conn()
+
+        return self._ask(key, read)
 
     def put(self, key: str, data: bytes) -> None:
         """Write an object; a reader sees the old one or the new one, never a part."""
@@ -186,10 +227,19 @@ class MinioStore:
                 f"{key!r} was not put: the disk of {self._disk}, where {self.endpoint} keeps its objects, is full "
                 f"({left // 2**20} MB left); make room and start again"
             )
-        with self._explained(key):
-            self._client.put_object(self.bucket, key, io.BytesIO(data), len(data))
+        self._ask(key, lambda: self._client.put_object(self.bucket, key, io.BytesIO(data), len(data)))
 
     def delete(self, key: str) -> None:
         """Remove an object; nothing happens if there is none."""
-        with self._explained(key):
-            self._client.remove_object(self.bucket, key)
+        self._ask(key, lambda: self._client.remove_object(self.bucket, key))
+
+
+def check_account(endpoint: str, access_key: str, secret_key: str, bucket: str) -> None:
+    """Ask a store once whether it knows an account.
+
+    Raises:
+        AccessDenied: it does not, or the account may not list the bucket.
+        ServiceUnavailable: it did not answer.
+        ConfigError: there is no such bucket.
+    """
+    next(MinioStore(endpoint, access_key, secret_key, bucket, patience=0).keys("raw/none"), None)

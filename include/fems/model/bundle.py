@@ -141,7 +141,7 @@ def load(folder: Path, one_step: bool = True, manifest: ModelManifest | None = N
     _check_features(about)
     try:
         return _bundle(about, scalers, folder, one_step)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, OSError) as error:
         raise DataError(
             f"model bundle: not what `save` writes: {error!r}; train the factory again"
         ) from error
@@ -221,7 +221,7 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path.parent.name}: no bundle: {error}") from error
     if not isinstance(content, dict):
         raise DataError(f"{path.name}: not a JSON object")

@@ -1,5 +1,6 @@
 """Train one factory: the study's model, the month-ahead model's backtest, and the one that will forecast."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,11 @@ from fems.model.month_ahead.train import LEAST_DAYS, train_month_ahead
 from fems.model.one_step.model import OneStepModel
 from fems.model.one_step.train import EPOCHS, train_one_step
 from fems.model.plans import Plan
+
+log = logging.getLogger(__name__)
+
+LOG_EVERY = 5
+"""Epochs between two lines of the log."""
 
 OnEpoch = Callable[[str, int, dict[str, float]], None]
 """Called with "one_step", the epoch from 1, and its figures."""
@@ -104,14 +110,30 @@ def train_factory(
         )
     held_hours = min(horizon_minutes // 60, spare)
 
-    def reporter(part: str) -> Callable[[int, dict[str, float]], None] | None:
-        return (lambda epoch, figures: on_epoch(part, epoch, figures)) if on_epoch else None
+    def reporter(part: str) -> Callable[[int, dict[str, float]], None]:
+        def report(epoch: int, figures: dict[str, float]) -> None:
+            if epoch == 1 or epoch % LOG_EVERY == 0:
+                shown = ", ".join(f"{name} {value:.5f}" for name, value in figures.items())
+                log.info("%s: epoch %d of at most %d, %s", part, epoch, epochs, shown)
+            if on_epoch is not None:
+                on_epoch(part, epoch, figures)
 
+        return report
+
+    log.info(
+        "training on %s hours of %d machines, %s to %s",
+        f"{len(history.hours):,}", len(history.equipment), f"{history.hours[0]:%Y-%m-%d}", f"{history.end:%Y-%m-%d}",
+    )  # fmt: skip
     started = time.perf_counter()
     one_step = train_one_step(
         history, epochs=epochs, seed=seed, on_epoch=reporter("one_step"), threads=threads
     )
     after_one_step = time.perf_counter()
+    log.info(
+        "one_step: %d epochs, %.0f s, accuracy %.1f (persistence %.1f)",
+        len(one_step.curve), after_one_step - started,
+        one_step.metrics["accuracy"], one_step.metrics["persistence_accuracy"],
+    )  # fmt: skip
     origin = history.end - pd.Timedelta(hours=held_hours)
     methods = {
         backtest.MONTH_AHEAD: backtest.month_ahead_method(seed=seed, threads=threads, plan=plan),
@@ -119,7 +141,13 @@ def train_factory(
     }
     holdout = backtest.score_window(history, origin, held_hours, methods)
     before_refit = time.perf_counter()
+    log.info(
+        "backtest: %s to %s, %.0f s, accuracy %s", f"{origin:%Y-%m-%d}", f"{history.end:%Y-%m-%d}",
+        before_refit - after_one_step,
+        ", ".join(f"{method} {values['accuracy']:.1f}" for method, values in holdout.scores.items()),
+    )  # fmt: skip
     month_ahead = train_month_ahead(history, seed, threads=threads, plan=plan)
+    log.info("month_ahead: trained on everything, %.0f s", time.perf_counter() - before_refit)
     metrics = {f"one_step.{name}": value for name, value in one_step.metrics.items()}
     for method, values in holdout.scores.items():
         prefix = "" if method == backtest.MONTH_AHEAD else f"{method}_"

@@ -44,6 +44,9 @@ _WHAT_TO_DO = {
 _OTHERWISE = "Open the task's log from the link: its last error says what happened. Then start the Dag again."
 
 
+_LONGEST_SUBJECT = 200
+
+
 @dataclass(frozen=True)
 class Notice:
     """One thing that a person should know.
@@ -111,7 +114,7 @@ def compose(notices: Iterable[Notice], link: str) -> Message | None:
     if not ordered:
         return None
     counts = [f"{HEADINGS[kind].lower()} ({_names(together)})" for kind, together in _grouped(ordered)]
-    return Message("FEMS: " + "; ".join(counts), link, ordered)
+    return Message(_one_line("FEMS: " + "; ".join(counts)), link, ordered)
 
 
 def of_failure(about: str, error: str | None) -> Notice:
@@ -266,6 +269,12 @@ def _todos(notices: list[Notice]) -> list[str]:
 def _names(notices: list[Notice]) -> str:
     names = list(dict.fromkeys(notice.about for notice in notices))
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _one_line(text: str) -> str:
+    """Return a text as a mail's subject can hold it: what came from a file may hold line breaks, and be long."""
+    text = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return text if len(text) <= _LONGEST_SUBJECT else text[: _LONGEST_SUBJECT - 1] + "…"
 
 
 def _label(notice: Notice) -> str:

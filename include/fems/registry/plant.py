@@ -4,15 +4,18 @@ import re
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from fems.calendar import Shifts
+from fems.calendar import Shifts, changes_by_half_an_hour
 from fems.errors import ConfigError
 from fems.registry import yamlfile
 from fems.registry.mapping import FileMapping, known_zone
+from fems.registry.meter_tree import MeterNode, MeterTree
+from fems.registry.names import Id, OneLine
 from fems.registry.sensors import Feed, FeedSensor
 from fems.registry.steam_traps import Repair, Steam, SteamTrap, Stop
 from fems.registry.tariff import Budget, GridEmission, Tariff, emission_factor
@@ -34,13 +37,30 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Equipment(_Strict):
-    """A machine with one meter."""
+class Meter(_Strict):
+    """A meter of no machine, such as that of a hall; the key is its sensor ID."""
 
-    name: str
-    name_ko: str | None = Field(None, description="the same in Korean, for the report")
-    kind: str = Field(min_length=1, description="what it is, in the plant's own words")
-    sensor: str = Field(description="its meter's sensor ID")
+    name: OneLine
+    name_ko: OneLine | None = Field(None, description="the same in Korean, for the report")
+    parent: str | None = Field(
+        None, description="sensor ID of the meter before it; the main meter's need not be said"
+    )
+
+
+class Equipment(_Strict):
+    """A machine with one meter, or several."""
+
+    name: OneLine
+    name_ko: OneLine | None = Field(None, description="the same in Korean, for the report")
+    kind: OneLine = Field(min_length=1, description="what it is, in the plant's own words")
+    sensor: OneLine = Field(description="its meter's sensor ID")
+    other_sensors: tuple[OneLine, ...] = Field(
+        (), description="sensor IDs of its other meters; its energy is the sum of all of them"
+    )
+    parent: str | None = Field(
+        None,
+        description="sensor ID of the meter before it, of a machine or under `meters`: it measures this energy, too",
+    )
     rated_kw: float | None = Field(
         None, gt=0, description="nameplate power; sets the hard limits of its meter"
     )
@@ -63,8 +83,8 @@ class Equipment(_Strict):
 class Factory(_Strict):
     """One factory: its clock, its sensors and the mappings of its files."""
 
-    name: str
-    name_ko: str
+    name: OneLine
+    name_ko: OneLine
     grain: dict[Feed, Grain] = Field(description="native interval of each feed")
     mapping: dict[Feed, str | tuple[str, ...]] = Field(
         description="feed -> a name under `mappings`, or several: the first whose `file_name` a file's name matches"
@@ -73,16 +93,20 @@ class Factory(_Strict):
         default_factory=dict,
         description="of a feed of shifts or days: when a day's first one begins, HH:MM; midnight if not given",
     )
-    equipment: dict[str, Equipment] = Field(min_length=1)
-    steam_traps: dict[str, SteamTrap] = Field(default_factory=dict)
+    equipment: dict[OneLine, Equipment] = Field(min_length=1)
+    steam_traps: dict[OneLine, SteamTrap] = Field(default_factory=dict)
     steam: Steam | None = Field(
         None,
         description="boiler and fuel: what a failed trap's steam is worth; without it no heat and no money",
     )
     steam_stops: tuple[Stop, ...] = Field((), description="planned days without steam")
     trap_repairs: tuple[Repair, ...] = Field((), description="traps that were mended or changed, and when")
-    sensors: dict[Feed, dict[str, FeedSensor]] = Field(
+    sensors: dict[Feed, dict[OneLine, FeedSensor]] = Field(
         default_factory=dict, description="feed -> its sensors; of every feed but `meter` and `steam_trap`"
+    )
+    meters: dict[OneLine, Meter] = Field(
+        default_factory=dict,
+        description="meters of no machine, with others behind them: sensor ID -> its name",
     )
     main_meter: str | None = Field(
         None,
@@ -118,16 +142,28 @@ class Factory(_Strict):
             raise ValueError("mapping: the feed `meter` is missing")
         if set(self.mapping) != set(self.grain):
             raise ValueError("grain and mapping must name the same feeds")
-        sensors = [e.sensor for e in self.equipment.values()]
-        if len(set(sensors)) != len(sensors):
-            raise ValueError("equipment: one sensor stands on two machines")
-        if self.main_meter in sensors:
-            raise ValueError("main_meter: it is a machine's meter")
         if self.main_meter is not None and self.simulated:
             raise ValueError("main_meter: the simulator makes none; set simulated: false")
+        tree = self.meter_tree  # an error where the meters make none
+        if self.simulated and (self.meters or not tree.is_plain):
+            raise ValueError("meters, parent, other_sensors: the simulator makes none; set simulated: false")
         if self.steam_traps and "steam_trap" not in self.mapping:
             raise ValueError("steam_traps need a mapping and a grain for the feed `steam_trap`")
         return self
+
+    @cached_property
+    def meter_tree(self) -> MeterTree:
+        """Which meter stands behind which.
+
+        Raises:
+            ValueError: they make no tree; says why.
+        """
+        machines = [
+            MeterNode(e.name, e.name_ko or e.name, (e.sensor, *e.other_sensors), e.parent)
+            for e in self.equipment.values()
+        ]
+        others = [MeterNode(m.name, m.name_ko or m.name, (key,), m.parent) for key, m in self.meters.items()]
+        return MeterTree.of([*machines, *others], self.main_meter)
 
     @property
     def rest_country(self) -> str | None:
@@ -147,6 +183,16 @@ class Factory(_Strict):
                 raise yamlfile.WrongAt(
                     where,
                     "is for the first shift after midnight, or a production day, of a feed that has one",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _hours_fit_the_clock(self) -> "Factory":
+        for feed, grain in self.grain.items():
+            if grain == "1h" and changes_by_half_an_hour(self.timezone):
+                raise yamlfile.WrongAt(
+                    ("grain", feed),
+                    f"the clocks of {self.timezone} change by half an hour: an interval is 30 minutes at most",
                 )
         return self
 
@@ -260,7 +306,7 @@ class Plant(_Strict):
     """The whole registry."""
 
     mappings: dict[str, FileMapping]
-    factories: dict[str, Factory] = Field(min_length=1)
+    factories: dict[Id, Factory] = Field(min_length=1)
     monitoring: Monitoring = Field(default_factory=Monitoring)
     tariffs: dict[str, Tariff] = Field(default_factory=dict)
     grid_emission: dict[str, tuple[GridEmission, ...]] = Field(
@@ -356,7 +402,12 @@ class Plant(_Strict):
                 Sensor(sensor_id, feed, each.equipment, each.rated_per_hour)
                 for sensor_id, each in factory.sensors.get(feed, {}).items()
             ]
-        machines = [Sensor(e.sensor, feed, key, e.rated_kw, e.net) for key, e in factory.equipment.items()]
+        machines = [
+            Sensor(sensor, feed, key, e.rated_kw, e.net)
+            for key, e in factory.equipment.items()
+            for sensor in (e.sensor, *e.other_sensors)
+        ]
+        machines += [Sensor(key, feed, None, None) for key in factory.meters]
         main = [] if factory.main_meter is None else [Sensor(factory.main_meter, feed, None, None)]
         return machines + main
 

@@ -2,7 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Feed = str
+from fems.registry.names import Id, OneLine
+
+Feed = Id
 """The name of a definition book: `meter`, `steam_trap`, `gas` and whatever else a plant measures."""
 
 
@@ -11,8 +13,8 @@ class FeedSensor(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str
-    name_ko: str | None = Field(None, description="the same in Korean")
+    name: OneLine
+    name_ko: OneLine | None = Field(None, description="the same in Korean")
     equipment: str | None = Field(None, description="the machine that it belongs to, a key of `equipment`")
     rated_per_hour: float | None = Field(
         None, gt=0, description="the most in an hour, in the unit of the quantity; sets its hard limits"

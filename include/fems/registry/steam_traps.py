@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from fems.registry.names import OneLine
+
 Position = Literal["inlet", "outlet", "body", "pair"]
 TrapType = Literal["float", "inverted_bucket", "thermodynamic", "thermostatic", "orifice"]
 Application = Literal["process", "drip", "tracer"]
@@ -19,15 +21,17 @@ class _Strict(BaseModel):
 class SteamTrap(_Strict):
     """A steam trap with a thermal sensor, or two; the key is the ID of its sensor, of a pair the inlet's."""
 
-    name: str
-    name_ko: str | None = Field(None, description="the same in Korean")
+    name: OneLine
+    name_ko: OneLine | None = Field(None, description="the same in Korean")
     set_point_c: float = Field(gt=0, description="temperature of a trap that works, degrees Celsius")
     type: TrapType | None = None
     position: Position | None = Field(
         None, description="where its sensor sits; pair: one at the inlet, one at the outlet"
     )
     outlet_sensor: str | None = Field(None, description="of a pair, the ID of the sensor at the outlet")
-    line: str | None = Field(None, description="steam line; traps of one line are held against each other")
+    line: OneLine | None = Field(
+        None, description="steam line; traps of one line are held against each other"
+    )
     pressure_bar_g: float | None = Field(None, gt=0, le=100, description="of its line, above the atmosphere")
     back_pressure_bar_g: float | None = Field(None, ge=0, description="behind the trap")
     orifice_mm: float | None = Field(None, gt=0, le=60, description="diameter; without it no loss is counted")

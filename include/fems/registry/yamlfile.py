@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from fems.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
+_MOST_VALUES = 1_000_000
 
 
 class WrongAt(ValueError):
@@ -40,6 +41,35 @@ def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Hashable, 
 _UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
+def _refuse_bomb(root: yaml.Node) -> None:
+    """Refuse a document whose aliases unfold to a million values, or contain themselves.
+
+    Raises:
+        MarkedYAMLError: it does.
+    """
+    sizes: dict[int, int] = {}
+    open_nodes: set[int] = set()
+
+    def size(node: yaml.Node) -> int:
+        if id(node) in open_nodes:
+            raise yaml.MarkedYAMLError(problem="an alias contains itself", problem_mark=node.start_mark)
+        if id(node) not in sizes:
+            open_nodes.add(id(node))
+            parts = node.value if isinstance(node, yaml.CollectionNode) else ()
+            if isinstance(node, yaml.MappingNode):
+                parts = [each for pair in node.value for each in pair]
+            sizes[id(node)] = 1 + sum(size(part) for part in parts)
+            open_nodes.remove(id(node))
+        if sizes[id(node)] > _MOST_VALUES:
+            raise yaml.MarkedYAMLError(
+                problem=f"its aliases unfold to more than {_MOST_VALUES:,} values",
+                problem_mark=node.start_mark,
+            )
+        return sizes[id(node)]
+
+    size(root)
+
+
 def line_of(root: yaml.Node, path: tuple[int | str, ...]) -> int:
     """Return the 1-based line of the deepest node of `path` that the document has."""
     node, line = root, root.start_mark.line
@@ -62,6 +92,11 @@ def wrong(path: Path, place: tuple[int | str, ...], message: str) -> ConfigError
     return ConfigError(f"{path}:{line}: {'.'.join(map(str, place))}: {message}")
 
 
+def _one_line(text: str) -> ConfigError:
+    """Return an error of one line, whatever the file's own words in it are."""
+    return ConfigError(" ".join(text.split()))
+
+
 def load(path: Path, model: type[M]) -> M:
     """Read a YAML file into `model`.
 
@@ -76,10 +111,17 @@ def load(path: Path, model: type[M]) -> M:
         raise ConfigError(f"{path}: is not UTF-8 text") from error
     try:
         root = yaml.compose(text, Loader=_UniqueKeys)
+        if root is not None:
+            _refuse_bomb(root)
         data = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader with unique keys
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{path}:{line}: {error.problem}") from error
+        raise _one_line(f"{path}:{line}: {error.problem or error.context}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: is nested too deeply") from error
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:
+        # a character that YAML has not, a day that no calendar has, a key that is a list
+        raise _one_line(f"{path}: cannot be read as YAML: {error}") from error
     if root is None:
         raise ConfigError(f"{path}:1: the file is empty")
     try:
@@ -91,4 +133,4 @@ def load(path: Path, model: type[M]) -> M:
         where = ".".join(str(part) for part in place) or "top level"
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{path}:{line_of(root, place)}: {where}: {message}{more}") from error
+        raise _one_line(f"{path}:{line_of(root, place)}: {where}: {message}{more}") from error

@@ -21,6 +21,7 @@ INK, SOFT, GRID = "#22303c", "#6b7a88", "#e6eaee"
 ACCENT, BAND, PAST, ALERT = "#0b6e6e", "#bfe0dd", "#a9b6c2", "#b4531f"
 MACHINES = ("#0b6e6e", "#4c9f9b", "#d9a441", "#7a8fb0", "#b98b6d", "#c3ccd4")
 """Five machines and the others."""
+_LONGEST_LABEL = 24
 FONTS = (
     "system-ui, -apple-system, 'Segoe UI', 'Malgun Gothic', 'Apple SD Gothic Neo', 'Noto Sans KR', "
     "'Noto Sans CJK KR', sans-serif"
@@ -61,6 +62,7 @@ def draw(name: str, content: Content, language: Language, *, narrow: bool) -> st
         "axes.grid": False,
         "axes.axisbelow": True,
         "path.simplify_threshold": 0.5,
+        "text.parse_math": False,  # a name with two dollar signs is no formula
     }
     width = 4.9 if narrow else 10.2
     left, right, top, bottom = margins
@@ -69,7 +71,7 @@ def draw(name: str, content: Content, language: Language, *, narrow: bool) -> st
     if name == "equipment":
         ranked, names = content.summary.top_equipment, content.machines(language)
         height = 0.3 + 0.42 * len(ranked)
-        left = 0.15 + max(_inches(names.get(m.sensor_id, m.name)) for m in ranked)
+        left = 0.15 + max(_inches(_short(names.get(m.sensor_id, m.name))) for m in ranked)
     sink = io.StringIO()
     with mpl.rc_context(settings), warnings.catch_warnings():
         # Text is laid out by the reader's browser; here it is only measured, and Korean with a stand-in.
@@ -79,6 +81,11 @@ def draw(name: str, content: Content, language: Language, *, narrow: bool) -> st
         picture(figure.subplots(), content, language, narrow)
         figure.savefig(sink, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _for_page(sink.getvalue(), f"{name}-{language}-{'n' if narrow else 'w'}")
+
+
+def _short(name: str) -> str:
+    """Cut a name to what a picture of a phone's width has room for."""
+    return name if len(name) <= _LONGEST_LABEL else name[: _LONGEST_LABEL - 1] + "…"
 
 
 def _for_page(svg: str, own: str) -> str:
@@ -186,7 +193,7 @@ def _equipment(axes: "Axes", content: Content, language: Language, narrow: bool)
         axes.text(share[i] + 0.6, y, f"{share[i]:.0f} %", va="center", fontsize=8.5, color=INK)
         if known:
             axes.text(peak[i] + 0.6, i + thick / 2, f"{peak[i]:.0f} %", va="center", fontsize=8.5, color=SOFT)
-    axes.set_yticks(at, [names.get(m.sensor_id, m.name) for m in ranked])
+    axes.set_yticks(at, [_short(names.get(m.sensor_id, m.name)) for m in ranked])
     axes.set_xlim(0, 1.12 * max([*share, *peak]))
     axes.invert_yaxis()
     axes.set_xticks([])
@@ -205,7 +212,7 @@ def _peak_day(axes: "Axes", content: Content, language: Language, narrow: bool) 
     order = [m.sensor_id for m in content.summary.top_equipment]
     shown = order[: len(MACHINES) - 1] if len(order) > len(MACHINES) else order
     stack = [power[sensor].to_numpy() for sensor in shown]
-    labels = [names.get(sensor, sensor) for sensor in shown]
+    labels = [_short(names.get(sensor, sensor)) for sensor in shown]
     if len(shown) < len(order):
         stack.append(power[order[len(shown) :]].sum(axis=1).to_numpy())
         labels.append(words["others"])

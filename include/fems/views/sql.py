@@ -7,10 +7,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fems.errors import ConfigError
+from fems.flows.history import with_tables
+from fems.flows.machines import remainders
 from fems.flows.platform import Platform
 from fems.flows.traps import published_traps
 from fems.traps.tables import TRAP_DAY, TRAP_EVENTS
+from fems.views.forecasts import forecast_table
 
+LIMITS: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": False,
+    "python_enable_replacements": False,
+    "memory_limit": "4GB",
+    "temp_directory": "",  # what does not fit is refused, not written to disk
+}
 EQUIPMENT = pa.schema(
     [(name, pa.string()) for name in ("factory_id", "equipment_id", "name", "name_ko", "kind", "sensor_id")]
     + [("rated_kw", pa.float64())]
@@ -24,7 +33,8 @@ FACTORY = pa.schema(
 def query(platform: Platform, statement: str) -> pa.Table:
     """Run one SQL statement of DuckDB over the views that it names.
 
-    Nothing outside the views can be read or written: the database lies in memory, and files and addresses are shut off.
+    Nothing outside the views can be read or written: the database lies in memory, and files, addresses, extensions and
+    the variables of this program are shut off. A statement takes 4 GB at most.
 
     Args:
         platform: where the published data is.
@@ -38,7 +48,7 @@ def query(platform: Platform, statement: str) -> pa.Table:
     """
     import duckdb
 
-    with duckdb.connect(":memory:", config={"enable_external_access": False}) as connection:
+    with duckdb.connect(":memory:", config=LIMITS) as connection:
         views = VIEWS | of_feeds(platform)
         for name, make in views.items():
             if re.search(rf"\b{name}\b", statement, re.IGNORECASE):
@@ -81,6 +91,17 @@ def _measured(feed: str, grain: str) -> Callable[[Platform], pa.Table]:
     return make
 
 
+def _meter_remainder(platform: Platform) -> pa.Table:
+    parts = []
+    for factory_id, factory in platform.plant.factories.items():
+        tree, months = factory.meter_tree, list(with_tables(platform.lake, factory_id))
+        if months and (tree.branches or tree.main_meter is not None):
+            hours = platform.lake.published("meter", "hour", factory_id, months)
+            frame = remainders(hours.select(["timestamp", "sensor_id", "used_kwh"]).to_pandas(), tree)
+            parts.append(_named(platform, factory_id, pa.Table.from_pandas(frame, preserve_index=False)))
+    return _together(parts, pa.schema([("local_time", pa.timestamp("us")), ("factory_id", pa.string())]))
+
+
 def _forecast(grain: str) -> Callable[[Platform], pa.Table]:
     def make(platform: Platform) -> pa.Table:
         parts = []
@@ -115,7 +136,8 @@ def _traps(which: int) -> Callable[[Platform], pa.Table]:
 def _named(platform: Platform, factory_id: str, table: pa.Table) -> pa.Table:
     """Add the local time, and the names of the factory and the machine, as text."""
     factory = platform.plant.factory(factory_id)
-    machines = {each.sensor: each.name for each in factory.equipment.values()}
+    machines = {sensor: node.name for node in factory.meter_tree.nodes for sensor in node.sensors}
+    machines |= factory.meter_tree.titles()
     for sensors_of_feed in factory.sensors.values():
         for sensor_id, sensor in sensors_of_feed.items():
             machine = factory.equipment.get(sensor.equipment or "")
@@ -170,6 +192,8 @@ def _factory(platform: Platform) -> pa.Table:
 VIEWS: dict[str, Callable[[Platform], pa.Table]] = {
     "meter_hour": _measured("meter", "hour"),
     "meter_day": _measured("meter", "day"),
+    "meter_remainder": _meter_remainder,
+    "forecast": forecast_table,
     "forecast_hour": _forecast("hour"),
     "forecast_day": _forecast("day"),
     "trap_day": _traps(0),
@@ -177,5 +201,6 @@ VIEWS: dict[str, Callable[[Platform], pa.Table]] = {
     "equipment": _equipment,
     "factory": _factory,
 }
-"""The views: measured hours and days by machine; the newest forecast of each factory, where a row without a sensor is
-the whole factory; states and events of steam traps; machines; factories."""
+"""The views: measured hours and days by meter; by hour what a meter measured and none of those behind it; every
+forecast with the figures of its calendar month; the hours and days of each factory's newest forecast, from its origin
+on, where a row without a sensor is the whole factory; states and events of steam traps; machines; factories."""

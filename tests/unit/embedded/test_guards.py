@@ -99,6 +99,20 @@ def scope(path: str, method: str = "POST", user: str = "reader", **headers: str)
         (scope("/api/2.0/mlflow/experiments/list", "GET"), ""),
         (scope("/api/2.0/mlflow/runs/search", "DELETE"), "only read"),
         (scope("/GATEWAY/x", user="admin"), "switched off"),
+        (scope("/gateway/mlflow-artifacts/mlflow/invocations", user="admin"), "switched off"),
+        (scope("/api/2.0/mlflow/gateway-proxy", "GET", user="admin"), "switched off"),
+        (scope("/ajax-api/3.0/mlflow/scorer/invoke", user="admin"), "switched off"),
+        (scope("/api/2.0/mlflow/webhooks/mlflow-artifacts/test", user="admin"), "switched off"),
+        (scope("/api/2.0/mlflow/runs/create-promptlab-run", user="platform"), "switched off"),
+        (scope("/api/9.0/mlflow/what-a-later-version-adds", user="admin"), "switched off"),
+        (scope("/api/3.0/mlflow/traces", user="platform"), "nobody writes traces"),
+        (scope("/api/3.0/mlflow/traces/search"), ""),
+        (scope("/api/2.0/mlflow-artifacts/mpu/create/search"), "only read"),
+        (scope("/api/2.0/mlflow-artifacts/mpu/create/1/graphql"), "only read"),
+        (scope("/api/2.0/mlflow-artifacts/artifacts/../x", "GET"), "upwards"),
+        (scope("/api/3.0/mlflow/users/permissions/grant", user="platform"), "administrator"),
+        (scope("/api/3.0/mlflow/users/permissions/grant", user="admin"), ""),
+        (scope("/", "GET", user=""), ""),
         (scope("/api/2.0/mlflow-artifacts/artifacts/1/jobs/x", "PUT", user="platform"), ""),
         (scope("/api/2.0/mlflow/runs/search", origin="http://127.0.0.1:5001"), "another origin"),
         (scope("/api/2.0/mlflow/runs/search", origin="http://127.0.0.1:5000"), ""),
@@ -107,3 +121,9 @@ def scope(path: str, method: str = "POST", user: str = "reader", **headers: str)
 )
 def test_mlflows_door(asked: dict[str, Any], why: str) -> None:
     assert (why in refusal(asked)) if why else refusal(asked) == ""
+
+
+def test_of_two_logins_none_is_taken() -> None:
+    asked = scope("/api/2.0/mlflow/runs/create", user="platform")
+    asked["headers"].append((b"Authorization", b"Basic cmVhZGVyOng="))
+    assert "one Authorization" in refusal(asked)

@@ -121,6 +121,8 @@ def test_the_object_store_says_what_is_wrong(services) -> None:
     good.delete("test/a")
     with pytest.raises(AccessDenied, match=r"refuses this account.*FEMS_S3_ACCESS_KEY"):
         list(MinioStore(url, secret.minio_user, "wrong-password", "fems").list("raw/"))
+    with pytest.raises(AccessDenied, match=r"refuses this account.*InvalidAccessKeyId"):
+        MinioStore(url, "nobody", "wrong-password", "fems", patience=0).get("raw/none")
     with pytest.raises(ConfigError, match="has no bucket 'nowhere'"):
         list(MinioStore(url, secret.minio_user, secret.minio_password, "nowhere").list("raw/"))
     with pytest.raises(ServiceUnavailable, match="did not answer"):

@@ -5,8 +5,6 @@ arrays have a fixed shape, so that no value in them can lead outside; and a fore
 """
 
 import json
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fems.errors import DataError
+from fems.model.arrays import read_arrays
 from fems.model.history import Floats
 
 _PARTS = {"feature": np.uint8, "threshold": np.float32, "value": np.float32, "base": np.float64}
@@ -85,11 +84,7 @@ class BoostedTrees:
         Raises:
             DataError: it is something else.
         """
-        try:
-            with np.load(path, allow_pickle=False) as flat:
-                parts = {name: np.asarray(flat[name]) for name in _PARTS}
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise DataError(f"{path.name}: no trees that can be read: {error}") from error
+        parts = read_arrays(path, _PARTS)
         trees = cls(**parts)
         inner = trees.feature.shape[1] if trees.feature.ndim == 2 else 0
         fits = (

@@ -6,7 +6,6 @@ trains the gate (`gate`), and a test holds the two to the same answer.
 """
 
 import json
-import zipfile
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fems.errors import DataError
+from fems.model.arrays import read_arrays
 from fems.model.history import Floats
 
 
@@ -102,14 +102,13 @@ class TrainedGate:
         Raises:
             DataError: it is something else.
         """
+        flat = read_arrays(path, _NAMES)
         try:
-            with np.load(path, allow_pickle=False) as flat:
-                encode, decode = (
-                    Lstm(*(_floats(flat[f"{name}.{part}"]) for part in ("kernel", "recurrent", "bias")))
-                    for name in ("encode", "decode")
-                )
-                return cls(encode, decode, _floats(flat["logits.kernel"]), _floats(flat["logits.bias"]))
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            encode, decode = (
+                Lstm(*(_floats(flat[f"{name}.{part}"]) for part in _LSTM)) for name in ("encode", "decode")
+            )
+            return cls(encode, decode, _floats(flat["logits.kernel"]), _floats(flat["logits.bias"]))
+        except (ValueError, TypeError) as error:
             raise DataError(f"{path.name}: no weights of a gate: {error}") from error
 
 
@@ -131,6 +130,12 @@ def about_shipped_gate() -> dict[str, str | int | float]:
 
 
 _LAYERS = ("encode", "decode", "logits")
+_LSTM = ("kernel", "recurrent", "bias")
+_NAMES = (
+    *(f"{layer}.{part}" for layer in ("encode", "decode") for part in _LSTM),
+    "logits.kernel",
+    "logits.bias",
+)
 
 
 def _floats(values: Any) -> Floats:
