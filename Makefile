@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help doctor setup up demo down health backup restore prune test slow nightly fuzz lint bench neural others lock fresh containers sbom licences audit faults env
+.PHONY: help doctor setup up demo down health backup restore prune test slow nightly fuzz lint bench neural others gate lock fresh containers sbom licences audit faults env
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -113,6 +113,9 @@ $(VENV)/bench/.ready: benchmarks/requirements.txt $(VENV)/.ready
 neural: setup ## neuralforecast, the peer of `make bench BENCH="--only neural"`
 	@[[ -x $(VENV)/neural/bin/python ]] || "$(FEMS_PYTHON)" -m venv $(VENV)/neural
 	$(VENV)/neural/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/neural-requirements.txt
+
+gate: setup ## train the shipped gate of the month-ahead forecast anew, on simulated plants alone
+	PYTHONPATH=include:. $(BIN)/python -m benchmarks.gate
 
 others: setup ## load profiles of the SimBench data set, for `python -m benchmarks.model others`
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --target $(VENV)/others simbench==1.6.3
