@@ -152,11 +152,11 @@ def test_an_ingest_outlives_its_worker(worker_stack: Stack, platform: Platform) 
     lake = platform.lake
     run_id = start(worker_stack, "ingest", {"factories": [FACTORY]})
     killed = kill_worker_under(
-        worker_stack, "ingest", run_id, "ingest_factory", lambda: lake.manifests("meter", FACTORY)
+        worker_stack, "ingest", run_id, "ingest_factories", lambda: lake.manifests("meter", FACTORY)
     )
     assert stale_factories(platform, [FACTORY]), "the run was over before its worker was killed"
     assert ended(worker_stack, "ingest", run_id)["state"] == "success"
-    assert_told(worker_stack, "ingest", run_id, "ingest_factory", killed)
+    assert_told(worker_stack, "ingest", run_id, "ingest_factories", killed)
     assert stale_factories(platform, [FACTORY]) == []
     for feed in platform.plant.feeds(FACTORY):
         months = sorted(lake.manifests(feed, FACTORY))
