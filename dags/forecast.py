@@ -14,6 +14,7 @@ from fems_airflow.assets import FORECAST, MODEL
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
 from fems_airflow.links import task_with_report
+from fems_airflow.metrics import measured
 from fems_airflow.notify import RunNotifier
 from fems_airflow.params import factories_param, known_params, month_param, note_nothing
 
@@ -101,7 +102,7 @@ def forecast() -> None:
             return note_nothing("no factory has a champion yet; train first, or name the factories")
         platform = Platform.from_environment(role="forecast")
         outcome = forecast_factory(platform, factory, month, params["horizon_minutes"], params["origin"])
-        return outcome.figures()
+        return measured("forecast", outcome.figures())
 
     forecast_factory.expand_kwargs(targets())
 

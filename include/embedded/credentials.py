@@ -38,6 +38,7 @@ class Credentials:
     jwt_secret: str
     api_secret_key: str
     fernet_key: str
+    valkey_password: str
 
     @classmethod
     def generate(cls) -> "Credentials":
@@ -59,6 +60,7 @@ class Credentials:
             jwt_secret=generate.signing_key(),
             api_secret_key=generate.signing_key(),
             fernet_key=generate.fernet_key(),
+            valkey_password=generate.address_password(),
         )
 
     @property

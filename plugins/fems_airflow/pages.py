@@ -166,6 +166,17 @@ def plant(
     return _html(plant_page(rows, Asked(q, sort, needs), language_of(request), _root()))
 
 
+@app.get("/health", include_in_schema=False)
+def operations(request: Request) -> HTMLResponse:
+    """Services, the Dags' last good runs, how old each factory's data is, the disk."""
+    from fems.views.health import health
+    from fems.views.pages import health_page
+    from fems_airflow.last_runs import last_runs
+
+    seen = health(reading_platform(), datetime.now(UTC), last_runs())
+    return _html(health_page(seen, language_of(request), _root(), base_path()))
+
+
 @app.get("/factory/{factory}", include_in_schema=False)
 def factory_overview(request: Request, factory: str) -> HTMLResponse:
     """One factory: its forecasts, how they did, its data and its runs."""
@@ -276,11 +287,11 @@ def _workbook(request: Request, factory: str, choice: "Choice | None" = None) ->
 
 
 @app.get("/traps/{factory}")
-def traps_of_factory(factory: str) -> HTMLResponse:
+def traps_of_factory(request: Request, factory: str) -> HTMLResponse:
     """A factory's steam traps: by what they cost, each with its chart."""
     from fems.views.traps import traps_page
 
-    return _html(traps_page(reading_platform(), factory, _root()))
+    return _html(traps_page(reading_platform(), factory, _root(), language_of(request)))
 
 
 @app.get("/traps/{factory}/worklist.xlsx")

@@ -5,10 +5,16 @@ import pandas as pd
 
 from fems.model.history import SILENT_HOURS
 from fems.registry.meter_tree import MeterNode, MeterTree
+from fems.registry.plant import Factory
 
 _WORST = {"coverage_pct": "min", "estimated_pct": "max"}
 _NOT_ADDED = ("power_factor_pct",)
 """The share of two sums is no sum; the factory's own is made of its energies."""
+
+
+def machine_columns(factory: Factory) -> dict[str, str]:
+    """Return, by its key in factories.yaml, what each machine's energy is called in a table of `of_machines`."""
+    return {key: node.column for key, node in zip(factory.equipment, factory.meter_tree.nodes, strict=False)}
 
 
 def of_machines(table: pd.DataFrame, tree: MeterTree) -> pd.DataFrame:

@@ -100,11 +100,11 @@ def _content(platform: Platform, summary: ForecastSummary, month: CalendarMonth,
         track_record(None if track is None else track.to_pandas()),
         platform.plant.grain_minutes(summary.factory_id, "meter"),
         platform.plant.monitoring.peak_chance,
-        _open_traps(platform, summary.factory_id),
+        open_traps(platform, summary.factory_id),
     )
 
 
-def _open_traps(platform: Platform, factory_id: str) -> tuple[OpenTrap, ...]:
+def open_traps(platform: Platform, factory_id: str) -> tuple[OpenTrap, ...]:
     """Return the open events of the factory's steam traps, with what they lose on a usual day."""
     tables = published_traps(platform.lake, factory_id)
     if tables is None:

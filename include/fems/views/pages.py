@@ -15,6 +15,7 @@ from fems.report.page import chance, money, number, signed
 from fems.tracking.names import model_name
 from fems.views.factory import FactoryPage
 from fems.views.forecasts import PublishedForecast
+from fems.views.health import Health
 from fems.views.plant import SORTS, PlantRow, Sort, choose
 from fems.views.quality_words import TEXT as QUALITY_TEXT
 from fems.views.quality_words import feed_name
@@ -145,6 +146,18 @@ def factory_html(page: FactoryPage, language: Language, root: str, airflow: str,
     return render(
         "factory.html.j2", language, root, {}, page=page, airflow=airflow, mlflow=model, feed_name=feed_name
     )
+
+
+def health_page(seen: Health, language: Language, root: str, airflow: str) -> str:
+    """Return the page that says whether everything is at work.
+
+    Args:
+        seen: what it shows.
+        language: of its texts.
+        root: the path that all pages lie under.
+        airflow: where Airflow is.
+    """
+    return render("health.html.j2", language, root, {}, it=seen, airflow=airflow)
 
 
 def message_page(

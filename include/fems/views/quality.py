@@ -68,7 +68,7 @@ def quality_overview(
         if feed in (None, each)
     ]
     with ThreadPoolExecutor(READERS) as pool:
-        found = pool.map(lambda pair: _rows_of(platform, *pair, newest), wanted)
+        found = pool.map(lambda pair: _rows_of(platform, pair[0], pair[1], newest), wanted)
         return [row for rows in found for row in rows]
 
 

@@ -20,7 +20,7 @@ from fems.lake.traps import trap_records
 from fems.registry.steam_traps import SteamTrap
 from fems.traps.loss import usual_loss
 from fems.traps.page import TrapPage, render
-from fems.traps.words import STATE_WORDS
+from fems.traps.words import STATE_WORDS, Language
 from fems.traps.worklist import workbook
 
 _DAYS = 14
@@ -209,13 +209,16 @@ def _work(event: EventSeen, now: TrapNow | None) -> WorkItem:
     }
 
 
-def traps_page(platform: Platform, factory_id: str, root: str | None = None) -> str:
+def traps_page(
+    platform: Platform, factory_id: str, root: str | None = None, language: Language = "ko"
+) -> str:
     """Return a factory's page of steam traps.
 
     Args:
         platform: where the tables are.
         factory_id: whose.
         root: the path that the other pages lie under, to lead back to the factory; None for a file of its own.
+        language: which it opens in; the reader can change it on the page.
 
     Raises:
         ConfigError: the factory is not registered, or has no traps.
@@ -238,7 +241,8 @@ def traps_page(platform: Platform, factory_id: str, root: str | None = None) -> 
             savings=savings(platform, [factory_id]),
             days=days,
             root=root,
-        )
+        ),
+        language,
     )
 
 
