@@ -61,7 +61,7 @@ TOLD = RunNotifier({"train_factory": notices.of_group(notices.of_training)})
             minimum=1,
             maximum=500,
             title="Epochs",
-            description="Of each network (the one-step LSTM, the month-ahead gate) at most.",
+            description="Of the one-step LSTM at most; it stops once validation no longer improves.",
         ),
         "seed": Param(0, type="integer", minimum=0, title="Seed", description="Of every random choice."),
         "reason": Param(

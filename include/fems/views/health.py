@@ -98,8 +98,8 @@ class Health:
     @property
     def ok(self) -> bool:
         """Whether nothing needs a person."""
-        parts = [*self.services, *self.factories, *self.dags, *([self.disk] if self.disk else [])]
-        return all(part.ok for part in parts)
+        disks = [self.disk] if self.disk else []
+        return all(part.ok for parts in (self.services, self.factories, self.dags, disks) for part in parts)
 
 
 def health(
