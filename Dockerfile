@@ -1,5 +1,7 @@
 # One image for Airflow, MLflow and the fems command: the same pinned packages that the tests ran on.
-FROM python:3.11.14-slim-bookworm
+# The digest is the tag's index of all architectures. Where no registry is reached, `make containers` gives another base.
+ARG BASE=python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d
+FROM ${BASE}
 
 # No .pyc in layers that are thrown away, and logs as they come.
 ENV PYTHONUNBUFFERED=1 \
@@ -14,14 +16,18 @@ RUN pip install --no-cache-dir --require-hashes --requirement requirements-uv.tx
 COPY include/embedded/natives.py ./
 RUN python natives.py
 
-# Without it a named volume would be made as root's, and Airflow could not write its logs.
+# Without them named volumes would be made as root's, and Airflow and Valkey could not write.
 RUN useradd --uid 50000 --create-home fems \
-    && install --directory --owner fems --group fems /opt/airflow /opt/airflow/logs
+    && install --directory --owner fems --group fems /opt/airflow /opt/airflow/logs /opt/valkey
+
+# The package is on the path and not installed: its command is made here.
+RUN printf '#!/usr/bin/env python\nfrom fems.cli.main import app\napp()\n' > /usr/local/bin/fems && chmod 755 /usr/local/bin/fems
 
 COPY include ./include
 COPY expectations ./expectations
 COPY dags ./dags
 COPY plugins ./plugins
+COPY kubernetes ./kubernetes
 
 USER 50000
 CMD ["airflow", "version"]

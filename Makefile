@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help doctor setup up demo down test nightly fuzz lint bench neural others lock fresh sbom licences audit faults env
+.PHONY: help doctor setup up demo down health backup restore prune test slow nightly fuzz lint bench neural others gate lock fresh containers sbom licences audit faults env
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,16 +18,22 @@ NO_PYTHON = error: there is no $(ANY_PYTHON): install Python 3.11, 3.12 or 3.13 
 DOCTOR = command -v "$(ANY_PYTHON)" > /dev/null || { echo "$(NO_PYTHON)" >&2; exit 1; }; "$(ANY_PYTHON)" include/embedded/doctor.py
 # More for `make demo`, such as DEMO="--factories 1100,steel --epochs 5"
 DEMO ?=
+# More for `make up`, such as UP="--workers 2"
+UP ?=
 # More for `make bench`, such as BENCH="--only process,truth"
 BENCH ?=
+# What `make prune` removes
+PRUNE ?=
 # More for `make fresh`
 FRESH ?=
+# More for `make containers`, such as CONTAINERS="--workers 0"
+CONTAINERS ?=
 
 # More for `make faults`, such as FAULTS="--services minio,task --stages ingest"
 FAULTS ?=
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 doctor: ## does this machine have what is needed? a line each, with what to do
 	@$(DOCTOR) demo
@@ -49,8 +55,8 @@ $(VENV)/.ready: requirements.txt requirements-dev.txt requirements-uv.txt pyproj
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 
-up: setup ## start the services and Airflow
-	@$(BIN)/python -m embedded up
+up: setup ## start the services and Airflow; with Celery's workers: make up UP="--workers 2"
+	@$(BIN)/python -m embedded up $(UP)
 
 demo: check setup ## everything: services, raw files, ingest, training, forecasts, a table and the URLs
 	@$(BIN)/python -m embedded demo $(DEMO)
@@ -59,8 +65,20 @@ demo: check setup ## everything: services, raw files, ingest, training, forecast
 check:
 	@$(DOCTOR) demo --quiet
 
+health: setup ## services, the last good run of each Dag, how old each factory's data is, the disk
+	@$(BIN)/python -m embedded health
+
 down: ## stop what `make up` or `make demo` started; the data stays
 	@if [[ -x $(BIN)/python ]]; then $(BIN)/python -m embedded down; else echo "nothing is running"; fi
+
+backup: setup ## databases, buckets and secrets of the running stack into a folder: make backup TO=/path/to/backup
+	@$(BIN)/python -m embedded backup "$(or $(TO),$(error say where to: make backup TO=/path/to/backup))"
+
+restore: setup ## a new stack of a backup: make restore FROM=/path/to/backup
+	@$(BIN)/python -m embedded restore "$(or $(FROM),$(error say from where: make restore FROM=/path/to/backup))"
+
+prune: setup ## remove what is old, such as make prune PRUNE="--log-days 30 --run-days 90 --dry-run"; raw files never
+	@$(BIN)/python -m embedded prune $(PRUNE)
 
 lint: setup ## style, types and the order of the rooms
 	$(BIN)/ruff check
@@ -70,6 +88,9 @@ lint: setup ## style, types and the order of the rooms
 
 test: lint ## lint, types and all tests, on the embedded services
 	$(BIN)/pytest
+
+slow: setup ## the tests that take minutes: workers that are killed, a stack of version 0.4.0 that is opened
+	$(BIN)/pytest -m slow
 
 nightly: setup ## thousands of generated files, written in every way: what is published is the truth, or the run tells
 	FEMS_EXAMPLES=2000 $(BIN)/pytest tests/unit/raw/test_any_file.py --timeout 7200
@@ -93,6 +114,9 @@ neural: setup ## neuralforecast, the peer of `make bench BENCH="--only neural"`
 	@[[ -x $(VENV)/neural/bin/python ]] || "$(FEMS_PYTHON)" -m venv $(VENV)/neural
 	$(VENV)/neural/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/neural-requirements.txt
 
+gate: setup ## train the shipped gate of the month-ahead forecast anew, on simulated plants alone
+	PYTHONPATH=include:. $(BIN)/python -m benchmarks.gate
+
 others: setup ## load profiles of the SimBench data set, for `python -m benchmarks.model others`
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --target $(VENV)/others simbench==1.6.3
 
@@ -114,6 +138,13 @@ lock: setup ## compile each requirements.in into a requirements.txt, and list th
 fresh: ## do what README says on a bare Debian 12 and 13, in a container engine; FRESH="--roots trixie --only demo"
 	@python3 tests/fresh/run.py $(FRESH)
 
+.PHONY: engine
+engine:
+	@python3 tests/containers/run.py --check
+
+containers: engine setup ## build the image, run docker-compose.yaml in a container engine to a forecast, take it down
+	@PYTHONPATH=include $(BIN)/python tests/containers/run.py $(CONTAINERS)
+
 # In environments of their own: what looks at the packages is not one of them. Of what is shipped alone, with hashes.
 sbom: setup ## what is shipped, as CycloneDX: sbom.cdx.json
 	@$(SBOM)
@@ -127,5 +158,5 @@ audit: setup ## ask the vulnerability database about what is shipped; says so wh
 faults: setup ## kill, stop and starve each service at each stage; a table of what was lost and how it healed
 	@$(BIN)/python -m faults $(FAULTS)
 
-env: ## make .env with new secrets, for docker-compose.yaml
-	@PYTHONPATH=include python3 -m embedded.dotenv .env
+env: ## make .secrets/ with new secrets, for docker-compose.yaml
+	@PYTHONPATH=include python3 -m embedded.container_secrets .secrets

@@ -13,8 +13,8 @@ from rich.table import Table
 from benchmarks import measure, scale
 from benchmarks.measurement import Measurement
 from benchmarks.truth import report
-from benchmarks.truth.lines import measurements
-from benchmarks.truth.score import of_plant
+from benchmarks.truth.lines import measurements, of_another
+from benchmarks.truth.score import OTHER_MONTHS, OTHERS, of_plant
 from embedded.config import Config
 from fems.canonical import to_json
 from fems.errors import ConfigError, FemsError
@@ -33,6 +33,7 @@ class Part(StrEnum):
     model = "model"
     forecast = "forecast"
     traps = "traps"
+    night = "night"
     neural = "neural"
 
 
@@ -84,7 +85,15 @@ def _truth(bench: Path, console: Console) -> list[Measurement]:
     console.print(what)
     for table in report.tables(score):
         console.print(table)
-    return measurements(score)
+    found = measurements(score)
+    for name, plant in OTHERS.items():
+        with console.status(f"against the truth of another plant, {name}"):
+            score, what = of_plant(
+                bench, settings(), name=name.replace(" ", ""), months=OTHER_MONTHS, other=plant
+            )
+        console.print(what)
+        found += of_another(score, name)
+    return found
 
 
 def _quality(bench: Path, console: Console) -> list[Measurement]:
@@ -109,6 +118,13 @@ def _forecast(bench: Path, console: Console) -> list[Measurement]:
 
     with console.status("forecasts of the last three months and of 100 factories, about twenty minutes"):
         return [*forecast.rows(), *forecast_scale.rows()]
+
+
+def _night(bench: Path, console: Console) -> list[Measurement]:
+    from benchmarks import night  # only here: it starts the object store
+
+    with console.status("nights of 10, 100 and 1,000 factories, some minutes"):
+        return night.rows()
 
 
 def _neural(bench: Path, console: Console) -> list[Measurement]:
@@ -137,6 +153,7 @@ _MEASURED: dict[Part, Callable[[Path, Console], list[Measurement]]] = {
     Part.model: _model,
     Part.forecast: _forecast,
     Part.traps: _traps,
+    Part.night: _night,
     Part.neural: _neural,
 }
 

@@ -14,8 +14,9 @@ from fems_airflow.assets import FORECAST, MODEL
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
 from fems_airflow.links import task_with_report
+from fems_airflow.metrics import measured
 from fems_airflow.notify import RunNotifier
-from fems_airflow.params import factories_param, known_params, month_param
+from fems_airflow.params import factories_param, known_params, month_param, note_nothing
 
 DOCS = """
 ### The next month, by machine
@@ -79,22 +80,29 @@ def forecast() -> None:
 
         asked = known_params(params, dag)
         partition = getattr(dag_run, "partition_key", None)
-        return targets(
-            Platform.from_environment(role="forecast"), partition, asked.get("factories"), asked.get("month")
+        chosen = targets(
+            Platform.from_environment(role="forecast"),
+            partition,
+            asked.get("factories"),
+            asked.get("month"),
+            asked.get("origin"),
         )
+        return chosen or [{"factory": None, "month": None}]
 
     @task_with_report(
         outlets=[FORECAST],
-        map_index_template="{{ task.op_kwargs['factory'] }} {{ task.op_kwargs['month'] or '' }}",
+        map_index_template="{{ task.op_kwargs['factory'] or 'nothing to do' }} {{ task.op_kwargs['month'] or '' }}",
     )
-    def forecast_factory(factory: str, month: str | None, *, params: dict) -> dict:
+    def forecast_factory(factory: str | None, month: str | None, *, params: dict) -> dict | None:
         """Forecast a factory and publish the result."""
         from fems.flows.forecast import forecast_factory
         from fems.flows.platform import Platform
 
+        if factory is None:
+            return note_nothing("no factory has a champion yet; train first, or name the factories")
         platform = Platform.from_environment(role="forecast")
         outcome = forecast_factory(platform, factory, month, params["horizon_minutes"], params["origin"])
-        return outcome.figures()
+        return measured("forecast", outcome.figures())
 
     forecast_factory.expand_kwargs(targets())
 

@@ -17,7 +17,7 @@ DOCS = """
 
 **take** reads the requests, **start_training** starts a run of `train` for each, with the request's ID as the run's
 and the reason as its note, and **mark** writes down that the training was started. The same request started twice is
-the same run: it is skipped.
+the same run: it is skipped. A run by hand finds no request, and starts nothing: start `train` itself.
 
 **When it is red:** `start_training` fails where the Dag `train` is not there; `mark` where MinIO does not answer. Start
 the failed task again, or leave it: the next `monitor` passes the request on again.

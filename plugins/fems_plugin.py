@@ -19,6 +19,7 @@ class FemsPlugin(AirflowPlugin):
     external_views: ClassVar = [
         {"name": "Plant", "href": f"{PREFIX}/", "destination": "nav", "url_route": "fems-plant"},
         {"name": "Quality", "href": QUALITY_PATH, "destination": "nav", "url_route": "fems-quality"},
+        {"name": "Operations", "href": f"{PREFIX}/health", "destination": "nav", "url_route": "fems-health"},
     ]
     operator_extra_links: ClassVar = [QualityLink(), ReportLink()]
     listeners: ClassVar = [run_notes]

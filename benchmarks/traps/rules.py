@@ -1,5 +1,6 @@
 """What finds trap faults: the product, and two simple rules that a plant could write in a spreadsheet."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -8,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.traps.plant import TrapYear
-from fems.calendar import holidays_of, weekdays
+from fems.calendar import Days, holidays_of, weekdays
 from fems.contracts.traps import LEAKS
 from fems.registry.steam_traps import Stop
-from fems.traps.detector import STATES, detect
+from fems.traps.detector import STATES, Detection, detect
 from fems.traps.features import day_features
-from fems.traps.layout import layout_of, repaired_days, stopped_days
+from fems.traps.layout import TrapLayout, layout_of, repaired_days, stopped_days
 from fems.traps.readings import Readings, nan_median, running
 
 Floats = NDArray[np.floating]
@@ -30,22 +31,31 @@ class Alarm:
 
     Attributes:
         trap_id: whose.
-        kind: what is said: a state of the product, `cold` or `hot` of a simple rule.
+        kinds: each day on which something is said, and what: a state of the product, `cold` or `hot` of a simple rule.
         start: first day of the evidence.
         detected: when it was raised.
         end: when it was over, None if it is not.
     """
 
     trap_id: str
-    kind: str
+    kinds: tuple[tuple[date, str], ...]
     start: date
     detected: date
     end: date | None
 
-    @property
-    def leak(self) -> bool:
-        """Whether it says that steam is lost."""
-        return self.kind in {*LEAKS, "hot"}
+    def first(self, leak: bool, until: date) -> date | None:
+        """Return the first day, up to another, on which it says a loss of steam, or else of capacity."""
+        return next((day for day, kind in self.kinds if is_leak(kind) == leak and day <= until), None)
+
+    def kind(self, leak: bool, until: date) -> str:
+        """Return what it says on most days up to another, of the kinds that lose steam, or else capacity."""
+        said = Counter(kind for day, kind in self.kinds if is_leak(kind) == leak and day <= until)
+        return said.most_common(1)[0][0]
+
+
+def is_leak(kind: str) -> bool:
+    """Tell whether an alarm of a kind says that steam is lost."""
+    return kind in {*LEAKS, "hot"}
 
 
 Rule = Callable[[TrapYear], list[Alarm]]
@@ -92,11 +102,16 @@ def product(year: TrapYear) -> list[Alarm]:
         stopped=stopped_days(traps, stops, readings.days),
         repaired=repaired_days(traps, [], readings.days),
     )
-    dates = readings.days.astype(object)
+    return alarms_of(found, layout, readings.days)
+
+
+def alarms_of(found: Detection, layout: TrapLayout, days: Days) -> list[Alarm]:
+    """Return the detector's events as alarms."""
+    dates = days.astype(object)
     return [
         Alarm(
             layout.trap_ids[event.trap],
-            str(STATES[event.kinds[-1][1]]),
+            tuple((dates[day], str(STATES[state])) for day, state in event.kinds),
             dates[event.start],
             dates[event.detected],
             dates[event.end[0]] if event.end else None,
@@ -148,7 +163,8 @@ def _alarms(year: TrapYear, days: list[date], values: Floats, on: np.ndarray, ki
         edges = np.flatnonzero(np.diff(on[known, trap].astype(int), prepend=0, append=0))
         for first, last in edges.reshape(-1, 2):
             end = days[known[last]] if last < len(known) else None
-            found.append(Alarm(trap_id, kind, days[known[first]], days[known[first]], end))
+            begins = days[known[first]]
+            found.append(Alarm(trap_id, ((begins, kind),), begins, begins, end))
     return found
 
 

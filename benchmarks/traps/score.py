@@ -8,7 +8,8 @@ from datetime import timedelta
 import numpy as np
 
 from benchmarks.traps.plant import SCORED_FROM, TrapYear
-from benchmarks.traps.rules import Alarm
+from benchmarks.traps.rules import Alarm, is_leak
+from fems.calendar import holidays_of
 from fems.simulate.traps import TrapEvent
 
 FAULT_KINDS = ("blocked", "flooded", "blow_through", "leak")
@@ -26,14 +27,16 @@ class Case:
     Attributes:
         fault: the truth.
         position: of the trap's sensor.
-        alarm: the first one within it that says the same loss, of steam or of capacity; None if there was none.
-        delay: days with steam from its start to the alarm.
+        alarm: of those raised within it the first to say the same loss, of steam or of capacity; None without one.
+        kind: what it called that on most days of the fault.
+        delay: days with steam from its start to the day on which the alarm said so.
         start_error: days from its start to the start that the alarm names.
     """
 
     fault: TrapEvent
     position: str
     alarm: Alarm | None
+    kind: str | None
     delay: int | None
     start_error: int | None
 
@@ -99,50 +102,58 @@ def score(year: TrapYear, alarms: Sequence[Alarm], into: Score) -> None:
             if steam.sum() < _LEAST_DAYS or (fault.kind in ("leak", "blow_through") and not sees_leak):
                 continue
             leak = fault.kind in ("leak", "blow_through")
-            right = [a for _, a in inside if a.leak == leak]
-            alarm = min(right, key=lambda a: a.detected, default=None)
-            delay = None if alarm is None else int(steam[: (alarm.detected - begins).days].sum())
+            until = ends + _AFTER
+            right = [(since, a) for _, a in inside if (since := a.first(leak, until)) is not None]
+            since, alarm = min(right, key=lambda pair: pair[0], default=(None, None))
+            delay = None if since is None else int(steam[: (since - begins).days].sum())
             error = None if alarm is None else (alarm.start - begins).days
-            into.cases.append(Case(fault, trap.position or "", alarm, delay, error))
+            kind = None if alarm is None else alarm.kind(leak, until)
+            into.cases.append(Case(fault, trap.position or "", alarm, kind, delay, error))
     for i, alarm in enumerate(alarms):
-        if alarm.leak and traps[alarm.trap_id].position == "inlet":
+        if traps[alarm.trap_id].position == "inlet" and any(is_leak(kind) for _, kind in alarm.kinds):
             into.leaks_of_inlets += 1
         if i not in used and alarm.detected >= first:
             into.wrong[_why(year, alarm)] += 1
 
 
 def _why(year: TrapYear, alarm: Alarm) -> str:
-    """Return what happened at the trap when a wrong alarm was raised."""
-    line = year.factory.steam_traps[alarm.trap_id].line
-
-    def near(event: TrapEvent, before: int, after: int) -> bool:
-        low = event.start.date() - timedelta(days=before)
-        return low <= alarm.detected <= event.end.date() + timedelta(days=after)
-
+    """Return what happened at the trap when a wrong alarm was raised, its own matters first."""
     own = [event for event in year.events if event.trap_id == alarm.trap_id]
-    if any(near(e, 0, 1) for e in own if e.kind == "shut"):
+    return _of_trap(own, alarm) or _of_supply(year, alarm)
+
+
+def _near(event: TrapEvent, alarm: Alarm, after: int) -> bool:
+    return event.start.date() <= alarm.detected <= event.end.date() + timedelta(days=after)
+
+
+def _of_trap(own: Sequence[TrapEvent], alarm: Alarm) -> str | None:
+    if any(event.kind == "shut" and _near(event, alarm, 1) for event in own):
         return SHUT
-    for e in own:
-        if e.kind.startswith("sensor_") and near(e, 0, 2):
-            return e.kind
-    whole = [e for e in year.events if e.trap_id is None and (e.line in (None, line))]
+    for event in own:
+        if event.kind.startswith("sensor_") and _near(event, alarm, 2):
+            return event.kind
+    if any(event.kind == "clamped" and _near(event, alarm, 10) for event in own):
+        return "sensor clamped anew"
+    if any(event.kind in FAULT_KINDS and _near(event, alarm, 15) for event in own):
+        return "after a repair"
+    return None
+
+
+def _of_supply(year: TrapYear, alarm: Alarm) -> str:
+    line = year.factory.steam_traps[alarm.trap_id].line
+    whole = [event for event in year.events if event.trap_id is None and event.line in (None, line)]
     for kind, label in (("planned_stop", "stop"), ("line_shut", "line shut"), ("boiler_trip", "outage")):
-        if any(near(e, 0, 1) for e in whole if e.kind == kind):
+        if any(event.kind == kind and _near(event, alarm, 1) for event in whole):
             return label
+    if holidays_of(year.factory.country, np.array([alarm.detected], dtype="datetime64[D]"))[0]:
+        return "holiday"
     number = list(year.factory.steam_traps).index(alarm.trap_id)
     days = year.starts.tz_localize(None).to_numpy().astype("datetime64[D]")
     if year.supplied[days == np.datetime64(alarm.detected), number].sum() * 0.25 < _STEAM_HOURS:
         return "no steam"
-    if any(
-        near(e, 0, 10) and (alarm.detected - e.start.date()).days < 25 for e in own if e.kind == "clamped"
-    ):
-        return "sensor clamped anew"
-    if any(near(e, 0, 15) for e in own if e.kind in FAULT_KINDS):
-        return "after a repair"
-    for e in whole:
-        if e.kind == "pressure_step" and any(
-            0 <= (alarm.detected - edge.date()).days <= 4 for edge in (e.start, e.end)
-        ):
+    for event in whole:
+        edges = (event.start.date(), event.end.date()) if event.kind == "pressure_step" else ()
+        if any(0 <= (alarm.detected - edge).days <= 4 for edge in edges):
             return "pressure step"
     return "other"
 

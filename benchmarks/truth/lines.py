@@ -5,6 +5,16 @@ from benchmarks.truth.kinds import JUDGES
 from benchmarks.truth.score import Score, rmse
 
 
+def of_another(score: Score, name: str) -> list[Measurement]:
+    """Return what counts of another plant: the share of all faults that were found, and of sound values changed."""
+    found = score.faults["found"]
+    share = 100 * len(score.wrong) / score.sound_count
+    return [
+        alone(f"truth, {name}: faults found", round(100 * float(found.mean()), 2), "%", len(found)),
+        alone(f"truth, {name}: sound values changed", round(share, 5), "%", score.sound_count),
+    ]
+
+
 def measurements(score: Score) -> list[Measurement]:
     """Return the share found of each kind of fault, of sound values changed, and the RMSE beside a straight line."""
     found = []

@@ -69,6 +69,15 @@ class AirflowApi:
         if name not in there:
             self.call("POST", "pools", json={"name": name, "slots": slots, "description": description})
 
+    def ensure_connection(self, connection: dict[str, Any]) -> None:
+        """Make a connection, or bring the one of this ID to what is wanted."""
+        there = {one["connection_id"] for one in self._pages("connections", "connections")}
+        name = connection["connection_id"]
+        if name in there:
+            self.call("PATCH", f"connections/{name}", json=connection)
+        else:
+            self.call("POST", "connections", json=connection)
+
     def dag(self, dag_id: str) -> dict[str, Any] | None:
         """Return a Dag, or None if Airflow has not parsed one of that name."""
         found = [dag for dag in self._pages("dags", "dags", dag_id_pattern=dag_id) if dag["dag_id"] == dag_id]

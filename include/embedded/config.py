@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Mapping
@@ -18,7 +19,20 @@ _LONGEST_RUN_DIR = 103 - len("/postgres/.s.PGSQL.5432.lock")
 
 @dataclass(frozen=True)
 class Config:
-    """One stack. Two stacks with different state folders and ports run side by side."""
+    """One stack. Two stacks with different state folders and ports run side by side.
+
+    Args:
+        state: the folder that everything lies in.
+        run: the folder of its sockets.
+        airflow_port: of Airflow's API server.
+        mlflow_port: of MLflow.
+        minio_port: of the object store.
+        parallelism: how many tasks run at a time, on all workers together.
+        workers: Celery's; none means that tasks are the scheduler's children (LocalExecutor).
+        otlp: HOST:PORT of a collector of OpenTelemetry, which gets Airflow's metrics and ours; none if empty.
+        dags: Airflow's Dags.
+        plugins: Airflow's plugins.
+    """
 
     state: Path
     run: Path
@@ -26,11 +40,13 @@ class Config:
     mlflow_port: int = 5000
     minio_port: int = 9000
     parallelism: int = 2
+    workers: int = 0
+    otlp: str = ""
     dags: Path = ROOT / "dags"
     plugins: Path = ROOT / "plugins"
 
     @classmethod
-    def of(cls, state: Path, **values: int | Path) -> "Config":
+    def of(cls, state: Path, **values: int | str | Path) -> "Config":
         """Return the configuration of a state folder, with the folder for sockets that belongs to it."""
         state = state.resolve()
         return cls(state, socket_dir(state), **values)  # type: ignore[arg-type]
@@ -48,6 +64,8 @@ class Config:
             mlflow_port=_number(environment, "FEMS_MLFLOW_PORT", 5000, 65535),
             minio_port=_number(environment, "FEMS_MINIO_PORT", 9000, 65535),
             parallelism=_number(environment, "FEMS_PARALLELISM", 2, 64),
+            workers=_number(environment, "FEMS_WORKERS", 0, 16, lowest=0),
+            otlp=_address(environment, "FEMS_OTLP"),
         )
 
     @classmethod
@@ -135,6 +153,11 @@ class Config:
         return self.run / "postgres"
 
     @property
+    def valkey_socket(self) -> Path:
+        """Valkey's Unix socket, in a folder of its own; it listens nowhere else."""
+        return self.run / "valkey" / "valkey.sock"
+
+    @property
     def supervisor_socket(self) -> Path:
         """Supervisord's Unix socket."""
         return self.run / "supervisor.sock"
@@ -166,8 +189,15 @@ def socket_dir(state: Path) -> Path:
     return folder if len(str(folder)) <= _LONGEST_RUN_DIR else Path("/tmp") / name  # noqa: S108 - 0700, owner checked
 
 
-def _number(environment: Mapping[str, str], name: str, default: int, highest: int) -> int:
+def _address(environment: Mapping[str, str], name: str) -> str:
+    text = environment.get(name, "")
+    if text and not re.fullmatch(r"[\w.-]+:\d{1,5}", text):
+        raise ConfigError(f"environment variable {name}: {text!r} is not HOST:PORT, such as 127.0.0.1:4318")
+    return text
+
+
+def _number(environment: Mapping[str, str], name: str, default: int, highest: int, lowest: int = 1) -> int:
     text = environment.get(name) or str(default)
-    if not text.isdecimal() or not 1 <= int(text) <= highest:
-        raise ConfigError(f"environment variable {name}: {text!r} is no number from 1 to {highest}")
+    if not text.isdecimal() or not lowest <= int(text) <= highest:
+        raise ConfigError(f"environment variable {name}: {text!r} is no number from {lowest} to {highest}")
     return int(text)

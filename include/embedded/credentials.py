@@ -32,9 +32,13 @@ class Credentials:
     mlflow_reader_password: str
     mlflow_secret_key: str
     airflow_password: str
+    """The administrator's; the operator may start and mark runs, the reader may look."""
+    airflow_operator_password: str
+    airflow_reader_password: str
     jwt_secret: str
     api_secret_key: str
     fernet_key: str
+    valkey_password: str
 
     @classmethod
     def generate(cls) -> "Credentials":
@@ -51,10 +55,22 @@ class Credentials:
             mlflow_reader_password=generate.typed_password(),
             mlflow_secret_key=generate.signing_key(),
             airflow_password=generate.typed_password(),
+            airflow_operator_password=generate.typed_password(),
+            airflow_reader_password=generate.typed_password(),
             jwt_secret=generate.signing_key(),
             api_secret_key=generate.signing_key(),
             fernet_key=generate.fernet_key(),
+            valkey_password=generate.address_password(),
         )
+
+    @property
+    def airflow_passwords(self) -> dict[str, str]:
+        """The password of each of Airflow's users."""
+        return {
+            "admin": self.airflow_password,
+            "operator": self.airflow_operator_password,
+            "reader": self.airflow_reader_password,
+        }
 
 
 def load(path: Path) -> Credentials:

@@ -8,9 +8,30 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from embedded.airflow_api import AirflowApi
+from fems.views.health import DagHealth
+
 Interval = tuple[datetime, datetime]
 
+NOTHING = "nothing to do"
+"""The name of a mapped task that was started although there is nothing for it (`fems_airflow.params`)."""
 _RUNNING_NOW = {"running", "deferred"}
+
+
+def last_runs(api: AirflowApi) -> list[DagHealth]:
+    """Return, for each Dag of the platform, how its last run that ended did, and when the last good one ended."""
+
+    def newest(dag_id: str, *states: str) -> Mapping[str, Any] | None:
+        asked = {"state": list(states), "order_by": "-end_date", "limit": 1}
+        runs = api.call("GET", f"dags/{dag_id}/dagRuns", params=asked)["dag_runs"]
+        return runs[0] if runs else None
+
+    seen = []
+    for dag in api.call("GET", "dags", params={"tags": ["fems"], "limit": 100})["dags"]:
+        last, good = newest(dag["dag_id"], "success", "failed"), newest(dag["dag_id"], "success")
+        ended = datetime.fromisoformat(good["end_date"]) if good else None
+        seen.append(DagHealth(dag["dag_id"], last["state"] if last else None, ended))
+    return seen
 
 
 def progress_text(instances: Iterable[Mapping[str, Any]]) -> str:
@@ -22,7 +43,7 @@ def progress_text(instances: Iterable[Mapping[str, Any]]) -> str:
     for task_id, found in tasks.items():
         states = Counter(instance["state"] for instance in found)
         done = states["success"] + states["skipped"]
-        idle = states["skipped"] == len(found)
+        idle = all(i["state"] == "skipped" or name_of(i).strip() == NOTHING for i in found)
         text = f"{task_id}: nothing to do" if idle else f"{task_id} {done}/{len(found)}"
         extra = [f"{states[s]} {s}" for s in ("failed", "upstream_failed", "up_for_retry") if states[s]]
         running = [name_of(instance) for instance in found if instance["state"] in _RUNNING_NOW]
@@ -69,7 +90,9 @@ def errors_in(path: Path, most: int = 5) -> list[str]:
     try:
         lines = path.read_text(errors="replace").splitlines()
     except OSError:
-        return ["(no log: the task may never have started)"]
+        return [
+            "(no log here: the task may never have started; of one that ran on a worker it is in Airflow)"
+        ]
     for line in lines:
         with suppress(ValueError, AttributeError):
             record = json.loads(line)

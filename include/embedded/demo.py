@@ -1,29 +1,29 @@
-"""The demo: files of a simulated plant and of a real factory, through Airflow to next month's forecast."""
+"""The demo: files of a simulated plant and of a real factory, through Airflow to next month's forecast.
+
+The last month is kept back at first. What is there without it trains the models, which forecast it; then it is landed,
+and `monitor` puts beside each forecast what was measured. So the track record is a real one.
+"""
 
 import json
 import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from embedded import dagruns
 from embedded.credentials import write_private
+from embedded.demo_files import RawFiles
 from embedded.progress import Progress, Step
 from embedded.stack import Stack
 from fems.errors import ConfigError, FemsError, ServiceUnavailable
-from fems.settings import ROOT
 
 if TYPE_CHECKING:
     from fems.flows.platform import Platform
 
-START, SEED = date(2025, 1, 1), 1
-STEEL = "steel"
-STEEL_FILE = ROOT.parent / "shared" / "data" / "steel" / "Steel_industry_data.csv"
 # Seconds in which a Dag file has to be seen by Airflow, and a model's partition has to start its forecast.
 PATIENCE = 180
 
@@ -55,26 +55,33 @@ class Demo:
         with self.progress.step("start the services") as step:
             self.stack.up(report=lambda title, seconds: step.say(f"{title} {seconds:.1f} s"))
         platform = self._platform()
-        chosen = self._choose(platform)
+        files = RawFiles(platform, self.stack.config.state / "plant", self._choose(platform), self.months)
         with self.progress.step("simulate the plant") as step:
-            self._simulate(platform, chosen, step)
+            files.simulate(step)
         with self.progress.step("land raw files") as step:
-            landed = self._land(platform, chosen, step)
+            landed = files.land(step)
         self.api = self.stack.airflow()
         with self.progress.step("Airflow reads the Dags"):
             self._unpause("ingest", "traps", "train", "forecast")
         self._through("ingest", {"factories": landed})
+        new = [key for key in landed if not platform.lake.forecasts.folders(key)]
+        if new:
+            trained = self._through("train", {"factories": new, "epochs": self.epochs})
+            with self.progress.step("Dag forecast") as step:
+                self._forecasts(new, trained["queued_at"], step)
+        else:
+            self.console.print("  train and forecast: every factory has a model and a forecast; skipped")
+        if files.keeps_back:
+            with self.progress.step("land the last month") as step:
+                files.land(step, last_month=True)
+            self._through("ingest", {"factories": landed}, "Dag ingest, last month")
         self._watch_traps(platform, landed)
+        self._unpause("monitor")
+        self._through("monitor", {"factories": landed})
         waiting = self._without_forecast(landed)
         if waiting:
-            trained = self._through("train", {"factories": waiting, "epochs": self.epochs})
-            with self.progress.step("Dag forecast") as step:
-                self._forecasts(waiting, trained["queued_at"], step)
-        else:
-            self.console.print(
-                "  train and forecast: every factory has a forecast of its newest data; skipped"
-            )
-        self._unpause("monitor", "retrain")  # last: until new data comes, monitor has nothing to compare
+            self._through("forecast", {"factories": waiting}, "Dag forecast, next month")
+        self._unpause("retrain")  # last: a training that the monitor asks for would run beside the demo
         with self.progress.step("collect the results"):
             summary = self._summary(platform, landed, start)
         self._show(summary)
@@ -92,46 +99,6 @@ class Demo:
         for factory_id in self.factories:
             platform.plant.factory(factory_id)
         return list(self.factories or platform.plant.factories)
-
-    def _simulate(self, platform: "Platform", chosen: Sequence[str], step: Step) -> None:
-        """Write what is missing of the simulated plant: a month's bytes don't depend on the others'."""
-        folder = self.stack.config.state / "plant"
-        mark = folder / "simulated.json"
-        done: dict[str, int] = json.loads(mark.read_text()) if mark.exists() else {}
-        wanted = [
-            key for key in chosen if platform.plant.factory(key).simulated and done.get(key, 0) < self.months
-        ]
-        if not wanted:
-            step.say(f"reused {folder}")
-            return
-        from fems.simulate import simulate
-
-        simulate(
-            platform.plant, folder, start=START, months=self.months, seed=SEED, factories=wanted,
-            workers=os.cpu_count() or 1, progress=step.say,
-        )  # fmt: skip
-        mark.write_text(json.dumps(done | dict.fromkeys(wanted, self.months), indent=2) + "\n")
-
-    def _land(self, platform: "Platform", chosen: Sequence[str], step: Step) -> list[str]:
-        """Land everything and return the factories that have raw files."""
-        from fems.flows.land import land_file, land_tree
-
-        landed = [key for key in chosen if platform.plant.factory(key).simulated]
-        if landed:
-            land_tree(platform.lake, self.stack.config.state / "plant", step.say)
-        if STEEL not in chosen:
-            return landed
-        named = os.environ.get("FEMS_STEEL_FILE")
-        path = Path(named) if named else STEEL_FILE
-        if named and not path.is_file():
-            raise ConfigError(f"FEMS_STEEL_FILE: {path} is no file")
-        if not path.is_file():
-            step.say(f"{step.text}; factory {STEEL} is left out: no {path} (set FEMS_STEEL_FILE)")
-            return landed
-        book = platform.book("meter")
-        result = land_file(platform.lake, platform.plant, book, STEEL, path, datetime.now(UTC).date())
-        step.say(f"{step.text}; {path.name}: {result.put} landed, {result.kept} were there already")
-        return [*landed, STEEL]
 
     def _unpause(self, *dag_ids: str) -> None:
         """Wait until Airflow has read the Dags, and let them run."""
@@ -151,9 +118,9 @@ class Demo:
         for dag_id in dag_ids:
             self.api.unpause(dag_id)
 
-    def _through(self, dag_id: str, conf: dict[str, Any]) -> dict[str, Any]:
+    def _through(self, dag_id: str, conf: dict[str, Any], title: str = "") -> dict[str, Any]:
         """Start a Dag run, wait for its end and return it."""
-        with self.progress.step(f"Dag {dag_id}") as step:
+        with self.progress.step(title or f"Dag {dag_id}") as step:
             run_id = self.api.trigger(dag_id, conf)
             while True:
                 run = self.api.run(dag_id, run_id)
@@ -197,8 +164,11 @@ class Demo:
     def _keep(self, run: dict[str, Any], instances: list[dict[str, Any]]) -> None:
         self.runs.append(run)
         for instance in instances:
-            if instance["map_index"] >= 0 and instance["state"] == "success":
-                instance["our_seconds"] = self.api.returned(instance)["seconds"]
+            if instance["map_index"] >= 0 and instance["state"] == "success" and _did_something(instance):
+                result = self.api.returned(instance)
+                instance["our_seconds"] = result["seconds"]
+                each = result.get("factories", {}).values()  # of a task that takes a group of them
+                instance["asked"] = [one["request"] for one in each if one.get("request")]
         self.instances.extend(instances)
         if run["state"] == "failed":
             told = dagruns.failures(instances, self.stack.config.task_logs)
@@ -218,7 +188,7 @@ class Demo:
 
     def _without_forecast(self, factories: Sequence[str]) -> list[str]:
         """Return the factories with no finished forecast that began after their data was last published."""
-        published = self._last_success("ingest", "ingest_factory")
+        published = self._last_ingest()
         forecast = self._last_success("forecast", "forecast_factory")
         return [key for key in factories if forecast.get(key, "") <= published.get(key, "")]
 
@@ -229,6 +199,16 @@ class Demo:
         for instance in found:
             factory = dagruns.name_of(instance).partition(" ")[0]
             last[factory] = max(last.get(factory, ""), instance["end_date"])
+        return last
+
+    def _last_ingest(self) -> dict[str, str]:
+        """Return when something of each factory was last published; a task has several factories."""
+        last: dict[str, str] = {}
+        found = self.api.task_instances("ingest", "~", task_id="ingest_factories", state="success")
+        for instance in filter(_did_something, found):
+            for factory, result in self.api.returned(instance)["factories"].items():
+                if result["partitions"]:
+                    last[factory] = max(last.get(factory, ""), instance["end_date"])
         return last
 
     def _summary(self, platform: "Platform", factories: Sequence[str], start: float) -> dict[str, Any]:
@@ -258,12 +238,19 @@ class Demo:
         return summary
 
     def _show(self, summary: dict[str, Any]) -> None:
-        from fems.cli.tables import forecast_table, rows_table
+        from fems.cli.tables import forecast_table, heldout_table, measured_table, rows_table
         from fems.contracts.status import FactoryStatus
 
         statuses = {key: FactoryStatus.model_validate(each) for key, each in summary["factories"].items()}
         self.console.print(rows_table(statuses))
         self.console.print(forecast_table(statuses))
+        self.console.print(heldout_table(statuses))
+        self.console.print(measured_table(statuses))
+        for instance in self.instances:
+            for asked in instance.get("asked", []):
+                self.console.print(
+                    f"the monitor asks for training of {asked['factory_id']}: {asked['reason']}"
+                )
         cost = summary["airflow_overhead"]
         self.console.print(
             f"{summary['seconds']:.0f} s in all; Airflow's own share: {cost['seconds']:.0f} s "
@@ -272,9 +259,14 @@ class Demo:
         self.console.print(f"summary: {self.stack.config.state / 'demo' / 'summary.json'}")
         root, first = self.stack.config.airflow_url, next(iter(summary["factories"]))
         self.console.print(
-            f"behind Airflow's login: {root}/fems/quality, and reports such as {root}/fems/report/{first}; "
-            "a factory's page leads to its steam traps"
+            f"behind Airflow's login: the plant {root}/fems/, and a factory such as {root}/fems/factory/{first}, which "
+            "leads to its report, its data and its steam traps"
         )
+
+
+def _did_something(instance: dict[str, Any]) -> bool:
+    """Tell whether a mapped task had anything to do, and so returned something."""
+    return dagruns.name_of(instance).strip() != dagruns.NOTHING
 
 
 def run(

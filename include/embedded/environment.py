@@ -1,16 +1,31 @@
 """The environment variables that the services, and a person at a shell, work with."""
 
+import json
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from embedded.accounts import LAKE, MODELS, access_key
+from embedded import valkey
+from embedded.accounts import LAKE, LOGS, MODELS, access_key
 from embedded.config import Config
 from embedded.credentials import Credentials
 
 # What a person's shell may hold and what would quietly point a service at something else.
-_FOREIGN = ("AIRFLOW", "MLFLOW_", "_MLFLOW", "AWS_", "PG", "MINIO_", "FEMS_S3_", "FEMS_MLFLOW_")
+_FOREIGN = ("AIRFLOW", "CELERY_", "MLFLOW_", "_MLFLOW", "AWS_", "PG", "MINIO_", "FEMS_S3_", "FEMS_MLFLOW_")
+
+
+LOG_CONNECTION = "fems_logs"
+_ON_WORKERS: dict[str, str | int | bool] = {
+    "CORE__EXECUTOR": "CeleryExecutor",
+    "OPERATORS__DEFAULT_QUEUE": "ingest",
+    # A task may wait for a worker that trains; after this long without one it is sent again.
+    "SCHEDULER__TASK_QUEUED_TIMEOUT": 14400,
+    "LOGGING__REMOTE_LOGGING": True,
+    "LOGGING__REMOTE_BASE_LOG_FOLDER": f"s3://{LOGS}/tasks",
+    "LOGGING__REMOTE_LOG_CONN_ID": LOG_CONNECTION,
+}
 
 
 def clean(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -32,6 +47,7 @@ def clients(config: Config) -> dict[str, str]:
         "FEMS_S3_BUCKET": LAKE,
         "FEMS_S3_DISK": str(config.state),
         "FEMS_MLFLOW_URI": config.mlflow_url,
+        "FEMS_AIRFLOW_URL": config.airflow_url,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
     }
@@ -79,14 +95,59 @@ def platform_account(secret: Credentials) -> dict[str, str]:
 
 
 def tasks(config: Config, secret: Credentials) -> dict[str, str]:
-    """Return what Airflow's scheduler needs, whose children the tasks are: the keys of their roles."""
+    """Return what runs tasks needs: the keys of their roles, and the platform's account at MLflow."""
     keys_file = {"FEMS_S3_KEYS_FILE": str(config.keys / "tasks.json")}
     return airflow(config, secret) | platform_account(secret) | keys_file
 
 
+def scheduler(config: Config, secret: Credentials) -> dict[str, str]:
+    """Return what Airflow's scheduler needs: to send tasks to the workers, or to run them as its children."""
+    return airflow(config, secret) | celery(config, secret) if config.workers else tasks(config, secret)
+
+
+def worker(name: str, config: Config, secret: Credentials) -> dict[str, str]:
+    """Return what a worker needs, whose home is an empty folder."""
+    home = config.state / name
+    return {
+        **tasks(config, secret),
+        **celery(config, secret),
+        "HOME": str(home),
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+    }
+
+
+def celery(config: Config, secret: Credentials) -> dict[str, str]:
+    """Return how scheduler and workers meet: what waits is in Valkey, what became of it in PostgreSQL."""
+    database = config.database_url("airflow", "airflow", secret.airflow_database_password)
+    return {
+        "AIRFLOW__CELERY__BROKER_URL": valkey.address(config, secret),
+        "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{database}",
+        "AIRFLOW__CELERY__WORKER_CONCURRENCY": str(max(1, config.parallelism // max(1, config.workers))),
+        # Longer than any task may take. What a lost worker had is not waited for that long: its heartbeat is missed.
+        "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "43200",
+    }
+
+
+def log_connection(config: Config, secret: Credentials) -> dict[str, Any]:
+    """Return the connection of Airflow with which the logs of tasks go to the object store and come back."""
+    extra = {"endpoint_url": config.minio_url, "region_name": "us-east-1"}
+    return {
+        "connection_id": LOG_CONNECTION,
+        "conn_type": "aws",
+        "login": access_key("logs"),
+        "password": secret.store_passwords["logs"],
+        "extra": json.dumps(extra),
+    }
+
+
 def pages(config: Config, secret: Credentials) -> dict[str, str]:
-    """Return what Airflow's API server needs: a key that only reads, for its pages."""
-    return airflow(config, secret) | {"FEMS_S3_KEYS_FILE": str(config.keys / "pages.json")}
+    """Return what Airflow's API server needs: a key that only reads, and where a browser finds MLflow."""
+    return {
+        **airflow(config, secret),
+        "FEMS_S3_KEYS_FILE": str(config.keys / "pages.json"),
+        "FEMS_MLFLOW_PAGES": config.mlflow_url,
+    }
 
 
 def shell(config: Config, secret: Credentials) -> dict[str, str]:
@@ -107,9 +168,12 @@ def airflow(config: Config, secret: Credentials) -> dict[str, str]:
         "CORE__DAGS_FOLDER": config.dags,
         "CORE__PLUGINS_FOLDER": config.plugins,
         "CORE__LOAD_EXAMPLES": False,
+        # A training is a task for each factory; the other Dags take groups of them.
+        "CORE__MAX_MAP_LENGTH": 10000,
         "CORE__FERNET_KEY": secret.fernet_key,
         "CORE__EXECUTION_API_SERVER_URL": f"{config.airflow_url}/execution/",
-        "CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+        # The operator starts and marks runs, and changes no connection, variable or pool. The reader looks.
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,operator:user,reader:viewer",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": config.airflow_home / "passwords.json",
         "DATABASE__SQL_ALCHEMY_CONN": config.database_url(
             "airflow", "airflow", secret.airflow_database_password
@@ -138,7 +202,16 @@ def airflow(config: Config, secret: Credentials) -> dict[str, str]:
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": 10,
         # Long enough for the API server to be started again under a running task.
         "WORKERS__MAX_FAILED_HEARTBEATS": 10,
+        # A task that starts meanwhile asks for three minutes; five tries in eight seconds (the default) cost it a try.
+        "WORKERS__EXECUTION_API_RETRIES": 10,
+        # Nor is one lost to an API server that answers late since the machine is busy (5 s by default).
+        "WORKERS__EXECUTION_API_TIMEOUT": 30,
     }
+    if config.workers:
+        options |= _ON_WORKERS
+    if config.otlp:
+        host, _, port = config.otlp.partition(":")
+        options |= {"METRICS__OTEL_ON": True, "METRICS__OTEL_HOST": host, "METRICS__OTEL_PORT": port}
     return {
         "AIRFLOW_HOME": str(config.airflow_home),
         **{f"AIRFLOW__{key}": str(value) for key, value in options.items()},

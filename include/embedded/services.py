@@ -6,15 +6,16 @@ import urllib.request
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, Literal
 
-from embedded import accounts, credentials, environment, postgres, volume
+from embedded import accounts, credentials, environment, postgres, valkey, volume
 from embedded.config import Config
 from embedded.credentials import Credentials
 from fems.errors import ConfigError, FemsError
-from fems.lake.store import MinioStore
+from fems.lake.store import check_account
 
 Group = Literal["storage", "tracking", "airflow"]
 Env = Callable[[Config, Credentials], dict[str, str]]
@@ -40,6 +41,8 @@ class Service:
     variable: str = ""
     user: str = ""
     """Whom it runs as, in a folder of its own name, where root starts it."""
+    scratch: bool = False
+    """Whether it begins with an empty folder of its own name, its home."""
     stop_signal: Literal["TERM", "INT"] = "TERM"
 
 
@@ -48,7 +51,7 @@ def program(name: str) -> str:
     return str(Path(sys.executable).parent / name)
 
 
-def closure(names: Iterable[str]) -> list[Service]:
+def closure(names: Iterable[str], config: Config) -> list[Service]:
     """Return services with all that they need, in an order that works.
 
     Raises:
@@ -56,17 +59,18 @@ def closure(names: Iterable[str]) -> list[Service]:
     """
     graph: dict[str, tuple[str, ...]] = {}
     todo: list[str] = []
+    service = by_name(config)
     for name in names:
-        members = [s.name for s in SERVICES if name in (s.name, s.group)]
+        members = [s.name for s in service.values() if name in (s.name, s.group)]
         if not members:
-            known = ", ".join([*dict.fromkeys(s.group for s in SERVICES), *BY_NAME])
+            known = ", ".join([*dict.fromkeys(s.group for s in service.values()), *service])
             raise ConfigError(f"there is no service or group {name!r}: choose from {known}")
         todo += members
     while todo:
         name = todo.pop()
-        graph[name] = BY_NAME[name].needs
+        graph[name] = service[name].needs
         todo += [need for need in graph[name] if need not in graph]
-    return [BY_NAME[name] for name in TopologicalSorter(graph).static_order()]
+    return [service[name] for name in TopologicalSorter(graph).static_order()]
 
 
 # Proxies of the environment are not for loopback.
@@ -87,9 +91,8 @@ def _minio_serves(config: Config, started: float) -> None:
     if not accounts.made(config.state / "minio"):
         return
     key = credentials.load(config.credentials_file).store_passwords["landing"]
-    store = MinioStore(config.minio_url, accounts.access_key("landing"), key, accounts.LAKE, patience=0)
     try:
-        next(store.keys("raw/none"), None)
+        check_account(config.minio_url, accounts.access_key("landing"), key, accounts.LAKE)
     except FemsError as error:
         raise NotYet(str(error)) from error
 
@@ -128,6 +131,30 @@ def _airflow_healthy(part: str) -> Callable[[Config, float], None]:
     return check
 
 
+def _valkey_answers(config: Config, started: float) -> None:
+    from redis.exceptions import RedisError
+
+    try:
+        with valkey.client(config, credentials.load(config.credentials_file)) as client:
+            client.ping()
+    except RedisError as error:
+        raise NotYet(str(error)) from error
+
+
+def _worker_answers(name: str) -> Callable[[Config, float], None]:
+    def check(config: Config, started: float) -> None:
+        from kombu.exceptions import OperationalError
+
+        broker = valkey.address(config, credentials.load(config.credentials_file))
+        try:
+            if not valkey.worker_answers(broker, name):
+                raise NotYet("it does not answer on Valkey")
+        except OperationalError as error:
+            raise NotYet(f"Valkey: {error}") from error
+
+    return check
+
+
 def _gateway(config: Config) -> list[str]:
     return [
         program("juicefs"), "gateway", "--no-agent", "--multi-buckets",
@@ -153,12 +180,47 @@ def _airflow(*words: str) -> Callable[[Config], list[str]]:
     return lambda config: [program("airflow"), *words]
 
 
-def _airflow_daemon(name: str, title: str, *options: str, env: Env = environment.airflow) -> Service:
+def _airflow_daemon(
+    name: str,
+    title: str,
+    *options: str,
+    env: Env = environment.airflow,
+    needs: tuple[str, ...] = ("api-server",),
+) -> Service:
     health = _airflow_healthy(name.replace("-", "_"))
-    return Service(name, title, "airflow", ("api-server",), _airflow(name, *options), env, health)
+    return Service(name, title, "airflow", needs, _airflow(name, *options), env, health)
 
 
-SERVICES = (
+def _worker(name: str) -> Service:
+    # It serves no logs: they go to the object store at each task's end, and no port is opened.
+    words = ("celery", "worker", "--celery-hostname", name, "--queues", ",".join(QUEUES), "--skip-serve-logs")
+    return Service(
+        name=name,
+        title=name.replace("worker-", "Airflow worker "),
+        group="airflow",
+        needs=("api-server", "valkey"),
+        command=_airflow(*words),
+        env=partial(environment.worker, name),
+        check=_worker_answers(name),
+        scratch=True,
+    )
+
+
+QUEUES = ("ingest", "train")
+"""What tasks wait in; `fems_airflow.queues` says which task waits where."""
+
+_VALKEY = Service(
+    name="valkey",
+    title="Valkey",
+    group="storage",
+    needs=(),
+    command=lambda config: [],  # embedded.valkey runs it
+    env=lambda config, secret: {},
+    check=_valkey_answers,
+)
+
+
+_ALWAYS = (
     Service(
         name="minio",
         title="MinIO",
@@ -204,9 +266,29 @@ SERVICES = (
         port=lambda config: config.airflow_port,
         variable="FEMS_AIRFLOW_PORT",
     ),
-    # Tasks talk to the API server from their first second on.
-    _airflow_daemon("scheduler", "Airflow scheduler", "--skip-serve-logs", env=environment.tasks),
-    _airflow_daemon("dag-processor", "Airflow Dag processor"),
-    _airflow_daemon("triggerer", "Airflow triggerer", "--skip-serve-logs"),
 )
-BY_NAME = {service.name: service for service in SERVICES}
+
+
+def services(config: Config) -> tuple[Service, ...]:
+    """Return the services of a stack: with workers, Valkey and each of them, too."""
+    names = [f"worker-{number}" for number in range(1, config.workers + 1)]
+    return (
+        *_ALWAYS,
+        *([_VALKEY] if names else []),
+        # Tasks talk to the API server from their first second on.
+        _airflow_daemon(
+            "scheduler",
+            "Airflow scheduler",
+            "--skip-serve-logs",
+            env=environment.scheduler,
+            needs=("api-server", "valkey") if names else ("api-server",),
+        ),
+        _airflow_daemon("dag-processor", "Airflow Dag processor"),
+        _airflow_daemon("triggerer", "Airflow triggerer", "--skip-serve-logs"),
+        *(_worker(name) for name in names),
+    )
+
+
+def by_name(config: Config) -> dict[str, Service]:
+    """Return the services of a stack by their names."""
+    return {service.name: service for service in services(config)}

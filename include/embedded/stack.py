@@ -21,7 +21,7 @@ from embedded.airflow_api import AirflowApi
 from embedded.config import Config
 from embedded.credentials import Credentials
 from embedded.ports import Wanted, require_free
-from embedded.services import SERVICES, NotYet, Service, closure, program
+from embedded.services import NotYet, Service, closure, program, services
 from embedded.supervision import Supervisor, log_file
 from fems.errors import ConfigError, ServiceUnavailable
 
@@ -79,21 +79,21 @@ class Stack:
             ConfigError: a port is taken, or the stack runs with other settings. Nothing was started.
             ServiceUnavailable: the disk is full, or a service did not come up. What this call started is stopped again.
         """
-        services = closure(only)
+        wanted = closure(only, self.config)
         self.config.prepare()
         if missing := room.shortage(self.config.state):
             raise ServiceUnavailable(missing)
-        with _private_files(), _lock(self.config.state / "stack.lock"):
+        with private_files(), _lock(self.config.state / "stack.lock"):
             fresh = not self.running()
             if fresh:
-                require_free(_wanted(self.config, services))
+                require_free(_wanted(self.config, wanted))
                 self._write_secrets()
                 self.config.save()
                 self.supervisor.start()
             else:
-                self._join(services)
+                self._join(wanted)
             try:
-                self._take(self._steps(services), report)
+                self._take(self._steps(wanted), report)
             except BaseException:
                 if fresh:
                     self.supervisor.shutdown()
@@ -118,10 +118,10 @@ class Stack:
     def status(self) -> list[tuple[Service, str, str]]:
         """Return each service with its state in a word and a detail: its pid, or what is wrong."""
         if not self.running():
-            return [(service, "stopped", "") for service in SERVICES]
+            return [(service, "stopped", "") for service in services(self.config)]
         states, missing = self.supervisor.states(), room.shortage(self.config.state)
         rows = []
-        for service in SERVICES:
+        for service in services(self.config):
             info = states[service.name]
             word, detail = info["statename"].lower(), info["spawnerr"]
             if info["statename"] == "RUNNING" and missing:
@@ -141,7 +141,7 @@ class Stack:
             raise ConfigError(
                 f"the stack in {self.config.state} already runs with other settings "
                 f"(Airflow on {running.airflow_port}, MLflow on {running.mlflow_port}, "
-                f"MinIO on {running.minio_port}, parallelism {running.parallelism}): "
+                f"MinIO on {running.minio_port}, parallelism {running.parallelism}, workers {running.workers}): "
                 f"run `make down` first, or use the same FEMS_* variables"
             )
         states = self.supervisor.states()
@@ -150,7 +150,7 @@ class Stack:
     def _write_secrets(self) -> None:
         secret = credentials.load_or_create(self.config.credentials_file)
         files = {
-            self.config.airflow_home / "passwords.json": {"admin": secret.airflow_password},
+            self.config.airflow_home / "passwords.json": secret.airflow_passwords,
             self.config.keys / "tasks.json": accounts.keys(secret.store_passwords, accounts.TASKS),
             self.config.keys / "pages.json": accounts.keys(secret.store_passwords, ["pages"]),
         }
@@ -163,7 +163,7 @@ class Stack:
         setups: dict[str, tuple[str, Callable[[], None]]] = {
             "minio": ("buckets and accounts", self._create_accounts),
             "postgres": ("databases", lambda: postgres.create_databases(self.config, self.credentials)),
-            "api-server": ("Airflow pool", self._create_pool),
+            "api-server": ("Airflow's settings", self._set_up_airflow),
         }
         steps: dict[str, Step] = {}
         for service in services:
@@ -252,8 +252,13 @@ class Stack:
             )
         postgres.note(self.config, self.credentials, "airflow", wanted)
 
-    def _create_pool(self) -> None:
-        self.airflow().ensure_pool("training", 2, "Training runs at a time: each takes a core or more")
+    def _set_up_airflow(self) -> None:
+        """Make the pools and, where there are workers, say where the logs of their tasks go."""
+        api = self.airflow()
+        api.ensure_pool("training", 2, "Training runs at a time: each takes a core or more")
+        api.ensure_pool("backfill", 1, "Factories that are backfilled at a time, behind the night's work")
+        if self.config.workers:
+            api.ensure_connection(environment.log_connection(self.config, self.credentials))
 
 
 def tail(path: Path, lines: int) -> str:
@@ -270,7 +275,7 @@ def _wanted(config: Config, services: Iterable[Service]) -> list[Wanted]:
 
 
 @contextmanager
-def _private_files() -> Iterator[None]:
+def private_files() -> Iterator[None]:
     """Let every file that is made be its owner's alone."""
     before = os.umask(0o077)
     try:

@@ -16,7 +16,7 @@ import psutil  # type: ignore[import-untyped]
 from embedded import environment
 from embedded.config import Config
 from embedded.processes import descendants, end
-from embedded.services import SERVICES, Service
+from embedded.services import Service, services
 from fems.errors import ServiceUnavailable
 
 _STOPPED = {"STOPPED", "EXITED", "FATAL", "UNKNOWN"}
@@ -90,12 +90,12 @@ class Supervisor:
             return
         family = descendants(process)
         with suppress(ServiceUnavailable):
-            upper = [service.name for service in SERVICES if service.group != "storage"]
+            upper = [service.name for service in services(self.config) if service.group != "storage"]
             self.stop_programs(upper, 25)
             # While supervisord lives it adopts orphans: a task whose scheduler has gone is found here.
             running = {info["pid"] for info in self.states().values()}
             end(child for child in process.children() if child.pid not in running)
-            self.stop_programs([service.name for service in SERVICES], 25)
+            self.stop_programs([service.name for service in services(self.config)], 25)
         family += descendants(process)
         with suppress(psutil.NoSuchProcess):
             process.terminate()
@@ -148,7 +148,7 @@ chmod=0700
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 """
-    return head + "".join(_program(config, index, service) for index, service in enumerate(SERVICES))
+    return head + "".join(_program(config, index, service) for index, service in enumerate(services(config)))
 
 
 def _program(config: Config, index: int, service: Service) -> str:

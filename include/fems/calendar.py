@@ -1,8 +1,9 @@
 """The factory's calendar: local days, public holidays, kinds of days and shift plans."""
 
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,43 @@ def local_days(hours: "pd.DatetimeIndex") -> Days:
     """Return (T,) the local calendar day of each tz-aware instant."""
     days: Days = hours.tz_localize(None).to_numpy().astype("datetime64[D]")
     return days
+
+
+@lru_cache(maxsize=64)
+def changes_by_half_an_hour(zone: str) -> bool:
+    """Tell whether a zone's clocks change by less than an hour, as on Lord Howe Island, in these decades."""
+    clock = ZoneInfo(zone)
+    offsets = [
+        datetime(year, month, 1, tzinfo=clock).utcoffset() for year in (2001, 2024, 2037) for month in (1, 7)
+    ]
+    apart = {
+        int((b - a).total_seconds()) for a in offsets for b in offsets if a is not None and b is not None
+    }
+    return any(0 < seconds < 3600 for seconds in apart)
+
+
+def local_hour_starts(first: int, last: int, zone: str) -> NDArray[np.int64]:
+    """Return when each hour that the clocks show begins, from one local midnight to another, UTC seconds.
+
+    Where the clocks change by half an hour, an hour is half as long or stands twice.
+
+    Args:
+        first: UTC seconds of the first midnight.
+        last: of the last one, not in.
+        zone: IANA name.
+    """
+    import pandas as pd
+
+    halves = pd.date_range(
+        pd.Timestamp(first, unit="s", tz="UTC"),
+        pd.Timestamp(last, unit="s", tz="UTC"),
+        freq="30min",
+        inclusive="left",
+    )
+    wall = halves.tz_convert(zone).tz_localize(None).as_unit("s").asi8
+    begins = np.append(True, (np.diff(wall // 3600) != 0) | (np.diff(wall) != 1800))
+    starts: NDArray[np.int64] = halves.tz_localize(None).as_unit("s").asi8[begins]
+    return starts
 
 
 @lru_cache(maxsize=64)

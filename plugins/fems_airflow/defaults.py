@@ -8,6 +8,7 @@ from airflow.sdk.definitions.retry_policy import RetryDecision
 
 from fems.errors import is_missing_library
 from fems_airflow.notify import keep_failure
+from fems_airflow.queues import on_queue
 
 
 class RetryPolicy(ExceptionRetryPolicy):
@@ -41,11 +42,17 @@ RETRY_POLICY = RetryPolicy(
     ]
 )
 
+NIGHT = 10
+"""What a night does comes before a backfill, whose tasks have a weight of 1."""
+
 TASK_DEFAULTS: dict[str, Any] = {
     "owner": "fems",
+    **on_queue("ingest"),
     "retries": 3,
     "retry_delay": timedelta(seconds=20),
     "retry_policy": RETRY_POLICY,
     "execution_timeout": timedelta(hours=1),
     "on_failure_callback": keep_failure,
+    "priority_weight": NIGHT,
+    "weight_rule": "absolute",
 }

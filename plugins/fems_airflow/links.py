@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
+from urllib.parse import quote, urlencode
 
 import attrs
 from airflow.providers.standard.decorators.python import _PythonDecoratedOperator
@@ -26,13 +27,14 @@ def _argument(operator: Any, name: str) -> str:
 
 @attrs.define()
 class QualityLink(BaseOperatorLink):
-    """From ingest_factory to the factory's quality evaluations."""
+    """From ingest_factories to the quality evaluations: the factory's, or all where a task has several."""
 
     name = "Quality evaluation"
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
         """Return the address."""
-        return address(f"{QUALITY_PATH}/{_argument(operator, 'factory')}".rstrip("/"))
+        factories = (getattr(operator, "op_kwargs", None) or {}).get("factories") or []
+        return address("/".join([QUALITY_PATH, *(factories if len(factories) == 1 else [])]))
 
 
 @attrs.define()
@@ -42,9 +44,28 @@ class ReportLink(BaseOperatorLink):
     name = "Report"
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
-        """Return the address; of a run that names no month, that of the newest forecast."""
+        """Return the address: once the task has ended, that of the very forecast that it made or found.
+
+        Before, or where it failed, that of the month that was asked for; of a run that names none, of the newest.
+        """
         parts = (_argument(operator, "factory"), _argument(operator, "month"))
-        return address("/".join([REPORT_PATH, *filter(None, parts)]))
+        made = self._made(operator, ti_key)
+        if made is None:
+            return address("/".join([REPORT_PATH, *filter(None, parts)]))
+        from fems.lake.keys import model_of
+
+        query = {
+            "origin": made["origin"][:16],
+            "model": model_of(made["prefix"]),
+            "horizon": made["horizon_minutes"],
+        }
+        return address(f"{REPORT_PATH}/{quote(made['factory_id'])}/{made['month']}?{urlencode(query)}")
+
+    @staticmethod
+    def _made(operator: BaseOperator, ti: Any) -> dict[str, Any] | None:
+        if not hasattr(ti, "xcom_pull"):  # asked by the server, where the link that the task left counts
+            return None
+        return ti.xcom_pull(task_ids=operator.task_id, map_indexes=ti.map_index)
 
 
 class _WithQuality(_PythonDecoratedOperator):
@@ -60,7 +81,7 @@ class _WithReport(_PythonDecoratedOperator):
 
 
 task_with_quality: Callable[..., Any] = partial(task_decorator_factory, decorated_operator_class=_WithQuality)
-"""`@task` with a link to the quality evaluation of the factory that is its argument `factory`."""
+"""`@task` with a link to the quality evaluation of the factories that are its argument `factories`."""
 
 task_with_report: Callable[..., Any] = partial(task_decorator_factory, decorated_operator_class=_WithReport)
 """`@task` with a link to the report of the factory and month that are its arguments."""

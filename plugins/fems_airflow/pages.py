@@ -6,7 +6,7 @@ that Airflow's own pages use.
 
 import os
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import quote, urlsplit
 
 from airflow.sdk.configuration import conf
@@ -18,8 +18,10 @@ from fems.errors import FemsError
 from fems.registry.sensors import Feed
 from fems_airflow.api import reading_platform, router
 
+if TYPE_CHECKING:
+    from fems.views.forecasts import Choice
+
 PREFIX = "/fems"
-QUALITY = f"{PREFIX}/quality"
 
 # Nothing of a page comes from another host, and no page runs a script of its own.
 _HEADERS = {
@@ -32,6 +34,9 @@ Month = Annotated[str, Path(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
 # Not from the domain's rooms: every process of Airflow imports this, and they bring pandas and pyarrow.
 Grain = Literal["native", "hour", "day"]
 Language = Literal["ko", "en"]
+Origin = Annotated[str | None, Query(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$")]
+Horizon = Annotated[int | None, Query(ge=60)]
+_CHOICE = ("origin", "model", "horizon")
 _COOKIE = "fems_language"
 
 
@@ -54,6 +59,15 @@ def language_of(request: Request) -> Language:
 
 def _root() -> str:
     return f"{base_path()}{PREFIX}"
+
+
+def _know(request: Request, *names: str) -> None:
+    """Refuse an address that asks for what a page does not have, rather than pass over it."""
+    unknown = sorted(set(request.query_params) - {*names, "lang"})
+    if unknown:
+        raise HTTPException(
+            422, f"this page does not know {', '.join(unknown)}; it knows {', '.join([*names, 'lang'])}"
+        )
 
 
 def _message(request: Request, text: str, status: int) -> HTMLResponse:
@@ -122,8 +136,8 @@ def refused(request: Request, error: HTTPException) -> Response:
     if error.status_code == 401 and _wants_page(request):
         here = quote(str(request.url), safe="")
         return RedirectResponse(f"{base_path()}/api/v2/auth/login?next={here}")
-    if error.status_code == 404 and _wants_page(request):
-        return _message(request, str(error.detail), 404)
+    if _wants_page(request):
+        return _message(request, str(error.detail), error.status_code)
     return JSONResponse({"detail": error.detail}, error.status_code)
 
 
@@ -152,6 +166,17 @@ def plant(
     return _html(plant_page(rows, Asked(q, sort, needs), language_of(request), _root()))
 
 
+@app.get("/health", include_in_schema=False)
+def operations(request: Request) -> HTMLResponse:
+    """Services, the Dags' last good runs, how old each factory's data is, the disk."""
+    from fems.views.health import health
+    from fems.views.pages import health_page
+    from fems_airflow.last_runs import last_runs
+
+    seen = health(reading_platform(), datetime.now(UTC), last_runs())
+    return _html(health_page(seen, language_of(request), _root(), base_path()))
+
+
 @app.get("/factory/{factory}", include_in_schema=False)
 def factory_overview(request: Request, factory: str) -> HTMLResponse:
     """One factory: its forecasts, how they did, its data and its runs."""
@@ -164,29 +189,27 @@ def factory_overview(request: Request, factory: str) -> HTMLResponse:
 
 
 @app.get("/quality", include_in_schema=False)
-def quality_overview() -> HTMLResponse:
-    """All months that were evaluated."""
-    from fems.quality.pages import overview
-    from fems.views.quality import quality_overview
+def quality_overview(request: Request) -> HTMLResponse:
+    """The factories and months that were evaluated, and what of them needs a look."""
+    from fems.views.quality_pages import overview_page
 
-    return _html(overview(quality_overview(reading_platform()), f"{base_path()}{QUALITY}"))
+    return _html(overview_page(reading_platform(), language_of(request), _root()))
 
 
 @app.get("/quality/{factory}", include_in_schema=False)
-def quality_of_factory(factory: str) -> HTMLResponse:
+def quality_of_factory(request: Request, factory: str) -> HTMLResponse:
     """The months of one factory."""
-    from fems.quality.pages import overview
-    from fems.views.quality import quality_overview
+    from fems.views.quality_pages import overview_page
 
-    return _html(overview(quality_overview(reading_platform(), [factory]), f"{base_path()}{QUALITY}"))
+    return _html(overview_page(reading_platform(), language_of(request), _root(), factory))
 
 
 @app.get("/quality/{feed}/{factory}/{month}", include_in_schema=False)
-def quality_month(feed: Feed, factory: str, month: Month) -> HTMLResponse:
+def quality_month(request: Request, feed: Feed, factory: str, month: Month) -> HTMLResponse:
     """One month of a factory."""
-    from fems.views.quality import month_page
+    from fems.views.quality_pages import month_page
 
-    return _html(month_page(reading_platform(), factory, feed, month, f"{base_path()}{QUALITY}"))
+    return _html(month_page(reading_platform(), factory, feed, month, language_of(request), _root()))
 
 
 @app.get("/quality/{feed}/{factory}/{month}/{grain}", include_in_schema=False)
@@ -205,7 +228,8 @@ def report_newest(request: Request, factory: str) -> HTMLResponse:
     """The report of a factory's newest forecast."""
     from fems.views.report import report_page
 
-    return _html(report_page(reading_platform(), factory, language=language_of(request)))
+    _know(request)
+    return _html(report_page(reading_platform(), factory, language=language_of(request), root=_root()))
 
 
 @app.get("/report/{factory}/{month}", include_in_schema=False)
@@ -213,21 +237,47 @@ def report_of_month(
     request: Request,
     factory: str,
     month: Month,
-    origin: Annotated[str | None, Query(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$")] = None,
+    origin: Origin = None,
     model: str | None = None,
+    horizon: Horizon = None,
 ) -> HTMLResponse:
-    """The report of a factory's month; of several forecasts the newest, or the one of an origin and model."""
+    """The report of a factory's month; of several forecasts the newest of those that fit."""
+    from fems.views.forecasts import Choice
     from fems.views.report import report_page
 
-    return _html(report_page(reading_platform(), factory, month, language_of(request), origin, model))
+    _know(request, *_CHOICE)
+    choice = Choice(month, origin, model, horizon)
+    return _html(report_page(reading_platform(), factory, choice, language_of(request), _root()))
 
 
 @app.get("/workbook/{factory}", include_in_schema=False)
-def workbook(request: Request, factory: str) -> Response:
+def workbook_newest(request: Request, factory: str) -> Response:
     """The Excel workbook of a factory's newest forecast."""
+    _know(request)
+    return _workbook(request, factory)
+
+
+@app.get("/workbook/{factory}/{month}", include_in_schema=False)
+def workbook_of_month(
+    request: Request,
+    factory: str,
+    month: Month,
+    origin: Origin = None,
+    model: str | None = None,
+    horizon: Horizon = None,
+) -> Response:
+    """The Excel workbook of a factory's month, as the report."""
+    from fems.views.forecasts import Choice
+
+    _know(request, *_CHOICE)
+    return _workbook(request, factory, Choice(month, origin, model, horizon))
+
+
+def _workbook(request: Request, factory: str, choice: "Choice | None" = None) -> Response:
+    from fems.views.forecasts import Choice
     from fems.views.report import workbook_file
 
-    name, data = workbook_file(reading_platform(), factory, language_of(request))
+    name, data = workbook_file(reading_platform(), factory, language_of(request), choice or Choice())
     kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
@@ -237,11 +287,11 @@ def workbook(request: Request, factory: str) -> Response:
 
 
 @app.get("/traps/{factory}")
-def traps_of_factory(factory: str) -> HTMLResponse:
+def traps_of_factory(request: Request, factory: str) -> HTMLResponse:
     """A factory's steam traps: by what they cost, each with its chart."""
     from fems.views.traps import traps_page
 
-    return _html(traps_page(reading_platform(), factory, _root()))
+    return _html(traps_page(reading_platform(), factory, _root(), language_of(request)))
 
 
 @app.get("/traps/{factory}/worklist.xlsx")

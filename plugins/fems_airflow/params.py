@@ -1,5 +1,6 @@
 """The form that a person sees when starting a Dag by hand."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,6 +49,16 @@ def accept_param() -> Param:
     )
 
 
+def everything_param() -> Param:
+    """Return whether everything is listed, and not only what can have changed."""
+    return Param(
+        False,
+        type="boolean",
+        title="List everything",
+        description="Look at every raw object and table, as is done once a week by itself. Takes longer.",
+    )
+
+
 def known_params(params: Mapping[str, Any] | None, dag: Any) -> dict[str, Any]:
     """Return a run's params, once it is sure that it was started with none that its Dag does not have.
 
@@ -64,3 +75,19 @@ def known_params(params: Mapping[str, Any] | None, dag: Any) -> dict[str, Any]:
             f"it has {', '.join(sorted(dag.params))}"
         )
     return given
+
+
+NOTHING = "nothing to do"
+"""What a mapped task is called that was started although there is nothing for it: it ends green, with a line of log."""
+
+
+def or_nothing(found: list[Any]) -> list[Any]:
+    """Return what a task is mapped over; None once where there is nothing: mapped over nothing, Airflow shows it as
+    skipped, in the colour of a run that went wrong.
+    """
+    return found or [None]
+
+
+def note_nothing(why: str) -> None:
+    """Say in a task's log that there is nothing to do, and why that is in order."""
+    logging.getLogger(__name__).info("%s: %s", NOTHING, why)

@@ -106,17 +106,31 @@ def test_raw_files_become_a_forecast(airflow_stack: Stack, platform: Platform, t
     )
     report = httpx.get(
         links["extra_links"]["Report"],
-        params={"lang": "en"},
-        headers={"authorization": f"Bearer {api.token()}"},
+        headers={"authorization": f"Bearer {api.token()}", "accept-language": "en"},
         trust_env=False,
         timeout=60,  # the first page brings pandas into the API server
     )
     assert report.status_code == 200 and "1120" in report.text and "<svg" in report.text
+    made = "/fems/report/1120/2025-04?origin=2025-04-01T00%3A00&model=v1&horizon=42300"
+    assert links["extra_links"]["Report"].endswith(made), "the very forecast that the run made"
 
     manual = [r for r in api.runs("forecast") if not r["partition_key"]]
     assert [ended(airflow_stack, "forecast", r["dag_run_id"])["state"] for r in manual] == ["failed"]
-    failed = api.task_instances("forecast", manual[0]["dag_run_id"], task_id="forecast_factory")
-    assert failed[0]["try_number"] == 1, "a month in the past is not worth a retry"
+    failed = api.task_instances("forecast", manual[0]["dag_run_id"], task_id="targets")
+    assert [(t["state"], t["try_number"]) for t in failed] == [("failed", 1)], (
+        "a month in the past is refused by the first task, and not worth a retry"
+    )
+
+    trained = {t["rendered_map_index"]: t for t in api.task_instances("train", run["dag_run_id"])}["2160"]
+    log = api.call(
+        "GET",
+        f"dags/train/dagRuns/{run['dag_run_id']}/taskInstances/train_factory/logs/1",
+        params={"map_index": trained["map_index"], "full_content": True},
+    )["content"]
+    events = [str(line.get("event")) for line in log]
+    for said in ("one_step: epoch 1 of at most 2", "backtest: 2025-03-02", "model version 1"):
+        assert any(said in event for event in events), said
+    assert len(events) < 60, "the log tells what happens, and little else"
 
 
 @needs_steel
@@ -155,7 +169,7 @@ def test_a_second_ingest_does_nothing(airflow_stack: Stack, platform: Platform) 
     instances = airflow_stack.airflow().task_instances("ingest", run_id)
     assert {i["task_id"]: i["state"] for i in instances} == {
         "find_stale": "success",
-        "ingest_factory": "skipped",
+        "ingest_factories": "success",
     }
 
 

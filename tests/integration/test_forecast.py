@@ -25,6 +25,7 @@ from fems.lake.serialize import to_parquet
 from fems.lake.store import FolderStore
 from fems.settings import settings
 from fems.simulate import simulate
+from fems.views.forecasts import Choice
 from fems.views.report import report_page
 
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("fems_environment")]
@@ -105,7 +106,7 @@ def test_without_a_champion_a_baseline_forecasts_and_every_output_says_so(platfo
             assert json.loads(table.schema.metadata[b"fems"])["model"]["fallback"]
             assert {"used_kwh", "used_kwh_p10", "used_kwh_p50", "used_kwh_p90"} <= set(table.column_names)
             assert sum(table["used_kwh"].to_pylist()) == made.summary.kwh, "exactly, at every grain"
-    page = report_page(platform, FACTORY, NEXT, "en")
+    page = report_page(platform, FACTORY, Choice(NEXT), "en")
     assert "Baseline forecast" in page and "기준 예측" in page and '<html lang="en">' in page
     assert all(platform.lake.forecasts.workbook(made.prefix, language) for language in ("ko", "en"))
 
@@ -123,7 +124,7 @@ def test_the_champion_forecasts_what_it_has_not_seen_and_nothing_is_overwritten(
     }
     again = forecast_factory(platform, FACTORY)
     assert (again.summary, again.prefix) == (champion.summary, champion.prefix) and stored(platform) == after
-    assert report_page(platform, FACTORY) == report_page(platform, FACTORY, NEXT)
+    assert report_page(platform, FACTORY) == report_page(platform, FACTORY, Choice(NEXT))
 
     with pytest.raises(DataError, match="would have seen"):
         forecast_factory(platform, FACTORY, origin="2025-03-20T00:00")
@@ -195,7 +196,7 @@ def test_an_unknown_factory_a_report_of_none_and_a_silent_service_are_said(
     with pytest.raises(ConfigError, match="factory '9999' is not in"):
         forecast_factory(platform, "9999")
     with pytest.raises(DataError, match="has no forecast of 2025-04"):
-        report_page(platform, FACTORY, NEXT)
+        report_page(platform, FACTORY, Choice(NEXT))
     monkeypatch.setenv("FEMS_MLFLOW_URI", "http://127.0.0.1:9")
     settings.cache_clear()
     with pytest.raises(ServiceUnavailable):  # a baseline is no answer to that: the task tries again

@@ -4,29 +4,14 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
-from email import message_from_bytes
-from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
+from inbox import Mailbox, html_of, smtp_server
 from support import ROOT
 
-from embedded.ports import free_ports
 from fems.monitor import notices
-
-
-class Mailbox:
-    """What an SMTP server received."""
-
-    def __init__(self) -> None:
-        self.mails: list[tuple[str, list[str], Any]] = []
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        parsed = message_from_bytes(envelope.content, policy=default)
-        self.mails.append((envelope.mail_from, envelope.rcpt_tos, parsed))
-        return "250 OK"
 
 
 class Hooks(ThreadingHTTPServer):
@@ -60,12 +45,8 @@ class _Hook(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def mailbox() -> Iterator[tuple[Mailbox, int]]:
-    box = Mailbox()
-    (port,) = free_ports(1)  # the controller knocks at the port it was given, and 0 is none
-    server = Controller(box, hostname="127.0.0.1", port=port)
-    server.start()
-    yield box, port
-    server.stop()
+    with smtp_server() as received:
+        yield received
 
 
 @pytest.fixture
@@ -119,7 +100,7 @@ def test_one_mail_tells_all(channels: Any, mailbox: Any, monkeypatch: pytest.Mon
     ((sender, to, mail),) = box.mails
     assert (sender, to) == ("fems@example.com", ["ann@example.com", "bob@example.com"])
     assert mail["Subject"] == message().subject
-    (html,) = [part.get_content() for part in mail.walk() if part.get_content_type() == "text/html"]
+    html = html_of(mail)
     for told in ("QualityFailed: factory 1120", "2140 프레스", "corrected file", message().link):
         assert told in html
 

@@ -16,7 +16,7 @@ from embedded import postgres
 from embedded.config import Config
 from embedded.ports import free_ports
 from embedded.processes import descendants
-from embedded.services import BY_NAME, NotYet
+from embedded.services import NotYet, by_name
 from embedded.stack import Stack
 from fems.errors import ConfigError, ServiceUnavailable
 
@@ -44,7 +44,7 @@ def wait_until(holds: Callable[[], bool], seconds: float = 90) -> None:
 def healthy(stack: Stack, name: str) -> bool:
     try:
         info = stack.supervisor.states()[name]
-        BY_NAME[name].check(stack.config, info["start"])
+        by_name(stack.config)[name].check(stack.config, info["start"])
         return info["statename"] == "RUNNING"
     except NotYet:
         return False

@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 
 from embedded import postgres
-from embedded.services import BY_NAME
+from embedded.services import by_name
 from embedded.stack import Stack
 from fems.settings import ROOT
 
@@ -111,6 +111,6 @@ def test_no_secret_stands_in_a_command_line(services: Stack) -> None:
         *secret.store_passwords.values(),
     ]
     for name in ("minio", "postgres", "mlflow"):
-        assert name in BY_NAME
+        assert name in by_name(services.config)
         line = " ".join(psutil.Process(services.supervisor.states()[name]["pid"]).cmdline())
         assert not [word for word in words if word in line]

@@ -2,6 +2,8 @@
 
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from minio import Minio, MinioAdmin
@@ -10,7 +12,8 @@ from minio.credentials import StaticProvider
 from minio.error import MinioAdminException, S3Error
 
 from embedded.accounts import LAKE, MODELS, ROLES, access_key
-from embedded.services import SERVICES
+from embedded.config import Config
+from embedded.services import Service, by_name
 from embedded.stack import Stack
 
 pytestmark = [pytest.mark.services, pytest.mark.security]
@@ -74,6 +77,7 @@ def test_nobody_deletes_raw(store: Client, role: str) -> None:
         ("monitor", {"forecasts", "monitor"}),
         ("pages", set()),
         ("mlflow", set()),
+        ("logs", set()),
     ],
 )
 def test_each_role_writes_what_it_makes(store: Client, role: str, may_write: set[str]) -> None:
@@ -115,14 +119,18 @@ def test_no_role_makes_accounts_or_buckets(services: Stack, store: Client, role:
     assert refused(lambda: store(role).make_bucket(f"by-{role}"))
 
 
-@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
-def test_no_service_gets_a_key_that_it_does_not_need(services: Stack, service: object) -> None:
+WITH_WORKERS = by_name(Config.of(Path("/nowhere"), workers=1))
+
+
+@pytest.mark.parametrize("service", WITH_WORKERS.values(), ids=WITH_WORKERS)
+def test_no_service_gets_a_key_that_it_does_not_need(services: Stack, service: Service) -> None:
     secret = services.credentials
-    text = "\n".join(service.env(services.config, secret).values())
+    text = "\n".join(service.env(replace(services.config, workers=1), secret).values())
     assert (secret.minio_password in text) == (service.name == "minio")
     assert secret.postgres_password not in text
     needs = {"mlflow": {"mlflow"}}.get(service.name, set())
     assert {role for role, word in secret.store_passwords.items() if word in text} == needs
     platform = secret.mlflow_platform_password in text
-    assert platform == (service.name in ("mlflow", "scheduler"))
+    assert platform == (service.name in ("mlflow", "worker-1"))
+    assert (secret.valkey_password in text) == (service.name in ("scheduler", "worker-1"))
     assert (secret.mlflow_admin_password in text) == (service.name == "mlflow")

@@ -17,7 +17,7 @@ from fems.cli.terminal import FeedOption, JsonOption, as_feed, out, print_json
 from fems.errors import ConfigError, UndecodableObject
 
 if TYPE_CHECKING:
-    from fems.raw.guess import Guess
+    from fems.raw.guess_columns import Guess
     from fems.registry.book import Book
     from fems.registry.feed import FactoryFeed
     from fems.registry.plant import Plant
@@ -27,12 +27,16 @@ _SHOWN = 6
 
 @dataclass
 class Trial:
-    """What a mapping makes of a file: rows read, how many go to quarantine and why, the first ones; or why it fails."""
+    """What a mapping makes of a file: rows read, how many go to quarantine and why, the first ones; or why it fails.
+
+    `repeated`: rows of a sensor and time that have one already.
+    """
 
     read: int = 0
     quarantined: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     rows: list[dict[str, str | float]] = field(default_factory=list)
+    repeated: int = 0
     error: str | None = None
 
 
@@ -147,7 +151,9 @@ def _trial(
     try:
         loose = {key: value for key, value in mapping.items() if key != "sensors"}
         mapping = loose
-        source = made(["SENSOR"])
+        wide = mapping.get("wide")
+        targets = list(wide.values()) if isinstance(wide, dict) else []
+        source = made([target.split("/")[0] for target in targets] or ["SENSOR"])
         texts = [t for rows in read_rows(data, name, source) for t in rows.sensors.texts.to_pylist()]
         sensors = list(dict.fromkeys(text.strip() for text in texts if text.strip())) or ["SENSOR"]
         return _decoded(data, name, made(sensors))
@@ -171,7 +177,7 @@ def _decoded(data: bytes, name: str, source: "FactoryFeed") -> Trial:
     from fems.raw.split import split
 
     rows: list[dict[str, str | float]] = []
-    read = refused = 0
+    read = refused = repeated = 0
     reasons: Counter[str] = Counter()
     for part in split(data, name, source, date(2000, 1, 1), date(2199, 1, 1)):
         day = date.today() if part.day is None else date.fromordinal(part.day + date(1970, 1, 1).toordinal())  # noqa: DTZ011
@@ -179,6 +185,8 @@ def _decoded(data: bytes, name: str, source: "FactoryFeed") -> Trial:
         one = decode(RawObject(key, "", len(part.data), day), part.data, source)
         read, refused = read + one.read, refused + len(one.quarantined)
         reasons.update(bad.reason for bad in one.quarantined)
+        again = one.starts.astype("int64") * len(source.sensors) + one.sensors
+        repeated += len(again) - len(set(again.tolist()))
         for i in range(min(_SHOWN - len(rows), len(one.starts))):
             start = datetime.fromtimestamp(int(one.starts[i]), ZoneInfo(source.zone))
             values = {
@@ -188,7 +196,7 @@ def _decoded(data: bytes, name: str, source: "FactoryFeed") -> Trial:
             }
             sensor = source.sensors[int(one.sensors[i])].sensor_id
             rows.append({"timestamp": start.isoformat(" ", "minutes"), "sensor_id": sensor, **values})
-    return Trial(read, refused, dict(reasons.most_common(5)), rows)
+    return Trial(read, refused, dict(reasons.most_common(5)), rows, repeated)
 
 
 def _show(title: str, trial: Trial, zone: str) -> None:
@@ -198,6 +206,11 @@ def _show(title: str, trial: Trial, zone: str) -> None:
     out.print(
         f"\n{title}: {trial.read:,} rows read, {trial.quarantined:,} of them to quarantine", markup=False
     )
+    if trial.repeated:
+        out.print(
+            f"  {trial.repeated:,} rows have the sensor and time of another one: are they of other sensors?",
+            markup=False,
+        )
     for reason, count in trial.reasons.items():
         out.print(f"  {count:,} x {reason}", markup=False)
     if trial.rows:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from fems import __version__
-from fems.cli import data, forecast, inspect, model, monitor, published, quality, sql
+from fems.cli import data, forecast, health, inspect, model, monitor, published, quality, sql
 from fems.cli import traps as trap_commands
 from fems.cli.terminal import explained, out
 
@@ -32,8 +32,10 @@ for command in (
     data.land,
     inspect.inspect,
     data.ingest,
+    data.reconcile,
     data.process,
     published.status,
+    health.health,
     published.describe,
     published.originals,
     published.quarantine,

@@ -34,10 +34,12 @@ def status(factories: FactoriesArgument = None, as_json: JsonOption = False) -> 
     if as_json:
         print_json(statuses)
         return
-    from fems.cli.tables import forecast_table, rows_table
+    from fems.cli.tables import forecast_table, heldout_table, measured_table, rows_table
 
     out.print(rows_table(statuses))
     out.print(forecast_table(statuses))
+    out.print(heldout_table(statuses))
+    out.print(measured_table(statuses))
 
 
 def describe(

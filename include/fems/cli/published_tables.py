@@ -50,6 +50,7 @@ def _about(data: "PublishedData") -> Text:
         )
         or "none",
         **({"taken out": "; ".join(data.off_levels)} if data.off_levels else {}),
+        **({"known as sums": "; ".join(data.register_sums)} if data.register_sums else {}),
         "originals": data.originals or "none, for no row could be used",
         "data package": data.data_package or "none yet",
         **{

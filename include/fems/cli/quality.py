@@ -59,6 +59,8 @@ def quality(
     if file is not None:
         if factories:
             raise ConfigError(f"--file {file}: name a file or factories, not both")
+        if feed is not None:
+            raise ConfigError(f"--feed {feed}: the suite says which feed it is of; write --suite {feed}_hour")
         _evaluate_file(file, suite, as_json)
         return
     platform = platform_over(folder)
@@ -66,7 +68,7 @@ def quality(
     if month is None:
         if output is not None:
             raise ConfigError("--out needs a month: FACTORY --month YYYY-MM")
-        _show_history(platform, asked, as_json)
+        _show_history(platform, asked, None if feed is None else as_feed(feed), as_json)
         return
     kind = as_feed(feed)
     if output is not None:
@@ -143,12 +145,13 @@ def _print_findings(title: str, evaluation: "Evaluation") -> None:
     out.print(shown)
 
 
-def _show_history(platform: "Platform", factories: Sequence[str], as_json: bool) -> None:
+def _show_history(platform: "Platform", factories: Sequence[str], feed: "Feed | None", as_json: bool) -> None:
     from fems.views.quality import quality_overview
 
-    rows = quality_overview(platform, factories)
+    rows = quality_overview(platform, factories, feed)
     if not rows:
-        raise DataError("nothing has been evaluated yet; run ingest first")
+        of_feed = f" of {feed}" if feed else ""
+        raise DataError(f"nothing{of_feed} has been evaluated yet; run ingest first")
     if as_json:
         by_factory: dict[str, list[QualityRow]] = {}
         for row in rows:
@@ -202,8 +205,6 @@ def _show_month(
 
 
 def _print_month(record: "EvaluationRecord") -> None:
-    from fems.quality.pages import findings
-
     days = plain_table(
         f"{record.factory_id}, {record.feed}, {record.month}: score {number(record.score, 2)} %, "
         + ("published" if record.published else "NOT published"),
@@ -218,19 +219,20 @@ def _print_month(record: "EvaluationRecord") -> None:
         "What was not met",
         {"table": "left", "severity": "left", "expectation": "left", "at fault": "right", "such as": "fold"},
     )
-    for grain, finding in findings(record):
+    for grain, finding in record.findings():
         examples = "; ".join(finding.examples)
         failed.add_row(grain, finding.severity, finding.expectation, number(finding.unexpected), examples)
     out.print(failed if failed.row_count else "Every expectation was met.")
 
 
 def _write_month(platform: "Platform", factory_id: str, feed: "Feed", month: str, output: Path) -> None:
-    from fems.views.quality import month_page, month_picture, month_record
+    from fems.views.quality import month_picture, month_record
+    from fems.views.quality_pages import month_page
 
     if output.suffix not in (".html", ".png"):
         raise ConfigError(f"--out {output}: write .html for the page or .png for the picture")
     if output.suffix == ".html":
-        data = month_page(platform, factory_id, feed, month, root="").encode()
+        data = month_page(platform, factory_id, feed, month, "en").encode()
     else:
         data = month_picture(platform, month_record(platform, factory_id, feed, month))
     try:

@@ -102,3 +102,60 @@ def forecast_table(statuses: Mapping[str, FactoryStatus]) -> Table:
     if any(status.simulated for status in statuses.values()):
         table.caption = "* simulated data"
     return table
+
+
+def heldout_table(statuses: Mapping[str, FactoryStatus]) -> Table:
+    """Lay out what the models got wrong on the month that their training held out."""
+    right = ("month-ahead", "weekly naive", "profile", "total off %", "hours in band %")
+    table = plain_table(
+        "How far to trust it: accuracy on the last 42,300 minutes before training's end, which it did not see",
+        {"factory": "left", **dict.fromkeys(right, "right"), "in words": "fold"},
+    )
+    for factory_id, status in statuses.items():
+        held = status.heldout
+        if held is not None:
+            table.add_row(
+                f"{factory_id}{'*' if status.simulated else ''}",
+                *(number(each, 1) for each in (held.accuracy, held.weekly_naive, held.profile)),
+                f"{held.total_error_pct:+.1f}",
+                number(100 * held.coverage_80),
+                _in_words(status),
+            )
+    return table
+
+
+def measured_table(statuses: Mapping[str, FactoryStatus]) -> Table:
+    """Lay out the last forecast of each factory that was measured since."""
+    right = ("hours", "measured kWh", "forecast kWh", "off %", "accuracy", "weekly naive", "hours in band %")
+    table = plain_table(
+        "The last forecasts beside what was measured since (`fems monitor` has all of them)",
+        {"factory": "left", "month": "left", "model": "left", **dict.fromkeys(right, "right")},
+    )
+    for factory_id, status in statuses.items():
+        last = status.measured
+        if last is not None:
+            table.add_row(
+                f"{factory_id}{'*' if status.simulated else ''}",
+                last.month,
+                f"v{last.model_version}" if last.model_version.isdigit() else last.model_version,
+                *(number(each) for each in (last.hours, last.actual_kwh, last.forecast_kwh)),
+                "-" if last.bias_pct is None else f"{last.bias_pct:+.1f}",
+                *(number(each, 1) for each in (last.accuracy, last.weekly_naive_accuracy)),
+                number(None if last.coverage_80 is None else 100 * last.coverage_80),
+            )
+    return table
+
+
+def _in_words(status: FactoryStatus) -> str:
+    """Say where a model is not to be trusted; nothing where its figures are fair."""
+    held, last = status.heldout, status.measured
+    parts = []
+    if held is not None and held.is_poor:
+        parts.append("far off on the held-out month")
+    if held is not None and held.accuracy < max(held.weekly_naive, held.profile):
+        parts.append("a simple method was ahead there")
+    if last is not None and last.is_far_off:
+        parts.append(f"{last.month} came out far off ({last.bias_pct:+.1f} %)")
+    if last is not None and last.naive_ahead:
+        parts.append("weekly naive was ahead in the month measured since")
+    return "; ".join(parts)

@@ -3,6 +3,7 @@
 from datetime import date
 from typing import ClassVar
 
+from fems.contracts.grains import GRAINS
 from fems.contracts.manifest import Shares
 from fems.contracts.record import Instant, Part, Record
 
@@ -101,6 +102,16 @@ class EvaluatedMonth(Scores, Record):
     critical_failed: int
     warning_failed: int
     tables: dict[str, TableEvaluation]
+
+    def findings(self) -> list[tuple[str, Finding]]:
+        """Return what was not met, the critical first, each with the grain of its table."""
+        every = [
+            (grain, finding)
+            for grain in GRAINS
+            if grain in self.tables
+            for finding in self.tables[grain].findings
+        ]
+        return sorted(every, key=lambda each: each[1].severity != "critical")
 
 
 class EvaluationRecord(EvaluatedMonth):

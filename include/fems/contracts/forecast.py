@@ -1,5 +1,6 @@
 """A forecast's summary, which makes its tables one forecast, and the pointer to a factory's newest one."""
 
+from collections.abc import Mapping
 from datetime import date as Day
 from typing import ClassVar, Literal
 
@@ -24,6 +25,15 @@ class HeldOut(Part):
     profile: float
     total_error_pct: float
     coverage_80: float
+
+    @classmethod
+    def of_metrics(cls, metrics: Mapping[str, float]) -> "HeldOut | None":
+        """Return it from what a training logged (`month_ahead.accuracy`, ...); None where that does not say."""
+        names = {"weekly_naive": "weekly_naive_accuracy", "profile": "profile_accuracy"}
+        figures = {name: metrics.get(f"month_ahead.{names.get(name, name)}") for name in cls.model_fields}
+        if any(value is None for value in figures.values()):
+            return None
+        return cls.model_validate(figures)
 
     @property
     def is_poor(self) -> bool:
@@ -258,6 +268,26 @@ class Outlook(Part):
     budget: BudgetOutlook | None
 
 
+class PlanEffect(Reasons):
+    """What is planned of a machine, and what its energy makes of it; the same in words as `Reasons`.
+
+    Attributes:
+        sensor_id: of the machine.
+        kind: of plan.
+        planned: production over the usual in %, hours of stops or of extra shifts, or degrees Celsius in the mean.
+        energy_pct: change of the machine's energy in the hours concerned.
+        kwh: the same in kWh.
+        kept: whether past stops were mostly kept; those of a machine that keeps none count for nothing.
+    """
+
+    sensor_id: str
+    kind: Literal["stop", "production", "shift", "temperature"]
+    planned: float
+    energy_pct: float
+    kwh: float
+    kept: bool
+
+
 class ForecastSummary(Outlook, Record):
     """The summary that is stored beside a forecast's tables; written last, it makes them one forecast.
 
@@ -268,6 +298,7 @@ class ForecastSummary(Outlook, Record):
         data_fingerprint: of the published months that it could see.
         code_version: of the package. simulated: whether the data is.
         quality: its own evaluation.
+        plans: what was planned at the origin, and what it makes of the forecast; empty where nothing was.
     """
 
     REMEDY: ClassVar[str] = "run `fems forecast` for the month again"
@@ -281,6 +312,7 @@ class ForecastSummary(Outlook, Record):
     code_version: str
     simulated: bool
     quality: ForecastQuality
+    plans: tuple[PlanEffect, ...] = ()
 
 
 class LatestForecast(Record):

@@ -135,7 +135,9 @@ class PartitionFigures(Part):
         cells: values by flag, over all. shares: of these. sensors: the same by sensor.
         empty: whether no row could be used.
         laws_not_applied: see `LawNotApplied`.
-        off_levels: levels that are off by the factor of a unit, in words; their values were taken out.
+        off_levels: what is off by the factor of a unit, and registers that the mapping does not name or wrongly names,
+            in words; their values were taken out.
+        register_sums: energies that are known as a sum over a long gap alone, in words.
         causes: rule -> how many values it took out.
         columns: column -> what is published of it.
         time_range: None where there is no interval.
@@ -149,6 +151,7 @@ class PartitionFigures(Part):
     sensors: dict[str, SensorCounts]
     laws_not_applied: tuple[LawNotApplied, ...]
     off_levels: tuple[str, ...] = ()
+    register_sums: tuple[str, ...] = ()
     causes: dict[str, int]
     columns: dict[str, ColumnRange]
     time_range: TimeRange | None

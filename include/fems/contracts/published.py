@@ -84,7 +84,7 @@ class PublishedData(Counted):
         time_range: UTC. days: how many. objects: raw objects of these days.
         sources: how many raw objects there are with those that the rules look back on. late: those with earlier rows.
         laws_not_applied: see there. causes: rule -> values that it took out.
-        off_levels: levels that are off by the factor of a unit, in words.
+        off_levels, register_sums: see the manifest, in words.
         sensors: sensor -> values. months: YYYY-MM -> the same figures.
         refused: months whose last evaluation failed.
         originals: where the originals lie, None where no row could be used. data_package: its key, if it is there.
@@ -112,6 +112,7 @@ class PublishedData(Counted):
     late: tuple[LateRows, ...]
     laws_not_applied: tuple[LawNotAppliedIn, ...]
     off_levels: tuple[str, ...]
+    register_sums: tuple[str, ...]
     causes: dict[str, int]
     sensors: dict[str, Counted]
     months: dict[str, MonthOverview]

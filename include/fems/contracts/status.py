@@ -5,7 +5,7 @@ from datetime import date
 from typing import ClassVar
 
 from fems.contracts.evaluation import EvaluationRecord
-from fems.contracts.forecast import EquipmentShare, PeakDay
+from fems.contracts.forecast import EquipmentShare, HeldOut, PeakDay
 from fems.contracts.manifest import (
     CellCounts,
     DayCounts,
@@ -16,6 +16,7 @@ from fems.contracts.manifest import (
     Shares,
 )
 from fems.contracts.record import Instant, Part, Record
+from fems.contracts.track_record import MeasuredForecast
 
 
 class FeedStatus(RowCounts):
@@ -107,10 +108,16 @@ class FactoryStatus(IngestStatus):
     """Everything that is known of a factory, shaped as in the demo's summary.json.
 
     Accuracies are of simulated data where `simulated` says so.
+
+    Attributes:
+        heldout: how the champion did on the month that its training held out; None without one.
+        measured: how the last forecast did that was measured since; None before the first.
     """
 
     name: str
     simulated: bool
     model_version: str | None
     accuracy: Accuracy
+    heldout: HeldOut | None = None
+    measured: MeasuredForecast | None = None
     forecast: ForecastStatus

@@ -1,7 +1,10 @@
-"""The table of a factory's track record: past forecasts beside what was measured since."""
+"""The table of a factory's track record: past forecasts beside what was measured since; and the newest in short."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
+
+from fems.contracts.forecast import POOR_TOTAL_PCT
+from fems.contracts.record import Instant, Record
 
 FACTORY = ""
 """The sensor ID of the whole factory."""
@@ -44,3 +47,35 @@ class TrackRow(NamedTuple):
 
 
 COLUMNS = TrackRow._fields
+
+
+class MeasuredForecast(Record):
+    """The newest row of the track record that is of the whole factory, for who reads many factories; see `TrackRow`.
+
+    A figure that cannot be told is None.
+    """
+
+    REMEDY: ClassVar[str] = REMEDY
+
+    factory_id: str
+    month: str
+    origin: Instant
+    model_version: str
+    hours: int
+    actual_kwh: float
+    forecast_kwh: float
+    bias_pct: float | None
+    accuracy: float | None
+    weekly_naive_accuracy: float | None
+    coverage_80: float | None
+
+    @property
+    def is_far_off(self) -> bool:
+        """Whether its total was so far off that a reader is told in words."""
+        return self.bias_pct is not None and abs(self.bias_pct) > POOR_TOTAL_PCT
+
+    @property
+    def naive_ahead(self) -> bool:
+        """Whether weekly naive did better."""
+        ours, naive = self.accuracy, self.weekly_naive_accuracy
+        return ours is not None and naive is not None and ours < naive

@@ -1,52 +1,30 @@
 """Forecast: a factory's horizon and calendar month, evaluated, then published with its headline and its report."""
 
 import logging
-from dataclasses import dataclass
-from typing import Literal
 
 import pandas as pd
 import pyarrow as pa
 
 from fems import __version__
 from fems.canonical import fingerprint as fingerprint_of
-from fems.contracts.forecast import ForecastModel, ForecastSummary, HeldOut
+from fems.contracts.forecast import ForecastModel, ForecastSummary
 from fems.contracts.horizon import HORIZON_MINUTES
 from fems.contracts.outcomes import ForecastOutcome
-from fems.errors import DataError, NoModel, TooLittleHistory, UnknownFormat
+from fems.errors import DataError, UnknownFormat
 from fems.flows.evaluate import evaluate_forecast
-from fems.flows.history import as_history, month_of, published_hours, published_months, with_tables
-from fems.flows.origin import origin_of
+from fems.flows.history import as_history, month_of, published_hours, with_tables
+from fems.flows.origin import origin_of, require_origin
+from fems.flows.plans import KnownPlan, known_plan
 from fems.flows.platform import Platform, timed
+from fems.flows.prediction import draw, native_before, predict
 from fems.flows.report import write_report
-from fems.forecast import fallback, tables
-from fems.forecast.calendar_month import CalendarMonth, calendar_month, reach_minutes
-from fems.forecast.demand import Demand, factory_power, interval, of_forecast, past_days
-from fems.forecast.summary import summarise
+from fems.forecast import tables
+from fems.forecast.calendar_month import CalendarMonth, reach_minutes
 from fems.lake import keys
 from fems.lake.lake import Lake
-from fems.model.floors import fit_floors
 from fems.model.history import History
-from fems.model.month_ahead.band import Bands
 
 log = logging.getLogger(__name__)
-
-_NATIVE_MONTHS = 7
-"""Months of native data that a forecast looks at: six to draw the maximum demand from, and the running one."""
-
-
-@dataclass(frozen=True)
-class ForecastResult:
-    """What was forecast, and by whom.
-
-    Attributes:
-        kwh: (T, E) by hour and sensor.
-        bands: its quantiles.
-        model: which forecast it, and why, where it is a baseline.
-    """
-
-    kwh: pd.DataFrame
-    bands: Bands
-    model: ForecastModel
 
 
 @timed
@@ -82,26 +60,20 @@ def forecast_factory(
     history = as_history(platform, factory_id, published_hours(platform, factory_id))
     start = origin_of(history.end, factory_id, month, origin)
     known = history.until(start)
-    reach = reach_minutes(start, horizon_minutes)
-    made = _predict(platform, factory_id, known, start, -(-reach // 60))
-    fingerprint = _fingerprint(lake, factory_id, start)
+    plan = known_plan(platform, factory_id)
+    made = predict(platform, factory_id, known, start, horizon_minutes, plan.plan)
+    fingerprint = _fingerprint(lake, factory_id, start, plan)
     folder, there = _folder(lake, factory_id, start, horizon_minutes, made.model, fingerprint)
     if there is not None:
         log.info("factory %s: this forecast is there already, %s", factory_id, folder)
         return ForecastOutcome(summary=there, prefix=folder, report=keys.report_key(folder))
 
-    recent = [m for m in published_months(lake, factory_id) if m <= month_of(start)][-_NATIVE_MONTHS:]
-    native = lake.published("meter", "native", factory_id, recent)
-    frame = native.select(["timestamp", "sensor_id", "used_kwh"]).to_pandas()
-    frame = frame[frame["timestamp"] < start].astype({"sensor_id": "str"})
-    frame = frame[frame["sensor_id"].isin(made.kwh.columns)]  # without a main meter
-    shares = tables.shape_in_hour(frame, list(made.kwh.columns), grain_minutes)
-    forecast = tables.build(made.kwh, made.bands, shares, factory_id, grain_minutes, reach)
+    native = native_before(platform, factory_id, start, list(made.kwh.columns))
+    drawn = draw(platform, factory_id, made, known, start, horizon_minutes, native)
     source = platform.source(factory_id, "meter")
     recent_kwh = known.factory_kwh[-24 * 28 :]
-    quality = evaluate_forecast(platform.evaluator, source, forecast, start, reach, recent_kwh)
-    month_tables = calendar_month(forecast, known, start, frame)
-    demand = _demand(forecast, made.bands, month_tables, frame, known, grain_minutes)
+    reach = reach_minutes(start, horizon_minutes)
+    quality = evaluate_forecast(platform.evaluator, source, drawn.forecast, start, reach, recent_kwh)
     summary = ForecastSummary(
         factory_id=factory_id,
         month=month_of(start),
@@ -112,108 +84,22 @@ def forecast_factory(
         code_version=__version__,
         simulated=plant.factory(factory_id).simulated,
         quality=quality,
-        **dict(summarise(forecast, month_tables, known, plant, factory_id, horizon_minutes, demand)),
+        plans=made.plans,
+        **dict(drawn.outlook),
     )
-    _publish(platform, folder, forecast, summary, month_tables, known)
+    _publish(platform, folder, drawn.forecast, summary, drawn.month, known)
     return ForecastOutcome(summary=summary, prefix=folder, report=keys.report_key(folder))
 
 
-def _predict(
-    platform: Platform, factory_id: str, known: History, origin: pd.Timestamp, hours: int
-) -> ForecastResult:
-    """Ask the champion; where there is none, or too little recent data for it, ask a baseline and say so.
-
-    A service that does not answer is no reason for a baseline: that is retried.
-    """
-    share = fallback.recent_share(known, origin)
-    try:
-        champion = platform.tracking.load_champion(factory_id)
-        trained_until = pd.Timestamp(champion.tags["trained_until"])
-        if trained_until > origin:
-            raise DataError(
-                f"factory {factory_id}: the champion v{champion.version} was trained until {trained_until:%Y-%m-%d}, "
-                f"and a forecast from {origin:%Y-%m-%d} would have seen what it forecasts; `fems backtest` scores the "
-                "past"
-            )
-        if share < fallback.RECENT_SHARE:
-            raise TooLittleHistory(
-                f"only {100 * share:.0f} % of the last {fallback.RECENT_DAYS} days were measured"
-            )
-        model = champion.bundle.month_ahead
-        bands = model.predict_bands(known, origin, hours)
-        kwh = bands.forecast()
-        about = ForecastModel(
-            name=platform.tracking.model_name(factory_id),
-            version=champion.version,
-            trained_until=trained_until,
-            notice=champion.notice,
-            heldout=_heldout(platform.tracking.champion_metrics(factory_id)[1]),
-        )
-        return ForecastResult(kwh, bands, about)
-    except (NoModel, TooLittleHistory) as error:
-        baseline = fallback.forecast(known, origin, hours)
-        log.warning("factory %s: the baseline %s forecasts: %s", factory_id, baseline.name, error)
-        code: Literal["no_model", "too_little_data"] = (
-            "no_model" if isinstance(error, NoModel) else "too_little_data"
-        )
-        about = ForecastModel(
-            name=baseline.name,
-            version=baseline.name,
-            trained_until=origin,
-            fallback=str(error),
-            fallback_code=code,
-        )
-        return ForecastResult(baseline.kwh, baseline.bands, about)
-
-
-def _heldout(metrics: dict[str, float]) -> HeldOut | None:
-    """Return how the champion did on its held-out month; None where its run does not say."""
-    names = {
-        "accuracy": "accuracy",
-        "weekly_naive": "weekly_naive_accuracy",
-        "profile": "profile_accuracy",
-        "total_error_pct": "total_error_pct",
-        "coverage_80": "coverage_80",
-    }
-    figures = {name: metrics.get(f"month_ahead.{metric}") for name, metric in names.items()}
-    if any(value is None for value in figures.values()):
-        return None
-    return HeldOut.model_validate(figures)
-
-
-def _demand(
-    forecast: tables.Forecast,
-    bands: Bands,
-    month: CalendarMonth,
-    native: pd.DataFrame,
-    known: History,
-    grain_minutes: int,
-) -> Demand | None:
-    """The month's maximum demand, what was measured of it included; None where no whole day was measured of late."""
-    feeds_in = bool(fit_floors(known.used_kwh).any())
-    power = factory_power(native, grain_minutes)
-    try:
-        past = past_days(power, interval(grain_minutes), known.rest_country, feeds_in)
-    except TooLittleHistory as error:
-        log.warning("no maximum demand: %s", error)
-        return None
-    ahead = of_forecast(forecast, bands, past, known.rest_country, end=month.end)
-    measured = power[power.index >= month.start]
-    return (
-        ahead
-        if measured.empty
-        else ahead.at_least(float(measured.max()), pd.Timestamp(measured.index[int(measured.argmax())]))
-    )
-
-
-def _fingerprint(lake: Lake, factory_id: str, origin: pd.Timestamp) -> str:
-    """Of the published months that a forecast from an origin can see."""
+def _fingerprint(lake: Lake, factory_id: str, origin: pd.Timestamp, plan: KnownPlan) -> str:
+    """Of the published months, and of the plans, that a forecast from an origin can see."""
     seen = {
         month: manifest.fingerprint
         for month, manifest in with_tables(lake, factory_id).items()
         if month <= month_of(origin)
     }
-    return fingerprint_of(seen)
+    planned = plan.fingerprint(origin)
+    return fingerprint_of(seen | ({"plans": planned} if planned else {}))
 
 
 def _folder(
@@ -263,18 +149,23 @@ def _publish(
 
 
 def targets(
-    platform: Platform, partition: str | None, factories: list[str] | None, month: str | None
+    platform: Platform,
+    partition: str | None,
+    factories: list[str] | None,
+    month: str | None,
+    origin: str | None = None,
 ) -> list[dict[str, str | None]]:
-    """Return what a run is to forecast.
+    """Return what a run is to forecast; a month or an origin that a person asks for is looked at first.
 
     Args:
         platform: the registry, and the data, for a run that names no factory.
         partition: FACTORY|YYYY-MM of the run, None for a run by hand.
         factories: those asked for; none means every factory that has a champion.
         month: YYYY-MM, None for the month after the published data.
+        origin: see `origin_of`.
 
     Raises:
-        DataError: the partition is not FACTORY|YYYY-MM.
+        DataError: the partition is not FACTORY|YYYY-MM; or, as TooLittleHistory, see `require_origin`.
         ConfigError: a factory is not registered.
     """
     if partition is not None:
@@ -285,4 +176,7 @@ def targets(
     for factory_id in factories or []:
         platform.plant.factory(factory_id)
     chosen = factories or [f for f in platform.plant.factories if platform.tracking.has_champion(f)]
+    if partition is None and (month is not None or origin is not None):
+        for factory_id in chosen:
+            require_origin(platform, factory_id, month, origin)
     return [{"factory": factory_id, "month": month} for factory_id in chosen]

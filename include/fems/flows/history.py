@@ -4,6 +4,7 @@ import pandas as pd
 
 from fems.contracts.manifest import Manifest
 from fems.errors import TooLittleHistory
+from fems.flows.machines import of_machines
 from fems.flows.platform import Platform
 from fems.lake.lake import Lake
 from fems.model.history import History
@@ -33,19 +34,33 @@ def published_months(lake: Lake, factory_id: str) -> list[str]:
 def published_hours(platform: Platform, factory_id: str) -> pd.DataFrame:
     """Return the hour table of every published month of a factory's meters, up to the last hour that has a value.
 
-    A file under a wrong, later date makes days without a value; they must not move the end of the data. The main
-    meter, which measures what the machines' meters measure already, is left out.
+    A file under a wrong, later date makes days without a value; they must not move the end of the data. A row is a
+    part of the factory: see `fems.flows.machines.of_machines`.
 
     Raises:
         TooLittleHistory: nothing is published yet.
         DataError: a publish was cut off.
     """
-    months = published_months(platform.lake, factory_id)
+    return _hours(platform, factory_id, published_months(platform.lake, factory_id))
+
+
+def published_end(platform: Platform, factory_id: str) -> pd.Timestamp:
+    """Return the first instant after the published hours, by the newest month that has a value.
+
+    Raises:
+        TooLittleHistory: nothing is published yet.
+        DataError: a publish was cut off.
+    """
+    for month in reversed(published_months(platform.lake, factory_id)):
+        hours = _hours(platform, factory_id, [month])
+        if len(hours):
+            return pd.Timestamp(hours["timestamp"].max()) + pd.Timedelta(hours=1)
+    raise TooLittleHistory(f"factory {factory_id} has no published hour with a value; run ingest first")
+
+
+def _hours(platform: Platform, factory_id: str, months: list[str]) -> pd.DataFrame:
     hours = platform.lake.published("meter", "hour", factory_id, months).to_pandas()
-    main_meter = platform.plant.factory(factory_id).main_meter
-    if main_meter is not None:
-        hours = hours[hours["sensor_id"] != main_meter]
-        hours["sensor_id"] = hours["sensor_id"].cat.remove_unused_categories()
+    hours = of_machines(hours, platform.plant.factory(factory_id).meter_tree)
     known: pd.DataFrame = hours[hours["timestamp"] <= hours.loc[hours["used_kwh"].notna(), "timestamp"].max()]
     return known
 

@@ -6,9 +6,9 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from fems.raw.split import split
 from fems.registry.book import Book
 from fems.registry.feed import FactoryFeed
 from fems.registry.plant import Plant
+from fems.registry.sensors import Feed
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ QUIET_S = 2.0
 _PATIENCE_S = 60.0
 _AHEAD = timedelta(days=1)
 """What a clock on the other side of the date line may be ahead."""
+UNMARKED = timedelta(days=2)
+"""What is younger is listed by every night."""
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
 
 
@@ -39,10 +42,32 @@ class Landed:
     kept: int
 
 
-def land_tree(lake: Lake, folder: Path, progress: Callable[[str], None] = log.info) -> Landed:
+@dataclass(frozen=True)
+class Days:
+    """The days whose files are landed: from `first` on, before `end`; None sets no bound."""
+
+    first: date | None = None
+    end: date | None = None
+
+    def __contains__(self, day: date) -> bool:
+        return (self.first is None or day >= self.first) and (self.end is None or day < self.end)
+
+
+EVERY_DAY = Days()
+
+
+def land_tree(
+    lake: Lake, folder: Path, progress: Callable[[str], None] = log.info, days: Days = EVERY_DAY
+) -> Landed:
     """Land a folder that holds raw/<feed>/factory=.../date=.../ as `fems simulate` writes it.
 
     Symbolic links are not followed.
+
+    Args:
+        lake: where to.
+        folder: which.
+        progress: called with a line now and then.
+        days: land the files of these days alone.
 
     Raises:
         ConfigError: the folder holds no such files.
@@ -53,20 +78,40 @@ def land_tree(lake: Lake, folder: Path, progress: Callable[[str], None] = log.in
     kept = 0
     for name in Lake.in_folder(folder).raw_keys():
         path, key = folder / name, _printable(name)
+        match = keys.RAW_KEY.match(key)
+        if match and days != EVERY_DAY and date.fromisoformat(match["date"]) not in days:
+            continue
         if _is_linked(folder, name):
             progress(f"{name!a}: is a symbolic link, passed over")
         elif key in known and lake.check_raw(key, _read_plain(path), known):
             kept += 1
         else:
             new[key] = path
-    if not new and not kept:
+    if not new and not kept and days == EVERY_DAY:
         raise ConfigError(f"{folder}: has no files under raw/<feed>/factory=<id>/date=<day>/")
+    _mark(lake, new)
     puts = ((key, partial(_read_plain, path)) for key, path in new.items())
     for done, _ in enumerate(lake.put_many(puts), start=1):
         if done % 1000 == 0:
             progress(f"landed {done} of {len(new)} files")
     progress(f"landed {len(new)} files, {kept} were there already")
     return Landed(len(new), kept)
+
+
+def _mark(lake: Lake, keys_to_come: Iterable[str]) -> None:
+    """Mark the months of what is about to be put, where a night would not list its day by itself.
+
+    Before it is put: what comes after a crash is never without its mark.
+    """
+    now = datetime.now(UTC)
+    listed_from = (now - UNMARKED).date()
+    months: dict[tuple[Feed, str], set[str]] = {}
+    for key in keys_to_come:
+        match = keys.RAW_KEY.match(key)
+        if match and match["date"] < listed_from.isoformat():
+            months.setdefault((match["feed"], match["factory"]), set()).add(match["date"][:7])
+    for (feed, factory_id), own in months.items():
+        lake.indexes.mark(feed, factory_id, own, now)
 
 
 def _is_linked(folder: Path, key: str) -> bool:
@@ -89,6 +134,7 @@ def land_file(
     name: str | None = None,
     today: date | None = None,
     quiet_s: float = 0.0,
+    days: Days = EVERY_DAY,
 ) -> Landed:
     """Land one file of any length as a raw object a day.
 
@@ -107,6 +153,7 @@ def land_file(
         name: what to call it, with a folder; the file's own name if not given.
         today: no row can be of a later day; `received` if not given.
         quiet_s: wait until the file has not changed for so long.
+        days: land the rows of these days alone.
 
     Raises:
         ConfigError: the file or the factory does not exist, or it is a symbolic link.
@@ -119,6 +166,8 @@ def land_file(
     cut = False
     for part in split(data, _printable(name or path.name), source, first, last):
         day = received if part.day is None else day_of(part.day)
+        if day not in days:
+            continue
         parts[keys.raw_key(book.feed, factory_id, day, part.name)] = part.data
         cut = cut or part.cut
     known = lake.raw_etags(keys.raw_prefix(book.feed, factory_id))
@@ -128,6 +177,7 @@ def land_file(
         digest = hashlib.md5(data, usedforsecurity=False).hexdigest()[:12]
         whole = keys.delivered_key(book.feed, factory_id, digest, _printable(path.name))
         lake.add_raw(whole, data, known)
+    _mark(lake, parts)
     put = sum(lake.add_raw(key, part, known) for key, part in parts.items())
     return Landed(put, len(parts) - put)
 

@@ -57,11 +57,15 @@ def look(platform: Platform, factory_id: str) -> MonitorResult:
     rules = platform.plant.monitoring
     history = as_history(platform, factory_id, published_hours(platform, factory_id))
     joined = [record.join(past, history) for past in past_forecasts(platform.lake, factory_id, history)]
-    table = record.table([row for one in joined for row in record.rows(one)], str(history.hours.tz))
+    rows = [row for one in joined for row in record.rows(one)]
+    table = record.table(rows, str(history.hours.tz))
     _log_versions(platform.tracking, factory_id, table)
     if len(joined):
         data = pa.Table.from_pandas(table, preserve_index=False)
         platform.lake.forecasts.write_track_record(factory_id, data)
+    newest = record.newest(rows)
+    if newest is not None:
+        platform.lake.forecasts.write_measured(newest)
 
     champion = platform.tracking.find_champion(factory_id)
     if champion is None:

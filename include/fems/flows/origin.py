@@ -4,8 +4,10 @@ import re
 
 import pandas as pd
 
-from fems.errors import DataError, TooLittleHistory
-from fems.flows.history import month_of
+from fems.errors import DataError, NoModel, TooLittleHistory
+from fems.flows.history import month_of, published_end
+from fems.flows.platform import Platform
+from fems.tracking.rest import champion_tags
 
 
 def origin_of(end: pd.Timestamp, factory_id: str, month: str | None, origin: str | None) -> pd.Timestamp:
@@ -34,7 +36,7 @@ def origin_of(end: pd.Timestamp, factory_id: str, month: str | None, origin: str
         if asked < end:
             raise DataError(
                 f"factory {factory_id}: month {month} is in the past, published data reaches {end:%Y-%m-%d %H:%M}; "
-                "--origin forecasts from an earlier instant, `fems backtest` scores the past"
+                "an origin forecasts from an earlier instant, `fems backtest` scores the past"
             )
     if asked > end:
         raise TooLittleHistory(
@@ -42,6 +44,34 @@ def origin_of(end: pd.Timestamp, factory_id: str, month: str | None, origin: str
             "run ingest first"
         )
     return asked
+
+
+def require_origin(platform: Platform, factory_id: str, month: str | None, origin: str | None) -> None:
+    """Look whether a forecast can start where it is asked to, by the newest published month alone.
+
+    Raises:
+        DataError, TooLittleHistory: as `origin_of`; or the champion has seen what it is to forecast.
+    """
+    asked = origin_of(published_end(platform, factory_id), factory_id, month, origin)
+    try:
+        version, tags = champion_tags(platform.settings.mlflow_uri, factory_id)
+    except NoModel:  # a baseline forecasts
+        return
+    require_unseen(factory_id, version, pd.Timestamp(tags["trained_until"]), asked)
+
+
+def require_unseen(factory_id: str, version: str, trained_until: pd.Timestamp, origin: pd.Timestamp) -> None:
+    """Refuse a forecast by a model that has seen what it is to forecast.
+
+    Raises:
+        DataError: it has.
+    """
+    if trained_until > origin:
+        raise DataError(
+            f"factory {factory_id}: the champion v{version} was trained until {trained_until:%Y-%m-%d}, "
+            f"and a forecast from {origin:%Y-%m-%d} would have seen what it forecasts; `fems backtest` scores the "
+            "past"
+        )
 
 
 def _instant(written: str, end: pd.Timestamp) -> pd.Timestamp:

@@ -8,6 +8,7 @@ from fems.contracts.trap_views import OpenTrap
 from fems.contracts.traps import LEAKS, TrapState
 from fems.errors import DataError
 from fems.flows.history import as_history, published_hours, published_months
+from fems.flows.machines import of_machines
 from fems.flows.platform import Platform
 from fems.flows.traps import currency, published_traps, rows_of_events
 from fems.forecast.calendar_month import CalendarMonth, calendar_month
@@ -81,7 +82,8 @@ def _native(platform: Platform, factory_id: str, month: str, sensors: tuple[str,
         return None
     table = platform.lake.published("meter", "native", factory_id, [month])
     frame = table.select(["timestamp", "sensor_id", "used_kwh"]).to_pandas().astype({"sensor_id": "str"})
-    machines: pd.DataFrame = frame[frame["sensor_id"].isin(sensors)]
+    parts = of_machines(frame, platform.plant.factory(factory_id).meter_tree)
+    machines: pd.DataFrame = parts[parts["sensor_id"].isin(sensors)]
     return machines
 
 
@@ -98,11 +100,11 @@ def _content(platform: Platform, summary: ForecastSummary, month: CalendarMonth,
         track_record(None if track is None else track.to_pandas()),
         platform.plant.grain_minutes(summary.factory_id, "meter"),
         platform.plant.monitoring.peak_chance,
-        _open_traps(platform, summary.factory_id),
+        open_traps(platform, summary.factory_id),
     )
 
 
-def _open_traps(platform: Platform, factory_id: str) -> tuple[OpenTrap, ...]:
+def open_traps(platform: Platform, factory_id: str) -> tuple[OpenTrap, ...]:
     """Return the open events of the factory's steam traps, with what they lose on a usual day."""
     tables = published_traps(platform.lake, factory_id)
     if tables is None:

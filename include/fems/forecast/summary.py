@@ -48,8 +48,7 @@ def summarise(
         Without a cost, and with the reason, where the tariff has no prices for the month.
     """
     factory, origin = plant.factory(factory_id), month.origin
-    names = {e.sensor: e.name for e in factory.equipment.values()}
-    korean = {e.sensor: e.name_ko or e.name for e in factory.equipment.values()}
+    names, korean = factory.meter_tree.titles(), factory.meter_tree.titles(korean=True)
     tables = month.tables
     hour = forecast.factory["hour"]
     in_horizon = hour["timestamp"] < origin + pd.Timedelta(minutes=horizon_minutes)

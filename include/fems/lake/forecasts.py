@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fems.canonical import to_json
 from fems.contracts import record, track_record
 from fems.contracts.forecast import ForecastSummary, LatestForecast
+from fems.contracts.track_record import MeasuredForecast
 from fems.errors import DataError, UnknownFormat
 from fems.lake import keys
 from fems.lake.records import get, read_record, read_table, write_record
@@ -136,3 +137,15 @@ class Forecasts:
         """Keep the table of how a factory's forecasts did (see `fems.contracts.track_record`)."""
         about = {b"fems": to_json({"format": track_record.FORMAT})}
         self._store.put(keys.track_record_key(factory_id), to_parquet(table.replace_schema_metadata(about)))
+
+    def measured(self, factory_id: str) -> MeasuredForecast | None:
+        """Return how the newest forecast did that was measured since, None before the first.
+
+        Raises:
+            UnknownFormat, DataError: it cannot be read; says what to run.
+        """
+        return read_record(self._store, MeasuredForecast, keys.measured_key(factory_id))
+
+    def write_measured(self, measured: MeasuredForecast) -> None:
+        """Keep how the newest forecast did that was measured since."""
+        write_record(self._store, keys.measured_key(measured.factory_id), measured)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fems.contracts.track_record import COLUMNS, FACTORY, TrackRow
+from fems.contracts.track_record import COLUMNS, FACTORY, MeasuredForecast, TrackRow
 from fems.errors import TooLittleHistory
 from fems.model import scores
 from fems.model.baselines import weekly_naive
@@ -109,6 +109,18 @@ def table(tracked: list[TrackRow], time_zone: str) -> pd.DataFrame:
     for column in ("origin", "until"):
         shown[column] = pd.to_datetime(shown[column], utc=True).dt.tz_convert(time_zone).dt.as_unit("us")
     return shown.sort_values(["origin", "model_version", "month", "sensor_id"], ignore_index=True)
+
+
+def newest(tracked: list[TrackRow]) -> MeasuredForecast | None:
+    """Return the newest forecast of the whole factory; None where nothing was measured of any."""
+    whole = [row for row in tracked if row.sensor_id == FACTORY]
+    if not whole:
+        return None
+    last = max(whole, key=lambda row: (row.origin, row.until))._asdict()
+    known = {name: last[name] for name in MeasuredForecast.model_fields if name in last}
+    return MeasuredForecast.model_validate(
+        {name: None if value != value else value for name, value in known.items()}
+    )
 
 
 def _naive_accuracy(joined: Joined, sensor: str, known: pd.Series) -> float:

@@ -17,6 +17,8 @@ _OTHER_UNIT = (
     "The unit of the file has changed or is another one: say it in the mapping; or, if the machine really runs so, "
     "an override with `level: false` says that."
 )
+_REGISTER = "If it is one, name it in the mapping: `cumulative: {column: the value at which it rolls over}`."
+_NO_REGISTER = "Take it out of `cumulative` in the mapping, or mend what the collector writes."
 _HINTS = {
     "stuck value": "if this is its real load, an override with `stuck: null` says so",
     "below the book's least": "if it feeds back into the grid, `net: true` in factories.yaml says so",
@@ -34,10 +36,16 @@ def why_unusable(partition: Partition, source: FactoryFeed) -> str:
     return " ".join(
         [
             *_refused_rows(partition.quarantine),
-            *(f"{line}. {_OTHER_UNIT}" for line in partition.off_levels[:1]),
+            *(f"{line}. {_remedy(line)}" for line in partition.off_levels[:1]),
             *_refused_values(partition, source),
         ]
     )
+
+
+def _remedy(line: str) -> str:
+    if "register" not in line:
+        return _OTHER_UNIT
+    return _NO_REGISTER if "no running register" in line else _REGISTER
 
 
 def _refused_rows(quarantine: pd.DataFrame) -> list[str]:

@@ -14,6 +14,12 @@ VOLTAGES: dict[str, tuple[float, ...]] = {
 """Line-to-line volts of machines by country (IEC 60038); 400 V elsewhere."""
 
 _USUAL_VOLTAGES = (400.0,)
+_LOOKED_AT = 200
+_LEAST_RISES = 12
+_ABOVE_STEPS = 20
+_LONG_MINUTES = 2 * 24 * 60
+_WEEK_MINUTES = 7 * 24 * 60
+_VARIED = 0.2
 _LEAST_OF_RATED = 1 / 500
 """A machine that never uses this share of its rating all month is idle, or its file is in another unit."""
 
@@ -40,6 +46,36 @@ def off_by_rating(values: np.ndarray, rated_kw: np.ndarray, grain_minutes: int) 
         if high * 60 / grain_minutes < _LEAST_OF_RATED * rated_kw[sensor] and high > 2 * low:
             off[sensor] = 1 / 1000
     return off
+
+
+def only_rises(values: np.ndarray, grain_minutes: int) -> np.ndarray:
+    """Find sensors whose values hardly ever fall and lie far above their own steps: no machine uses ever more.
+
+    A rise within two days may be a machine's, where its steps are alike.
+
+    Args:
+        values: float64, (S, T).
+        grain_minutes: the interval.
+
+    Returns:
+        bool, S.
+    """
+    rising = np.zeros(len(values), bool)
+    for sensor, series in enumerate(values):
+        known = series[~np.isnan(series)]
+        minutes = len(known) * grain_minutes
+        known = known[
+            :: max(1, len(known) // _LOOKED_AT)
+        ]  # a register that is read seldom rises all the same
+        steps = np.diff(known)
+        ups = steps[steps > 0]
+        # an exchange or a roll-over a week, at most
+        if len(ups) < _LEAST_RISES or (steps < 0).sum() > minutes // _WEEK_MINUTES:
+            continue
+        low, middle, high = np.quantile(ups, [0.1, 0.5, 0.9])
+        varied = minutes >= _LONG_MINUTES or high - low > _VARIED * middle
+        rising[sensor] = varied and np.median(known) > _ABOVE_STEPS * middle
+    return rising
 
 
 def off_by_voltage(

@@ -7,7 +7,7 @@ import numpy as np
 from fems.calendar import kinds_of_days
 from fems.process import abnormal, missing, register
 from fems.process.grid import Axis, Grid
-from fems.process.level import OffLevel, find_off_levels
+from fems.process.level import OffLevel, find_off_levels, undeclared_registers
 from fems.registry.book import Book
 from fems.registry.feed import FactoryFeed
 from fems.registry.laws import usual_levels
@@ -23,13 +23,29 @@ CAUSES = (
     "stuck value",
     "contradicts other columns",
     "level of another unit",
+    "undeclared register",
 )
 """Why a value that was read does not stand; the position is the code."""
 
-_NO_SIGNAL, _STUCK_READING, _REGISTER, _LIMITS, _JUMP, _STUCK_VALUE, _CONTRADICTS, _LEVEL = range(1, 9)
+_NO_SIGNAL, _STUCK_READING, _REGISTER, _LIMITS, _JUMP, _STUCK_VALUE, _CONTRADICTS, _LEVEL, _UNDECLARED = (
+    range(1, 10)
+)
 
-LONGEST_SPREAD_MINUTES = 24 * 60
-"""A register's energy over a longer gap is not spread over it."""
+
+@dataclass(frozen=True)
+class RegisterSum:
+    """A sum that a register says over a gap, in which nobody knows the single intervals.
+
+    Attributes:
+        sensor: position among the source's sensors.
+        column: position among the book's columns.
+        begin, end: positions of its intervals on the axis, the end not in.
+    """
+
+    sensor: int
+    column: int
+    begin: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -44,6 +60,8 @@ class Judged:
             the book says of a sensor that is not listed.
         suspended: law and sensor, where a sensor does not keep a law between columns at all.
         off_levels: sensor ID and what is off, where a level cannot be; its values are taken out.
+        not_registers: sensor ID and column that keep falling, though the mapping calls them registers.
+        sums: what registers say over gaps; spread over them.
     """
 
     values: np.ndarray
@@ -52,6 +70,8 @@ class Judged:
     known: np.ndarray
     suspended: list[tuple[str, str]]
     off_levels: list[tuple[str, OffLevel]]
+    not_registers: list[tuple[str, str]]
+    sums: list[RegisterSum]
 
 
 def judge(grid: Grid, source: FactoryFeed) -> Judged:
@@ -65,6 +85,8 @@ def judge(grid: Grid, source: FactoryFeed) -> Judged:
     known = np.zeros(grid.values.shape, bool)
     suspended: list[tuple[str, str]] = []
     off_levels: list[tuple[str, OffLevel]] = []
+    not_registers: list[tuple[str, str]] = []
+    sums: list[RegisterSum] = []
     # a column that no file carries is not made up from another one
     carried = np.flatnonzero(grid.supplied).tolist()
     for group in source.rules:
@@ -78,6 +100,7 @@ def judge(grid: Grid, source: FactoryFeed) -> Judged:
         rated = _rated([source.sensors[i] for i in group.sensors])
         for j in carried:
             upper = columns[j][1].upper_limits(rated, source.grain_minutes)
+            sums += _sums(values[j], bench.known[j], group.sensors, j)
             missing.shape_shares(values[j], bench.known[j], grid.axis, kinds, columns[j][1].fill, upper)
         for j in carried:
             unlisted = columns[j][1].fill.unlisted
@@ -98,8 +121,23 @@ def judge(grid: Grid, source: FactoryFeed) -> Judged:
         grid.values[:, pick], cause[:, pick] = values, bench.cause
         suspended += bench.suspended
         off_levels += [(sensors[off.sensor].sensor_id, off) for off in bench.off_levels]
+        not_registers += bench.not_registers
         estimated[:, pick], known[:, pick] = gone | bench.known, bench.known
-    return Judged(grid.values, cause, estimated, known, sorted(suspended), off_levels)
+    return Judged(grid.values, cause, estimated, known, sorted(suspended), off_levels, not_registers, sums)
+
+
+def _sums(values: np.ndarray, shares: np.ndarray, sensors: np.ndarray, column: int) -> list[RegisterSum]:
+    """Return the sums that some sensors' equal shares are of; `values` and `shares`: (S, T)."""
+    cells = np.flatnonzero(shares)
+    if not len(cells):
+        return []
+    edges = np.flatnonzero(np.diff(missing.sums_of_shares(values, cells), prepend=-1, append=-1))
+    sensor, begin = np.divmod(cells[edges[:-1]], values.shape[1])
+    length = np.diff(edges)
+    return [
+        RegisterSum(int(sensors[s]), column, b, b + n)
+        for s, b, n in zip(sensor.tolist(), begin.tolist(), length.tolist(), strict=True)
+    ]
 
 
 def _unlisted(grid: Grid) -> np.ndarray:
@@ -124,6 +162,7 @@ class _Bench:
         self.known = np.zeros(values.shape, bool)
         self.suspended: list[tuple[str, str]] = []
         self.off_levels: list[OffLevel] = []
+        self.not_registers: list[tuple[str, str]] = []
 
     def take(self, column: int, cells: np.ndarray, cause: int) -> None:
         """Take out the cells of a column that still have a value that was read."""
@@ -153,12 +192,19 @@ def _take_out(
     for j in carried:
         modulus = source.cumulative.get(columns[j][0])
         if modulus is not None:
-            _registers_to_energy(bench, j, modulus, upper[j], grain)
+            net = [sensor.net for sensor in sensors]
+            none = _registers_to_energy(bench, j, modulus, upper[j], net)
+            bench.not_registers += [(sensors[s].sensor_id, columns[j][0]) for s in none]
     country = source.plant.factory(source.factory_id).country
     by_name = {columns[j][0]: values[j] for j in carried}
-    bench.off_levels = find_off_levels(by_name, book, rated, country, axis, kinds)
+    interval = {name: each for name, each in by_name.items() if name not in source.cumulative}
+    bench.off_levels = undeclared_registers(interval, book, grain)
     for off in bench.off_levels:
+        bench.take(book.value_columns.index(off.column), _cells_of(off, axis), _UNDECLARED)
+    levels = find_off_levels(by_name, book, rated, country, axis, kinds)
+    for off in levels:
         bench.take(book.value_columns.index(off.column), _cells_of(off, axis), _LEVEL)
+    bench.off_levels += levels
     usual: dict[str, np.ndarray] = {}
     for j in carried:
         name, column = columns[j]
@@ -202,14 +248,19 @@ def _cells_of(off: OffLevel, axis: Axis) -> np.ndarray:
     return off.sensor * steps + at
 
 
-def _registers_to_energy(bench: _Bench, column: int, modulus: float, upper: np.ndarray, grain: int) -> None:
-    """Turn a column of running registers into the energy of each interval, in place."""
+def _registers_to_energy(
+    bench: _Bench, column: int, modulus: float, upper: np.ndarray, net: list[bool]
+) -> list[int]:
+    """Turn running registers into the energy of each interval, in place; return the sensors that have no register."""
+    none = []
     for s, series in enumerate(bench.values[column]):
         read = ~np.isnan(series)
-        energy, shared = register.energy_from_register(
-            series, modulus, upper[s], LONGEST_SPREAD_MINUTES // grain
-        )
+        if not net[s] and register.keeps_falling(series[read]):
+            none.append(s)
+        to_energy = register.net_energy_from_register if net[s] else register.energy_from_register
+        energy, shared = to_energy(series, modulus, upper[s])
         bench.known[column, s] = shared
         unusable = read & (np.isnan(energy) | shared)
         bench.cause[column, s][unusable] = _REGISTER
         series[:] = energy
+    return none

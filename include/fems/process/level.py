@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fems.process.grid import Axis
-from fems.process.implausible import off_by_rating, off_by_voltage
+from fems.process.implausible import off_by_rating, off_by_voltage, only_rises
 from fems.process.unit_factors import FAR, factors
 from fems.registry.book import Book
 
@@ -30,15 +30,31 @@ class OffLevel:
         column: its name.
         sensor: position among the sensors asked about.
         days: int64, positions of the days on the axis; None for all of them.
-        factor: how many times too high the values are; below 1, too low.
+        factor: how many times too high the values are; below 1, too low; None of a register that nobody declared.
         against: what it was held against.
     """
 
     column: str
     sensor: int
     days: np.ndarray | None
-    factor: float
+    factor: float | None
     against: str
+
+
+def undeclared_registers(values: dict[str, np.ndarray], book: Book, grain_minutes: int) -> list[OffLevel]:
+    """Find energies that only rise, far above their own steps, as running registers do.
+
+    Args:
+        values: column -> float64, (S, T), of the columns that the files carry, without the registers of the mapping.
+        book: the rules: a column whose rule `level` holds and that is summed up.
+        grain_minutes: the interval.
+    """
+    return [
+        OffLevel(name, sensor, None, None, "it only rises, as a running register does")
+        for name, each in values.items()
+        if book.columns[name].level and "sum" in book.columns[name].aggregate.values()
+        for sensor in np.flatnonzero(only_rises(each, grain_minutes)).tolist()
+    ]
 
 
 def find_off_levels(

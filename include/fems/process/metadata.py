@@ -39,6 +39,7 @@ def figures(partition: Partition, source: FactoryFeed) -> PartitionFigures:
         },
         laws_not_applied=tuple(LawNotApplied(law=law, sensor=sensor) for law, sensor in partition.suspended),
         off_levels=tuple(partition.off_levels),
+        register_sums=tuple(partition.register_sums),
         causes={each["values"]: each["counts"] for each in why if each["values"]},
         columns={
             name: _range(native[name], column.name_ko, column.unit) for name, column in book.columns.items()

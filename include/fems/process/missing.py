@@ -44,6 +44,19 @@ def fill_from_stand_in(values: np.ndarray, stand_in: np.ndarray, axis: Axis) -> 
     return cells
 
 
+def sums_of_shares(values: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """Return of which sum each equal share is, counted from 0: neighbours with the same share are of the same sum.
+
+    Args:
+        values: float64, (S, T), contiguous.
+        cells: int64, n, rising: flat positions of shares.
+    """
+    flat, steps = values.reshape(-1), values.shape[1]
+    follows = (np.diff(cells) == 1) & (flat[cells[1:]] == flat[cells[:-1]]) & (cells[1:] % steps != 0)
+    result: np.ndarray = np.concatenate(([0], np.cumsum(~follows)))
+    return result
+
+
 def shape_shares(
     values: np.ndarray, shared: np.ndarray, axis: Axis, kinds: np.ndarray, fill: Fill, most: np.ndarray
 ) -> None:
@@ -64,9 +77,7 @@ def shape_shares(
     if not len(cells):
         return
     flat, steps = values.reshape(-1), values.shape[1]
-    # neighbours with the same share are of the same sum
-    follows = (np.diff(cells) == 1) & (flat[cells[1:]] == flat[cells[:-1]]) & (cells[1:] % steps != 0)
-    span = np.concatenate(([0], np.cumsum(~follows)))
+    span = sums_of_shares(values, cells)
     length = np.bincount(span)
     read = np.where(shared, np.nan, values)
     shape = _from_earlier_days(read, cells, axis, kinds)

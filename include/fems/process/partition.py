@@ -11,11 +11,9 @@ from fems.calendar import day_number, day_of
 from fems.contracts.grains import ID_COLUMNS, SHARE_COLUMNS
 from fems.contracts.manifest import FLAGS, ROW_COUNTS
 from fems.errors import LostRows
-from fems.process import aggregate, flags, grid, judge
-from fems.process.level import OffLevel
+from fems.process import aggregate, flags, grid, judge, words
 from fems.process.originals import originals
 from fems.process.period import without_impossible
-from fems.process.unit_factors import times
 from fems.raw.decoded import DecodedObject, quarantine_frame
 from fems.raw.numbers import ABSENT, EMPTY
 from fems.raw.one_meter import without_mixed_meters
@@ -38,7 +36,9 @@ class Partition:
             rows that came late, and of a plan those ahead.
         suspended: law between columns and sensor, where the sensor does not keep the law at all.
         read_values: sensor and column -> values that something was written for.
-        off_levels: what is off by the factor of a unit, in words; its values were taken out.
+        off_levels: what is off by the factor of a unit, and registers that the mapping does not name or wrongly names,
+            in words; their values were taken out.
+        register_sums: what registers say over gaps of more than a day, or from before the first one, in words.
         future_from: the first time of the rows that have not come yet; None where there are none.
     """
 
@@ -51,6 +51,7 @@ class Partition:
     suspended: list[tuple[str, str]]
     read_values: dict[tuple[str, str], int]
     off_levels: list[str]
+    register_sums: list[str]
     future_from: datetime | None
 
 
@@ -109,20 +110,9 @@ def process(
     quarantine = quarantine_frame(account.quarantined)
     return Partition(
         tables, changed, quarantine, account.days, per_sensor, account.late, judged.suspended,
-        _read_values(states, source), _in_words(judged.off_levels, axis.days, first), future_from,
+        _read_values(states, source), words.off_levels(judged, axis.days, first),
+        words.register_sums(judged, axis, since, source), future_from,
     )  # fmt: skip
-
-
-def _in_words(off_levels: list[tuple[str, OffLevel]], days: np.ndarray, first: date) -> list[str]:
-    """Say which levels are off on the published days."""
-    lines = []
-    for sensor, off in off_levels:
-        which = days if off.days is None else days[off.days]
-        mine = which[which >= np.datetime64(first)]
-        if len(mine):
-            span = f"{mine[0]}" if len(mine) == 1 else f"{mine[0]} to {mine[-1]} ({len(mine)} days)"
-            lines.append(f"{sensor} {off.column}, {span}: {times(off.factor)} {off.against}")
-    return lines
 
 
 def _read_values(states: np.ndarray, source: FactoryFeed) -> dict[tuple[str, str], int]:

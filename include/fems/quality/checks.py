@@ -186,13 +186,45 @@ def _sums(
     return flat.reshape(len(names), len(starts))
 
 
-def main_meter_gaps(table: TableView, column: str, main_meter: str, tolerance_pct: float) -> CheckResult:
+def negative_remainders(
+    table: TableView, column: str, meter_tree: Mapping[str, Sequence[str]], tolerance_pct: float
+) -> CheckResult:
+    """Find times at which the meters behind another one measured more than it did.
+
+    Args:
+        table: hours or days.
+        column: of the energy.
+        meter_tree: meter -> those right behind it.
+        tolerance_pct: by how much they may, in % of the meter's.
+    """
+    wide = table.frame.pivot_table(
+        index="timestamp", columns="sensor_id", values=column, observed=True, dropna=False
+    )
+    compared, messages = 0, []
+    for meter, behind in meter_tree.items():
+        whole = wide.reindex(columns=[meter, *behind]).dropna()
+        parts, own = whole[list(behind)].sum(axis=1), whole[meter]
+        below = parts - own > tolerance_pct / 100 * own.abs()
+        compared += len(whole)
+        messages += [
+            f"{when:%Y-%m-%d %H:%M}: {meter} {total:.1f}, behind it {part:.1f}"
+            for when, part, total in zip(
+                pd.DatetimeIndex(below.index)[below], parts[below], own[below], strict=True
+            )
+        ]
+    return CheckResult(compared, messages=tuple(messages))
+
+
+def main_meter_gaps(
+    table: TableView, column: str, main_meter: str, parts: Sequence[str], tolerance_pct: float
+) -> CheckResult:
     """Find times at which the machines' energy is not the main meter's.
 
     Args:
         table: hours or days.
         column: of the energy.
         main_meter: its sensor ID.
+        parts: the meters right behind it; those behind them are in theirs.
         tolerance_pct: how far the sum may be off, in % of the main meter's.
     """
     wide = table.frame.pivot_table(
@@ -200,8 +232,8 @@ def main_meter_gaps(table: TableView, column: str, main_meter: str, tolerance_pc
     )
     if main_meter not in wide:
         return CheckResult(0)
-    whole = wide.dropna()
-    machines, main = whole.drop(columns=main_meter).sum(axis=1), whole[main_meter]
+    whole = wide.reindex(columns=[main_meter, *parts]).dropna()
+    machines, main = whole[list(parts)].sum(axis=1), whole[main_meter]
     off = (machines - main).abs() > tolerance_pct / 100 * main.abs()
     messages = tuple(
         f"{when:%Y-%m-%d %H:%M}: machines {part:.1f}, {main_meter} {total:.1f}"

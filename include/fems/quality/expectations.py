@@ -128,12 +128,30 @@ class ExpectEquipmentToAddUpToMainMeter(TableExpectation):
 
     column: Text
     main_meter: Text
+    parts: Names
     tolerance_pct: float
     min_share_pct: float = 90.0
 
     def check(self, table: TableView, context: CheckContext) -> CheckResult:
         """See `checks.main_meter_gaps`."""
-        return checks.main_meter_gaps(table, self.column, self.main_meter, self.tolerance_pct)
+        return checks.main_meter_gaps(table, self.column, self.main_meter, self.parts, self.tolerance_pct)
+
+    def allowed(self, result: CheckResult) -> bool:
+        """See the base class."""
+        return 100 * (result.of - result.count) >= self.min_share_pct * result.of
+
+
+class ExpectSubmetersWithinTheirMeter(TableExpectation):
+    """The meters behind another one measure no more than it does."""
+
+    column: Text
+    meter_tree: Record
+    tolerance_pct: float
+    min_share_pct: float = 99.0
+
+    def check(self, table: TableView, context: CheckContext) -> CheckResult:
+        """See `checks.negative_remainders`."""
+        return checks.negative_remainders(table, self.column, self.meter_tree, self.tolerance_pct)
 
     def allowed(self, result: CheckResult) -> bool:
         """See the base class."""

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fems.calendar import shift_starts
+from fems.calendar import changes_by_half_an_hour, local_hour_starts, shift_starts
 from fems.quality.table import EXAMPLES, CheckResult, TableView
 
 
@@ -42,6 +42,10 @@ def _starts(grid: Grid) -> NDArray[np.int64]:
         days = pd.date_range(first.date(), last.date(), freq="D").to_numpy().astype("datetime64[D]")
         starts = shift_starts(days, grid.minutes, grid.day_begins, grid.timezone)
         starts = starts[(starts >= first.timestamp()) & (starts < last.timestamp())]
+        starts.flags.writeable = False
+        return starts
+    if grid.minutes == 60 and changes_by_half_an_hour(grid.timezone):
+        starts = local_hour_starts(int(first.timestamp()), int(last.timestamp()), grid.timezone)
         starts.flags.writeable = False
         return starts
     times = pd.date_range(first, last, freq=f"{grid.minutes}min", inclusive="left")

@@ -8,7 +8,6 @@ batch twice and hashes every cell of it each time. The package's own need no gra
 they ask for: they are called as the validator would call them (`metrics_validate`). The result is a suite's as ever.
 """
 
-import logging
 import traceback
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -171,7 +170,6 @@ class Context:
     """Great Expectations' own context: in memory, silent, and set up once for many validations."""
 
     def __init__(self) -> None:
-        logging.getLogger("great_expectations").setLevel(logging.WARNING)
         self._context = gx.get_context(mode="ephemeral")
         self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
         self._context.variables.analytics_enabled = False

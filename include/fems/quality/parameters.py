@@ -44,7 +44,8 @@ class SuiteParameters:
         max_estimated_pct: share of a sensor's values that may be replaced, filled or missing.
         max_level_change: how many times level or spread may differ from the months before.
         min_rhythm_gain: see `fems.quality.baseline.clock_shifts`.
-        main_meter: the whole factory's meter.
+        main_meter: the whole factory's meter. main_parts: the meters right behind it.
+        meter_tree: meter -> those right behind it.
         usual_per_hour: of all sensors together, of late.
         hours: that the table covers.
     """
@@ -64,6 +65,8 @@ class SuiteParameters:
     max_level_change: float | None = None
     min_rhythm_gain: float | None = None
     main_meter: str | None = None
+    main_parts: tuple[str, ...] | None = None
+    meter_tree: dict[str, tuple[str, ...]] | None = None
     usual_per_hour: float | None = None
     hours: float | None = None
 
@@ -101,7 +104,9 @@ def of_partition(
     begin, end = (pd.Timestamp(day).tz_localize(source.zone) for day in (first, last + timedelta(days=1)))
     native, hourly = grain == "native", grain == "hour"
     coverage = {"hour": book.min_coverage.hour, "day": book.min_coverage.day}
-    main_meter = source.plant.factory(source.factory_id).main_meter
+    tree = source.plant.factory(source.factory_id).meter_tree
+    of_meters = bool(tree.nodes) and {sensor.sensor_id for sensor in source.sensors} >= set(tree.top)
+    behind = {node.sensors[0]: node.submeters for node in tree.branches if len(node.sensors) == 1}
     return SuiteParameters(
         factory_id=source.factory_id,
         sensors=tuple(sensor.sensor_id for sensor in source.sensors),
@@ -116,7 +121,9 @@ def of_partition(
         max_estimated_pct=book.max_estimated_pct,
         max_level_change=book.month_to_month.max_level_change if hourly else None,
         min_rhythm_gain=book.month_to_month.min_rhythm_gain if hourly else None,
-        main_meter=main_meter if main_meter in {sensor.sensor_id for sensor in source.sensors} else None,
+        main_meter=tree.main_meter if of_meters else None,
+        main_parts=tree.top if of_meters and tree.main_meter is not None else None,
+        meter_tree=behind if of_meters and behind else None,
     )
 
 
@@ -127,11 +134,18 @@ def _grid(source: FactoryFeed, grain: str, begin: pd.Timestamp, end: pd.Timestam
 
 def _limits_by_sensor(source: FactoryFeed, grain: str) -> dict[str, dict[str, Limits]]:
     """Return the limits of each sensor's columns in a table, overrides applied."""
-    return {
+    limits = {
         source.sensors[i].sensor_id: _limits(rules.book, source.sensors[i], grain, source.grain_minutes)
         for rules in source.rules
         for i in rules.sensors.tolist()
     }
+    if source.feed == "meter":  # a remainder may fall below zero, and several meters pass the limit of one
+        none: dict[str, Limits] = dict.fromkeys(next(iter(limits.values()), {}), (None, None))
+        tree = source.plant.factory(source.factory_id).meter_tree
+        limits |= {
+            node.column: none for node in tree.nodes if not node.is_plain and node.column not in limits
+        }
+    return limits
 
 
 def _limits(book: Book, sensor: Sensor, grain: str, grain_minutes: int) -> dict[str, Limits]:
@@ -202,4 +216,4 @@ def of_training(source: FactoryFeed, hours: pd.DataFrame) -> SuiteParameters:
 
 
 def _machines(source: FactoryFeed) -> tuple[str, ...]:
-    return tuple(sensor.sensor_id for sensor in source.sensors if sensor.equipment_id is not None)
+    return source.plant.factory(source.factory_id).meter_tree.columns

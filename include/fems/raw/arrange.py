@@ -35,11 +35,13 @@ class Arranged:
         table: its rows; a row of a wide file became several, all with its line.
         headers: our column -> the headers whose sum it is, mostly one.
         units: our column -> the unit that the headers name.
+        unit_column: header of the column that names each row's unit; None where there is none, or no need.
     """
 
     table: TextTable
     headers: Mapping[str, tuple[str, ...]]
     units: Mapping[str, str]
+    unit_column: str | None = None
 
 
 def arranged(
@@ -61,7 +63,7 @@ def arranged(
     if mapping.layout == "wide":
         for header, target in mapping.wide.items():
             by_column.setdefault(target.split("/")[1], []).append(header)
-    named = _units(by_column)
+    named = _units(by_column, table, source)
     if mapping.times_are_headers or mapping.row_per_day is not None:
         table, headers = _rows_of_days(table, headers, source)
     elif mapping.layout == "wide":
@@ -70,15 +72,27 @@ def arranged(
         table, headers = _with_time(table, headers, _of_numbers(table, headers, source))
     elif len(headers["timestamp"]) > 1 or "date" in facts:
         table, headers = _with_time(table, headers, _of_parts(table, headers, facts))
-    return Arranged(table, headers, named)
+    if len(headers.get("sensor_id", ())) > 1:
+        table, headers = _with_sensor(table, headers)
+    in_rows = next((name for name in table.columns if name.casefold() in units.IN_COLUMNS), None)
+    return Arranged(table, headers, named, in_rows)
 
 
-def _units(by_column: Mapping[str, list[str]]) -> dict[str, str]:
+def _units(by_column: Mapping[str, list[str]], table: TextTable, source: FactoryFeed) -> dict[str, str]:
+    given = {**source.mapping.units, **source.mapping.factors}
     named: dict[str, str] = {}
     for ours, headers in by_column.items():
         if ours in ("timestamp", "sensor_id", "factory_id"):
             continue
-        several = {unit for unit in map(units.in_header, headers) if unit is not None}
+        times = next((name for name in headers if units.is_multiplied(name)), None)
+        if times is not None and ours not in given:
+            raise UndecodableObject(
+                f"the header {times!r} names a unit and a number: say in the mapping what a value is worth, by `units` "
+                "or `factors`"
+            )
+        several = {
+            unit for name in headers if (unit := table.units.get(name) or units.in_header(name)) is not None
+        }
         if len(several) > 1:
             raise UndecodableObject(
                 f"the headers of {ours} name different units: {', '.join(sorted(several))}"
@@ -95,6 +109,24 @@ def _with_time(
     return (
         replace(table, columns=columns, derived=table.derived | {_TIME}),
         {**headers, "timestamp": (_TIME,)},
+    )
+
+
+def _with_sensor(
+    table: TextTable, headers: Mapping[str, tuple[str, ...]]
+) -> tuple[TextTable, Mapping[str, tuple[str, ...]]]:
+    """Join the parts of a sensor's name by hyphens."""
+
+    def joined(ones: list[str], others: list[str]) -> list[str]:
+        return [f"{one.strip()}-{other.strip()}" for one, other in zip(ones, others, strict=True)]
+
+    first, *others = (table.columns[name] for name in headers["sensor_id"])
+    for other in others:
+        first = _of_pairs(first, other, joined)
+    columns = {**table.columns, _SENSOR: first}
+    return (
+        replace(table, columns=columns, derived=table.derived | {_SENSOR}),
+        {**headers, "sensor_id": (_SENSOR,)},
     )
 
 
@@ -121,8 +153,10 @@ def _of_parts(
         columns.insert(0, pa.chunked_array([pa.repeat(pa.scalar(text), len(table.lines))]))
 
     def joined(dates: list[str], times: list[str]) -> list[str]:
+        # 0 is midnight among shares of a day, and an hour among hours
+        shares = any("." in time and _SHARE_OF_A_DAY.fullmatch(time.strip()) for time in times)
         return [
-            f"{_MIDNIGHT.sub('', date.strip())} {_time_of_day(time.strip())}".strip()
+            f"{_MIDNIGHT.sub('', date.strip())} {_time_of_day(time.strip(), shares)}".strip()
             for date, time in zip(dates, times, strict=True)
         ]
 
@@ -132,9 +166,9 @@ def _of_parts(
     return whole
 
 
-def _time_of_day(text: str) -> str:
-    """Write a time of day that a workbook holds as a date of 1900 or as a share of the day."""
-    if _SHARE_OF_A_DAY.fullmatch(text):
+def _time_of_day(text: str, shares: bool) -> str:
+    """Write a time of day that a workbook holds as a date of 1900 or, `shares`, as a share of the day."""
+    if shares and _SHARE_OF_A_DAY.fullmatch(text):
         minutes, seconds = divmod(round(float(text) * _DAY_S), 60)
         return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
     return _DAY_OF_EXCEL.sub("", text)

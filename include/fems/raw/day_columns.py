@@ -11,6 +11,7 @@ from fems.raw.zones import day_length_s, utc_of_midnight, wall_clock
 from fems.registry.mapping import FileMapping, compiled
 
 _TIME = re.compile(r"(\d{1,2}):(\d\d)(?::\d\d)?(?:\s*[-–~]\s*(\d{1,2}):(\d\d)(?::\d\d)?)?")
+_BARE_TIME = re.compile(r"([01]\d|2[0-4])([0-5]\d)()()")
 _NUMBERED = re.compile(r"(?P<kind>[^\d]*?)[\s_.#-]*(?P<number>\d{1,3})\s*(?:h|시)?", re.IGNORECASE)
 _FEWEST = 20
 """Headers that are numbered alike, at least, to be a day's intervals where no pattern says so."""
@@ -40,6 +41,9 @@ def intervals(header: Sequence[str], mapping: FileMapping) -> dict[str, tuple[st
 
 def _times(header: Sequence[str], mapping: FileMapping) -> dict[str, tuple[str, int]]:
     matches = {name: _TIME.fullmatch(name.strip()) for name in header}
+    if not any(matches.values()):
+        bare = {name: match for name in header if (match := _BARE_TIME.fullmatch(name.strip()))}
+        matches = {**bare} if len(bare) >= _FEWEST else {}
     named: dict[str, tuple[str, int]] = {}
     for name, match in matches.items():
         if match is None:

@@ -35,11 +35,23 @@ def read_rows(data: bytes, name: str, source: FactoryFeed) -> list[TypedRows]:
     mapping = in_format(feed.mapping)
     if mapping is not feed.mapping:
         feed = replace(feed, chosen=mapping)
-    read = tables.read_tables(data, mapping, feed.coded_headers, header.fits(feed, facts))
-    return [
-        typed(arranged(table, header.matched(table.header, feed, facts), feed, facts), feed, facts)
-        for table in read
-    ]
+    test = header.fits(feed, {**dict.fromkeys(mapping.facts_of_sheets, ""), **facts})
+    rows = []
+    for table in tables.read_tables(data, mapping, feed.coded_headers, test):
+        known = {**facts, **(mapping.facts_of_sheet(table.sheet or "") or {})}
+        columns = header.matched(table.header, feed, known)
+        own = header.in_zone_of_header(feed, columns)
+        rows.append(
+            replace(typed(arranged(table, columns, own, known), own, known), timezone=own.mapping.timezone)
+        )
+    return rows
+
+
+def in_zone(source: FactoryFeed, rows: TypedRows) -> FactoryFeed:
+    """Return the feed with the zone that the header of some rows names."""
+    if rows.timezone == source.mapping.timezone:
+        return source
+    return replace(source, chosen=source.mapping.model_copy(update={"timezone": rows.timezone}))
 
 
 def no_mapping(name: str, source: FactoryFeed) -> str:
@@ -70,7 +82,7 @@ def decode(raw: RawObject, data: bytes, source: FactoryFeed) -> DecodedObject:
         return refused(raw, source, str(error))
     feed = source.for_file(name_below_day(raw)) or source
     feed = replace(feed, chosen=in_format(feed.mapping))
-    placed = [_placed(rows, [raw], feed)[0] for rows in sheets]
+    placed = [_placed(rows, [raw], in_zone(feed, rows))[0] for rows in sheets]
     if len(sheets) > 1:
         placed = [
             replace(one, quarantined=_of_sheet(one.quarantined, rows.sheet))

@@ -1,59 +1,22 @@
 """What a file of an unknown collector looks like, and a mapping that may fit it, with what is not sure."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from fems.errors import UndecodableObject
 from fems.raw import day_columns, encodings, formats, numbers
+from fems.raw.guess_columns import WHICH, Guess, find_columns
 from fems.raw.header import UNNAMED
 from fems.raw.labels import NO_TIME, read_labels
 from fems.raw.look import ColumnLook, look_at, time_format
 from fems.raw.tables import read_tables
 from fems.raw.text import TextTable
-from fems.registry import units
 from fems.registry.book import Book
 from fems.registry.mapping import FileMapping
 
 _ROWS = 20_000
 """Rows that are looked at; more tell no more."""
-_BY_UNIT = {
-    "energy": "used_kwh",
-    "power": "used_kwh",
-    "reactive energy": "reactive_kvarh",
-    "reactive power": "reactive_kvarh",
-    "current": "current_a",
-    "share": "power_factor_pct",
-    "temperature": "temperature_c",
-}
-
-
-@dataclass
-class Guess:
-    """What a file looks like.
-
-    Attributes:
-        container: such as `text in UTF-8, fields parted by ';'`.
-        rows: rows below the header.
-        columns: what each of them holds.
-        mapping: keys of a mapping that may fit.
-        doubts: key of the mapping -> why it is not sure.
-        interval_minutes: from row to row of one sensor, None if that is not regular.
-        gaps: steps that are longer.
-        first: the first time as it is written; last: the last one.
-    """
-
-    container: str
-    rows: int = 0
-    columns: list[ColumnLook] = field(default_factory=list)
-    mapping: dict[str, Any] = field(default_factory=dict)
-    doubts: dict[str, str] = field(default_factory=dict)
-    interval_minutes: int | None = None
-    gaps: int = 0
-    first: str = ""
-    last: str = ""
 
 
 def guess(data: bytes, book: Book) -> Guess:
@@ -70,23 +33,34 @@ def guess(data: bytes, book: Book) -> Guess:
     head = plain[:4096].lstrip(b"\xef\xbb\xbf \r\n")
     if head.startswith((b"100,NEM12", b"200,")):
         return Guess(
-            "NEM12", mapping={"format": "nem12", "sensors": {"NMI": "SENSOR"}}, doubts={"sensors": _WHICH}
+            "NEM12", mapping={"format": "nem12", "sensors": {"NMI": "SENSOR"}}, doubts={"sensors": WHICH}
         )
     if head.startswith(b"<") and b"espi" in plain[:65536]:
         mapping_of_it = {"format": "green_button", "constants": {"sensor_id": "SENSOR"}}
-        return Guess("Green Button (ESPI XML)", mapping=mapping_of_it, doubts={"constants": _WHICH})
+        return Guess("Green Button (ESPI XML)", mapping=mapping_of_it, doubts={"constants": WHICH})
     mapping = FileMapping()
-    table = max(read_tables(data, mapping, fits=_looks_like_a_header), key=lambda each: len(each.lines))
-    made = Guess(_container(plain, table, mapping), len(table.lines))
+    try:
+        tables = read_tables(data, mapping, fits=_looks_like_a_header)
+    except UndecodableObject:
+        if formats.is_container(plain) or b"\0" in plain or encodings.is_in(plain, mapping.encodings[-1]):
+            raise
+        # any bytes are text of it: looked at last
+        mapping = FileMapping(encodings=("utf-8-sig", "latin-1"))
+        tables = read_tables(data, mapping, fits=_looks_like_a_header)
+    table = max(tables, key=lambda each: len(each.lines))
+    alike = [each for each in tables if each.header == table.header]
+    made = Guess(_container(plain, table, mapping), sum(len(each.lines) for each in alike))
+    if len(alike) > 1:
+        made.container = f"Excel workbook, {len(alike)} sheets alike, such as {table.sheet!r}"
+    if "latin-1" in mapping.encodings:
+        made.mapping["encodings"] = ["latin-1"]
+        made.doubts["encodings"] = "no other one fits: look whether the letters are right"
     _without_header(table, made)
     for name, column in table.columns.items():
         made.columns.append(look_at(name, [text or "" for text in column.slice(0, _ROWS).to_pylist()], table))
     _find_times(table, made)
-    _find_columns(table, made, book)
+    find_columns(table, alike, made, book)
     return made
-
-
-_WHICH = "which sensor of factories.yaml it is"
 
 
 def _looks_like_a_header(header: Sequence[str]) -> bool:
@@ -150,10 +124,18 @@ def _find_times(table: TextTable, made: Guess) -> None:
         columns["timestamp"] = ""
     form = time_format(list(dict.fromkeys(text.strip() for text in texts if text.strip())))
     if form:
-        made.mapping["time_format"] = form if isinstance(form, str) else form[0]
-        if not isinstance(form, str):
-            made.doubts["time_format"] = f"{form[1]} fits as well: which is the day, and which the month?"
+        # days that follow each other are likelier than one a month
+        forms = (form,) if isinstance(form, str) else sorted(form, key=lambda each: _span(texts, each))
+        made.mapping["time_format"] = forms[0]
+        if len(forms) > 1:
+            made.doubts["time_format"] = f"{forms[1]} fits as well: which is the day, and which the month?"
     _find_interval(texts, made)
+
+
+def _span(texts: list[str], form: str) -> int:
+    seconds, _ = read_labels(texts, (form,))
+    known = seconds[seconds != NO_TIME]
+    return int(known.max() - known.min()) if len(known) else 0
 
 
 def _find_numbers(table: TextTable, made: Guess, looks: list[ColumnLook]) -> None:
@@ -200,56 +182,3 @@ def _find_interval(texts: list[str], made: Guess) -> None:
         made.doubts["time_marks"] = (
             "the file does not begin at midnight: do its times mark the start or the end?"
         )
-
-
-def _find_columns(table: TextTable, made: Guess, book: Book) -> None:
-    columns = made.mapping["columns"]
-    taken = {"timestamp": columns.get("timestamp")}
-    aliases = {
-        alias.casefold(): name for name, column in book.columns.items() for alias in (name, *column.aliases)
-    }
-    values = [look for look in made.columns if look.kind == "number"]
-    if "row_per_day" not in made.mapping:
-        for look in values:
-            quantity = units.quantity_of(look.unit or "")
-            ours = aliases.get(look.name.casefold()) or _BY_UNIT.get(quantity or "", "")
-            if ours in book.columns and ours not in taken:
-                taken[ours] = columns[ours] = look.name
-                if look.name.casefold() not in aliases:
-                    made.doubts[f"columns.{ours}"] = f"by its unit, {look.unit}"
-        required = [name for name, column in book.columns.items() if column.required and name not in taken]
-        free = [look for look in values if look.name not in taken.values()]
-        for ours, look in zip(required, free, strict=False):
-            taken[ours] = columns[ours] = look.name
-            made.doubts[f"columns.{ours}"] = (
-                f"it is a column of numbers; and its unit, if not {book.columns[ours].unit}?"
-            )
-    for ours, name in list(columns.items()):
-        value = next((each for each in values if each.name == name), None)
-        if value is not None and value.register:
-            made.mapping.setdefault("cumulative", {})[ours] = float(
-                10 ** max(5, len(str(int(value.high or 0))))
-            )
-            made.doubts["cumulative"] = (
-                "its values only rise: a running register? and where does it roll over?"
-            )
-    _find_sensor(made, book, taken)
-
-
-def _find_sensor(made: Guess, book: Book, taken: Mapping[str, object]) -> None:
-    names = {alias.casefold() for alias in ("sensor_id", *book.sensor_aliases)}
-    texts = [
-        look for look in made.columns if look.kind in ("text", "number") and look.name not in taken.values()
-    ]
-    named = next((look for look in texts if look.name.casefold() in names), None)
-    several = next((look for look in texts if look.kind == "text" and 2 <= look.distinct <= 500), None)
-    if named is not None:
-        made.mapping["columns"]["sensor_id"] = named.name
-    elif several is not None:
-        made.mapping["columns"]["sensor_id"] = several.name
-        made.doubts["columns.sensor_id"] = (
-            f"it holds {several.distinct} texts, such as {several.examples[0]!r}"
-        )
-    else:
-        made.mapping["constants"] = {"sensor_id": "SENSOR"}
-        made.doubts["constants"] = _WHICH

@@ -3,9 +3,15 @@
 import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from fems.errors import UndecodableObject
 from fems.raw import day_columns
+from fems.raw.numbers import RETYPED, parse_number
+from fems.raw.zones import local_names, zone_names
+from fems.registry import units
 from fems.registry.feed import FactoryFeed
 from fems.registry.mapping import FileMapping
 
@@ -14,6 +20,12 @@ UNNAMED = "(no header)"
 MOST_COLUMNS = 10_000
 MOST_TITLE_ROWS = 100
 """Lines above a header, at most, where the mapping does not count them."""
+
+_ZONE = re.compile(
+    r"(?:[(\[/]|_|\bin )\s*(UTC|GMT|zulu|KST|JST|CET|CEST|MEZ|MESZ|EET|EEST|WET|WEST|BST|EST|EDT|CST|CDT|MST|MDT|PST|"
+    r"PDT|AEST|AEDT|IST|HKT|SGT)\s*(?=[)\]/]|$)",
+    re.IGNORECASE,
+)
 
 Fits = Callable[[Sequence[str]], bool]
 """Whether a row is the header that is looked for."""
@@ -85,6 +97,67 @@ def with_trailing_delimiter(header: list[str], delimiter: str, first_row: str) -
     return header
 
 
+def units_below(header: Sequence[str], delimiter: str, line: str) -> dict[str, str]:
+    """Return the units that the line below the header names, by header; empty where it is a row.
+
+    Such a line holds a unit that is known, and no number.
+    """
+    if line[:1].isdigit():  # nearly all rows
+        return {}
+    try:
+        cells = next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return {}
+    return units_of_cells(header, cells)
+
+
+def units_of_cells(header: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
+    """Return the same of a row's cells."""
+    if any(parse_number(cell)[1] <= RETYPED for cell in cells):
+        return {}
+    named = {name: units.in_cell(cell) for name, cell in zip(header, cells, strict=False) if name}
+    # where each row names its unit, a row without a number is a row
+    return {
+        name: unit
+        for name, unit in named.items()
+        if unit is not None and name.casefold() not in units.IN_COLUMNS
+    }
+
+
+def in_zone_of_header(source: FactoryFeed, columns: Mapping[str, tuple[str, ...]]) -> FactoryFeed:
+    """Return the feed with the time zone that the header of the times names: `Time (UTC)`, `timestamp_utc`.
+
+    Args:
+        source: whose file it is; a zone of its mapping comes first.
+        columns: see `matched`.
+
+    Raises:
+        UndecodableObject: it names a zone that the place's clocks keep only half the year, or one that is not known.
+    """
+    if source.mapping.timezone is not None:
+        return source
+    own = zone_names(source.zone)
+    words = [word.upper() for name in columns.get("timestamp", ()) for word in _ZONE.findall(name)]
+    if not words or len(set(words)) > 1:  # CET/CEST is the clock on the wall
+        return source
+    word = words[0]
+    if source.zone in ("UTC", "Etc/UTC") or (word in own and own[word] == _steady_offset(source.zone)):
+        return source
+    if word in ("UTC", "GMT", "ZULU") and word not in local_names(source.zone):
+        return replace(source, chosen=source.mapping.model_copy(update={"timezone": "UTC"}))
+    raise UndecodableObject(
+        f"the header of the times names the zone {word}: say in the mapping which clock that is, by `timezone` (the "
+        f"factory's is {source.zone})"
+    )
+
+
+def _steady_offset(zone: str) -> int | None:
+    """Return seconds ahead of UTC of a zone whose clocks never change; None for another."""
+    offsets = {datetime(2024, month, 1, tzinfo=ZoneInfo(zone)).utcoffset() for month in (1, 7)}
+    offset = offsets.pop()
+    return int(offset.total_seconds()) if offset is not None and not offsets else None
+
+
 def distinct_names(header: Sequence[str]) -> list[str]:
     """Return the header with no name for columns that have none of their own."""
     twice = (
@@ -123,9 +196,11 @@ def matched(
             )
         if hits:
             columns[ours] = (_only(names[next(iter(hits))], ours),)
-    for ours, parts in source.parts.items():
+    for ours, written in source.parts.items():
+        # a minus is no part of a value column's header: what stands there is taken off
+        parts = [part.removeprefix("-") if ours in source.book.columns else part for part in written]
         there = [part for part in parts if part.casefold() in names]
-        if (there and len(there) < len(parts)) or (not there and ours == "timestamp"):
+        if (there and len(there) < len(parts)) or (not there and ours in ("timestamp", "sensor_id")):
             gone = next(part for part in parts if part not in there)
             raise UndecodableObject(f"the header has no column {gone!r}, a part of {ours}{_it_has(header)}")
         if there:

@@ -8,6 +8,8 @@ from fems.raw.clock import NO_TIME, LabelTimes
 
 _FEWEST = 6
 """Rows from which an interval can be told."""
+_FEWEST_COARSE = 12
+"""The same of a coarser interval than the factory's: a few rows may be what a file was left with."""
 _SPARSE = 0.6
 """Share of a file's times below which a sensor may be read at a longer interval."""
 _ALIKE = 0.8
@@ -52,13 +54,14 @@ def unlike_the_grain(
         local = times.local[held]
         local = np.unique(local[local != NO_TIME])
         apart = _interval(local)
-        if apart is not None and apart != step and (apart > step or step % apart == 0):
+        coarser = apart is not None and apart > step and len(local) >= _FEWEST_COARSE
+        if apart is not None and (coarser or (apart < step and step % apart == 0)):
             apart_of[i, -1] = apart // 60
             continue
         if end - begin > len(local) * (everyone - 1 + _SPARSE):
             continue  # all sensors have rows enough
         counts = np.bincount(sensors[begin:end] + 1)[1:]
-        for sensor in np.flatnonzero((counts >= _FEWEST) & (counts <= _SPARSE * len(local))).tolist():
+        for sensor in np.flatnonzero((counts >= _FEWEST_COARSE) & (counts <= _SPARSE * len(local))).tolist():
             own = starts[begin:end][sensors[begin:end] == sensor]
             apart = _interval(np.unique(own[own != NO_TIME]))
             if apart is not None and apart > step:

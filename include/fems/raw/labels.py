@@ -25,6 +25,12 @@ _WIDTHS = {  # what strftime writes for a directive, field by field
 _UTC_AT_THE_END = re.compile(
     r"(?<=%[HMSfT]) ?(?:Z|UTC|GMT)\s*$"
 )  # a letter of the format, and a zone all the same
+_LITERAL_NAME = re.compile(r"(?<![A-Za-z%])[A-Z]{3,5}(?![A-Za-z])")
+_LITERAL_OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)?\W*$")
+_LITERAL_Z = re.compile(r"(?<=%[HMSfT])[.,]?[0-9]* ?Z\W*$")
+_OFFSET_OF_UTC = re.compile(r"(?:UTC|GMT) ?([+-])(\d\d?)(?::?(\d\d))?$", re.IGNORECASE)
+_ZONE_BEHIND = re.compile(r"(?<=\d|Z)\[[A-Za-z_]+(?:/[A-Za-z_]+)*\]$")
+_HALF_WITH_POINTS = re.compile(r"\b([ap])\. ?m\.?", re.IGNORECASE)
 
 _OFFSET = r"(?P<utc>Z|UTC|GMT)|(?P<sign>[+-])(?P<oh>\d\d)(?::?(?P<om>\d\d))?"
 _HALF = r"오전|오후|[AP]\.?M\.?"
@@ -46,7 +52,7 @@ _WRITTEN = re.compile(
     rf"(?:\s*(?P<half2>{_HALF}))?(?:\s*(?:{_OFFSET}|(?P<zone>[A-Z]{{3,5}})))?)?",
     _FLAGS,
 )
-_EPOCH = re.compile(r"([1-9]\d{9})(?:\d{3}|\d{6})?(?:\.\d+)?", re.ASCII)
+_EPOCH = re.compile(r"([1-9]\d{9})(?:\d{3}|\d{6}|\d{9})?(?:\.\d+)?", re.ASCII)
 _SERIAL = re.compile(r"[2-7]\d{4}(?:[.,]\d+)?", re.ASCII)
 """A date as Excel counts it: days since 30 December 1899, here of 1954 to 2119."""
 _SERIAL_OF_1970 = 25_569
@@ -65,7 +71,7 @@ def read_labels(
     Args:
         labels: n texts.
         formats: strptime formats, tried in order. A text that matches none is read where it is ISO 8601, begins with
-            the year, counts seconds, milliseconds or microseconds since 1970, or days as Excel does. 24:00 is the
+            the year, counts seconds (or 1/1,000, 10^-6, 10^-9 of them) since 1970, or days as Excel does. 24:00 is the
             midnight after; fractions of a second are cut off.
         zone: of the file: what names such as CST mean there. A name that is not known makes a text unreadable.
 
@@ -148,6 +154,8 @@ def layout_of_format(form: str) -> Layout | None:
     sample = ""
     utc = _UTC_AT_THE_END.search(form)
     form, ending = (form[: utc.start()], form[utc.start() :]) if utc else (form, "")
+    if names_a_zone(form):
+        return None
     for part in re.split("(%.)", form):
         if part not in _WIDTHS:
             if part.startswith("%"):
@@ -215,11 +223,38 @@ def _months(year: np.ndarray, month: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return begins.astype(np.int64)[codes], (ends - begins).astype(np.int64)[codes]
 
 
+def names_a_zone(form: str) -> bool:
+    """Tell whether a format has a zone among its own letters: UTC, KST, +09:00."""
+    return bool(_LITERAL_NAME.search(form) or _LITERAL_OFFSET.search(form) or _LITERAL_Z.search(form))
+
+
+@lru_cache(maxsize=64)
+def _literal_zone(form: str, zone: str | None) -> int | None:
+    """Return the seconds that a zone among a format's own letters is ahead of UTC; None where there is none.
+
+    Raises:
+        LookupError: it is not known what it means there.
+    """
+    if _UTC_AT_THE_END.search(form) or _LITERAL_Z.search(form):
+        return 0
+    offset = _LITERAL_OFFSET.search(form)
+    if offset:
+        apart = int(offset[2]) * 3600 + int(offset[3] or 0) * 60
+        return -apart if offset[1] == "-" else apart
+    names = {"UTC": 0, "GMT": 0} | zone_names(zone)
+    for word in _LITERAL_NAME.findall(form):
+        return names[word]
+    return None
+
+
 def _by_format(text: str, form: str, zone: str | None) -> Moment | None:
     """Read a label as strptime does; also 24:00, the Korean halves of the day, and names of zones."""
     if "%p" in form:
-        text = text.replace("오전", "AM").replace("오후", "PM")
-    ahead = 0 if _UTC_AT_THE_END.search(form) else None
+        text = _HALF_WITH_POINTS.sub(r"\1m", text.replace("오전", "AM").replace("오후", "PM"))
+    try:
+        ahead = _literal_zone(form, zone)
+    except LookupError:
+        return None
     if "%Z" in form:
         names = zone_names(zone)
         named = next((word for word in _ZONE_NAME.finditer(text) if word[0] in names), None)
@@ -246,6 +281,7 @@ def _by_meaning(text: str, zone: str | None) -> Moment | None:
         return int(epoch[1]), 0
     if _SERIAL.fullmatch(text):
         return round((float(text.replace(",", ".")) - _SERIAL_OF_1970) * _DAY_S), NO_TIME
+    text = _OFFSET_OF_UTC.sub(_as_offset, _ZONE_BEHIND.sub("", text))
     match = _COMPACT.fullmatch(text) or _WRITTEN.fullmatch(text)
     if not match:
         return None
@@ -269,6 +305,11 @@ def _by_meaning(text: str, zone: str | None) -> Moment | None:
     if "zone" in part:
         return seconds, names[part["zone"].upper()]
     return seconds, 0 if "utc" in part else NO_TIME
+
+
+def _as_offset(match: re.Match[str]) -> str:
+    """Write UTC+9 as +09:00."""
+    return f"{match[1]}{int(match[2]):02d}:{match[3] or '00'}"
 
 
 def _hour(hour: int, half: str | None) -> int | None:

@@ -29,7 +29,10 @@ _TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d(?::\d\d)?(?: ?[AP]M)?", re.IGNORECASE)
 
 @dataclass
 class ColumnLook:
-    """A column: what it holds (time, date, time of day, number, text, empty), and what that is like."""
+    """A column: what it holds (time, date, time of day, number, text, empty), and what that is like.
+
+    `either`: nothing tells whether its mark parts decimals or thousands.
+    """
 
     name: str
     kind: str
@@ -40,13 +43,16 @@ class ColumnLook:
     high: float | None = None
     mean: float | None = None
     register: bool = False
+    either: bool = False
 
 
 def look_at(name: str, texts: list[str], table: TextTable) -> ColumnLook:
     """Look at a column's texts: what they hold, and what that is like."""
     filled = [text.strip() for text in texts if text.strip()]
     distinct = list(dict.fromkeys(filled))
-    look = ColumnLook(name, "text", distinct[:3], len(distinct), units.in_header(name))
+    look = ColumnLook(
+        name, "text", distinct[:3], len(distinct), table.units.get(name) or units.in_header(name)
+    )
     if not filled:
         look.kind = "empty"
     elif all(_TIME_OF_DAY.fullmatch(text) for text in distinct):
@@ -71,6 +77,9 @@ def _look_at_numbers(look: ColumnLook, filled: list[str], delimiter: str | None)
     column = pa.chunked_array([pa.array(filled, pa.string())])
     mark = marks.concluded({"": column}, delimiter)[""]
     values, states, _ = numbers.to_numbers(column, mark, look.unit)
+    if mark == marks.UNKNOWN and (states <= numbers.RETYPED).mean() < _MOST:
+        look.either = True
+        values, states, _ = numbers.to_numbers(column, marks.POINT, look.unit)
     known = values[states <= numbers.RETYPED]
     if len(known) < _MOST * len(filled):
         return

@@ -19,7 +19,9 @@ EITHER = re.compile(r"[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}")
 _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]*)?")
 _DOT_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+,[0-9]*")
 _GAP_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?P<gap>[ '])[0-9]{3}(?:(?P=gap)[0-9]{3})*(?:[.,][0-9]*)?")
-_DECIMAL_COMMA = re.compile(r"[+-]?(?:[0-9]+,[0-9]*|,[0-9]+)")
+_DECIMAL_COMMA = re.compile(r"[+-]?(?:[0-9]+,[0-9]*|,[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_AS_TEXT = re.compile(r"=\"([^\"]*)\"|'(.*)")
+"""What keeps a program from taking a text for a number: ="4.5" and '4.5."""
 _NOTHING = re.compile(r"-*|#?n/?a|[+-]?(?:nan|inf|infinity)|null|none", re.IGNORECASE)
 _SWAP = np.arange(256, dtype=np.uint8)
 _SWAP[[ord("."), ord(",")]] = [ord(","), ord(".")]
@@ -41,6 +43,9 @@ def tidied(text: str, unit: str | None = None) -> str:
         unit: the file's; no other one is taken off. If not given, those in which columns are kept.
     """
     tidy = text.translate(_TIDY).strip()
+    kept = _AS_TEXT.fullmatch(tidy)
+    if kept:
+        tidy = (kept[1] if kept[1] is not None else kept[2]).strip()
     if unit is None:
         tidy = _UNIT.sub("", tidy)
     elif tidy.casefold().endswith(unit.casefold()) and tidy[: -len(unit)].rstrip()[-1:] in tuple(

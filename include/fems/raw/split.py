@@ -2,7 +2,7 @@
 
 import codecs
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from fems.calendar import day_number
 from fems.errors import UndecodableObject
 from fems.raw import clock, encodings, formats, split_containers
-from fems.raw.decode import read_rows
+from fems.raw.decode import in_zone, read_rows
 from fems.raw.named_formats import in_format
 from fems.raw.typed import TypedRows
 from fems.registry.feed import FactoryFeed
@@ -52,7 +52,7 @@ def split(data: bytes, name: str, source: FactoryFeed, first: date, last: date) 
         return
     feed = source.for_file(name) or source
     mapping = in_format(feed.mapping)
-    days_of = [_days_of_lines(rows, feed) for rows in sheets]
+    days_of = [_days_of_lines(rows, in_zone(replace(feed, chosen=mapping), rows)) for rows in sheets]
     for known in days_of:
         known[(known < day_number(first)) | (known > day_number(last))] = clock.NO_TIME
     days = np.unique(np.concatenate([days[days != clock.NO_TIME] for days in days_of])).tolist()

@@ -9,7 +9,7 @@ from fems.errors import UndecodableObject
 from fems.raw import encodings, formats, nem12
 from fems.raw.child import read_apart
 from fems.raw.containers import Cells
-from fems.raw.header import MOST_TITLE_ROWS, Fits, any_header, distinct_names, tidied
+from fems.raw.header import MOST_TITLE_ROWS, Fits, any_header, distinct_names, tidied, units_of_cells
 from fems.raw.text import BadLine, TextTable, read_delimited
 from fems.registry.mapping import FileMapping
 
@@ -59,7 +59,7 @@ def _of_sheets(sheets: list[Cells], mapping: FileMapping, fits: Fits) -> list[Te
     tables: list[TextTable] = []
     unread: list[BadLine] = []
     for cells in sheets:
-        wanted = cells.name in mapping.sheets if mapping.sheets else cells.visible
+        wanted = cells.name in mapping.sheets if mapping.sheets else cells.visible and _named(cells, mapping)
         table = _fitting(cells, mapping, fits) if wanted else None
         if table is None and wanted and mapping.sheets:
             table = _likely(cells, mapping)
@@ -79,6 +79,10 @@ def _of_sheets(sheets: list[Cells], mapping: FileMapping, fits: Fits) -> list[Te
         raise UndecodableObject("the object has a header and no row")
     tables[0].bad.extend(unread)
     return tables
+
+
+def _named(cells: Cells, mapping: FileMapping) -> bool:
+    return mapping.facts_of_sheet(cells.name) is not None
 
 
 def _headers(cells: Cells, mapping: FileMapping) -> Iterator[tuple[int, list[str]]]:
@@ -114,6 +118,10 @@ def _likely(cells: Cells, mapping: FileMapping) -> TextTable | None:
 def _table_of(cells: Cells, header: list[str], first: int) -> TextTable:
     if cells.header is not None and not len(cells.lines):
         raise UndecodableObject("the object has a header and no row")
+    below = {}
+    if cells.header is None and first < len(cells.lines):
+        below = units_of_cells(header, [column[first].as_py() or "" for column in cells.columns])
+        first += bool(below) and first + 1 < len(cells.lines)
     named = [(name, i) for i, name in enumerate(distinct_names(header)) if name and i < len(cells.columns)]
     return TextTable(
         {name: cells.columns[i].slice(first) for name, i in named},
@@ -121,13 +129,14 @@ def _table_of(cells: Cells, header: list[str], first: int) -> TextTable:
         [],
         header=tuple(header),
         typed={name: cells.typed[i][first:] for name, i in named if cells.typed[i][first:].any()},
+        units=below,
         sheet=cells.name or None,
     )
 
 
 def _unread(cells: Cells) -> Iterator[BadLine]:
     """Yield the rows of a sheet that is not read."""
-    why = "it has no header with our columns" if cells.visible else "it is hidden"
+    why = "it has no header with our columns, or another name" if cells.visible else "it is hidden"
     reason = f"the sheet {cells.name!r} is not read: {why} (the mapping's `sheets` names those to read)"
     for row, line in enumerate(cells.lines.tolist()):
         yield BadLine(line, reason, row_text(cells.columns, row))

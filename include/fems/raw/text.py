@@ -16,6 +16,7 @@ from fems.raw.header import (
     distinct_names,
     header_of,
     tidied,
+    units_below,
     with_trailing_delimiter,
 )
 from fems.registry.mapping import FileMapping
@@ -48,6 +49,7 @@ class TextTable:
         delimiter: what stood between the fields; None where it is no text.
         typed: header -> bool, n: the cell was a number by its type, not a text.
         derived: columns that are made of others, and do not stand in the file.
+        units: header -> the unit that a second line of the header names below it.
         sheet: its name in a workbook of several.
     """
 
@@ -58,6 +60,7 @@ class TextTable:
     delimiter: str | None = None
     typed: Mapping[str, np.ndarray] = field(default_factory=dict)
     derived: frozenset[str] = frozenset()
+    units: Mapping[str, str] = field(default_factory=dict)
     sheet: str | None = None
 
 
@@ -102,6 +105,9 @@ def read_delimited(
     numbers = lines.numbers[first:]
     if not len(numbers):
         raise UndecodableObject("the object has a header and no row")
+    below = units_below(header, delimiter, lines.text(numbers[0]))
+    if below and len(numbers) > 1:
+        numbers = numbers[1:]
     names = with_trailing_delimiter(header, delimiter, lines.text(numbers[0]))
     form = _Form(distinct_names(names), delimiter, b'"' in body, {name.casefold() for name in coded})
     rows = lines.rows(numbers)
@@ -111,7 +117,7 @@ def read_delimited(
         if not form.quotes:
             raise
         table = _parse_closed(bytes(rows), form, numbers)
-    return replace(table, header=tuple(names), delimiter=delimiter)
+    return replace(table, header=tuple(names), delimiter=delimiter, units=below)
 
 
 class _Lines:

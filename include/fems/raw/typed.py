@@ -1,6 +1,7 @@
 """Rows whose cells are typed and whose places are not known yet; and how a table of texts becomes them."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -51,6 +52,7 @@ class TypedRows:
         supplied: bool, columns: whether the objects carry the column at all.
         fields: returns what stood in a row, field by field.
         sheet: its name in a workbook of several.
+        timezone: of its times, where the header names it.
         left: objects that are left to the readers of text, by position.
     """
 
@@ -68,6 +70,7 @@ class TypedRows:
     supplied: np.ndarray
     fields: Callable[[int], list[str]]
     sheet: str | None = None
+    timezone: str | None = None
     left: frozenset[int] = frozenset()
 
 
@@ -175,6 +178,7 @@ def _numbers_of(
     supplied = np.zeros(width, bool)
     scale = scales(source, arranged.units)
     decimals = _marks(arranged, source)
+    by_row = _scales_of_rows(arranged, source)
     rows, columns, texts = [], [], []
     for j, name in enumerate(source.book.columns):
         if name not in headers:
@@ -187,8 +191,14 @@ def _numbers_of(
                 _retyped(table.columns[header], part) if decimals[header] == marks.COMMA else part
                 for header, part in zip(headers[name], parts, strict=True)
             ]
+        parts = [
+            (read * sign, state, odd)
+            for (read, state, odd), sign in zip(parts, _signs(source, name, parts), strict=True)
+        ]
         total, states[j], odd = _sum(parts)
         values[j] = scaled(total, scale[name])
+        if by_row is not None and name in by_row:
+            values[j], states[j], odd = _scaled_by_row(total, states[j], odd, by_row[name])
         if len(odd):
             rows.append(odd)
             columns.append(np.full(len(odd), j, np.int8))
@@ -201,6 +211,43 @@ def _numbers_of(
         return values, states, NO_ODD_CELLS, supplied
     odd_cells = OddCells(np.concatenate(rows), np.concatenate(columns), np.concatenate(texts))
     return values, states, odd_cells, supplied
+
+
+def _signs(source: FactoryFeed, name: str, parts: list[Parsed]) -> tuple[int, ...]:
+    signs = source.signs(name)
+    return signs if len(signs) == len(parts) else (1,) * len(parts)
+
+
+def _scales_of_rows(arranged: Arranged, source: FactoryFeed) -> dict[str, np.ndarray] | None:
+    """Return what each row's value is multiplied by, as a column of the file names its unit; None where none does.
+
+    Returns:
+        Our column -> float64, n: NaN where the row's unit does not measure what the column does. Only columns of which
+        neither the mapping nor a header names the unit, and that some row's unit measures.
+    """
+    if arranged.unit_column is None:
+        return None
+    codes, texts = text.distinct(arranged.table.columns[arranged.unit_column])
+    made = {}
+    for name in source.book.columns:
+        if name not in arranged.headers or name in source.mapping.units or name in arranged.units:
+            continue
+        factors = np.full(len(texts), np.nan)
+        for i, unit in enumerate(texts):
+            with suppress(ValueError):
+                factors[i] = float(source.scale(source.mapping, name, unit.strip() or None))
+        if any(t.strip() and not np.isnan(f) for t, f in zip(texts, factors, strict=True)):
+            made[name] = factors[codes]
+    return made or None
+
+
+def _scaled_by_row(
+    values: np.ndarray, states: np.ndarray, odd: np.ndarray, factors: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Multiply each value by its row's factor; one without is no number of this column."""
+    foreign = np.isnan(factors) & ~np.isnan(values)
+    states = np.where(foreign, numbers.WRONG, states).astype(np.uint8)
+    return values * factors, states, np.union1d(odd, np.flatnonzero(foreign))
 
 
 def _marks(arranged: Arranged, source: FactoryFeed) -> dict[str, str]:

@@ -34,6 +34,12 @@ def zone_names(zone: str | None) -> dict[str, int]:
     return {name: ahead for name, ahead in names.items() if len(own.get(name, {0})) == 1}
 
 
+@lru_cache(maxsize=64)
+def local_names(zone: str) -> frozenset[str]:
+    """Return what the clocks of a zone are called there, such as GMT and BST."""
+    return frozenset(datetime(2024, month, 1, tzinfo=ZoneInfo(zone)).tzname() or "" for month in (1, 7))
+
+
 def utc_of_midnight(day: int, zone: str) -> int:
     """Return the UTC seconds at which a local day begins; `day`: its midnight as a label writes it."""
     local = datetime.fromtimestamp(day, UTC).replace(tzinfo=ZoneInfo(zone))

@@ -150,8 +150,12 @@ class FactoryFeed:
 
     @cached_property
     def parts(self) -> dict[str, tuple[str, ...]]:
-        """Our columns that the mapping puts together -> the headers of their parts."""
+        """Our columns that the mapping puts together -> the headers of their parts, a minus before what is taken."""
         return {ours: parts for ours, parts in self.mapping.columns.items() if not isinstance(parts, str)}
+
+    def signs(self, column: str) -> tuple[int, ...]:
+        """Return how each part of a value column counts: 1, or -1 for what is taken off."""
+        return tuple(-1 if part.startswith("-") else 1 for part in self.parts.get(column, ("",)))
 
     @cached_property
     def coded_headers(self) -> frozenset[str]:

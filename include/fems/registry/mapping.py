@@ -81,7 +81,8 @@ class FileMapping(_Strict):
     columns: dict[str, str | tuple[str, ...]] = Field(
         default_factory=dict,
         description="our column -> the file's header; others are found by the definition book's aliases. A list of "
-        "headers: the parts of a timestamp, joined by a space; of a value column, the sum of all of them",
+        "headers: the parts of a timestamp, joined by a space; of a sensor_id, joined by a hyphen; of a value column, "
+        "the sum of all of them, less those that are written with a minus before them (-Export)",
     )
     constants: dict[Literal["sensor_id", "factory_id"], str] = Field(
         default_factory=dict, description="IDs that the file does not carry"
@@ -99,6 +100,11 @@ class FileMapping(_Strict):
     )
     sheets: tuple[str, ...] | None = Field(
         None, description="workbooks: the sheets to read; all visible ones that have our columns if not given"
+    )
+    sheet_name: str | None = Field(
+        None,
+        description="regular expression that a sheet's name must match to be read; its group sensor_id says whose rows "
+        "they are",
     )
     layout: Literal["long", "wide", "row_per_day"] = Field(
         "long", description="long: a row a sensor; wide: a column a sensor; row_per_day: a column an interval"
@@ -211,6 +217,12 @@ class FileMapping(_Strict):
             parts = set(re.findall(r"%(.)", form.replace("%%", "")))
             if not parts & _YEAR:
                 raise ValueError(f"{form!r} has no year: a row could be of any; have the collector write it")
+            twelve, half = bool(parts & {"I"}), bool(parts & {"p", "c", "X"})
+            if twelve != half and not parts & {"c", "X"}:
+                raise ValueError(
+                    f"{form!r}: %I, the hour of a half day, and %p, which half it is, go together (with %H, %p would "
+                    "be passed over)"
+                )
             if "j" not in parts and not (parts & _MONTH and parts & _DAY):
                 raise ValueError(f"{form!r} has no month or no day")
         return given
@@ -245,6 +257,26 @@ class FileMapping(_Strict):
             return {}
         match = compiled(self.file_name).search(name)
         return None if match is None else {k: v for k, v in match.groupdict().items() if v is not None}
+
+    @field_validator("sheet_name")
+    @classmethod
+    def _readable_sheet_pattern(cls, pattern: str | None) -> str | None:
+        for group in compiled(pattern).groupindex if pattern else ():
+            if group != "sensor_id":
+                raise ValueError(f"the group {group!r} is not sensor_id")
+        return pattern
+
+    def facts_of_sheet(self, name: str) -> dict[str, str] | None:
+        """Return what a sheet's name says of its rows; None if such a sheet is not read."""
+        if self.sheet_name is None:
+            return {}
+        match = compiled(self.sheet_name).search(name)
+        return None if match is None else {k: v for k, v in match.groupdict().items() if v is not None}
+
+    @property
+    def facts_of_sheets(self) -> frozenset[str]:
+        """What the names of sheets say."""
+        return frozenset(compiled(self.sheet_name).groupindex) if self.sheet_name else frozenset()
 
     @model_validator(mode="after")
     def _layout_is_complete(self) -> "FileMapping":
@@ -285,8 +317,12 @@ class FileMapping(_Strict):
             if quantity is not None and quantity.endswith("power"):
                 raise WrongAt(("units", column), "a running register holds energy, not power")
         for column, header in self.columns.items():
-            if not isinstance(header, str) and (len(header) < 2 or column in ("sensor_id", "factory_id")):
-                raise WrongAt(("columns", column), "a list needs two headers, and a time or a value column")
+            if not isinstance(header, str) and (len(header) < 2 or column == "factory_id"):
+                raise WrongAt(
+                    ("columns", column), "a list needs two headers, and a time, a sensor_id or a value column"
+                )
+        if self.row_per_day is not None and self.row_per_day.column in self.columns:
+            raise WrongAt(("columns", self.row_per_day.column), "it stands in the headers of `row_per_day`")
         counted = self.interval_number is not None or self.row_per_day is not None
         if self.interval_number is not None and self.layout != "long":
             raise ValueError("interval_number: only in the long layout")

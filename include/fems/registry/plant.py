@@ -4,15 +4,17 @@ import re
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from fems.calendar import Shifts
+from fems.calendar import Shifts, changes_by_half_an_hour
 from fems.errors import ConfigError
 from fems.registry import yamlfile
 from fems.registry.mapping import FileMapping, known_zone
+from fems.registry.meter_tree import MeterNode, MeterTree
 from fems.registry.names import Id, OneLine
 from fems.registry.sensors import Feed, FeedSensor
 from fems.registry.steam_traps import Repair, Steam, SteamTrap, Stop
@@ -35,13 +37,30 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Meter(_Strict):
+    """A meter of no machine, such as that of a hall; the key is its sensor ID."""
+
+    name: OneLine
+    name_ko: OneLine | None = Field(None, description="the same in Korean, for the report")
+    parent: str | None = Field(
+        None, description="sensor ID of the meter before it; the main meter's need not be said"
+    )
+
+
 class Equipment(_Strict):
-    """A machine with one meter."""
+    """A machine with one meter, or several."""
 
     name: OneLine
     name_ko: OneLine | None = Field(None, description="the same in Korean, for the report")
     kind: OneLine = Field(min_length=1, description="what it is, in the plant's own words")
     sensor: OneLine = Field(description="its meter's sensor ID")
+    other_sensors: tuple[OneLine, ...] = Field(
+        (), description="sensor IDs of its other meters; its energy is the sum of all of them"
+    )
+    parent: str | None = Field(
+        None,
+        description="sensor ID of the meter before it, of a machine or under `meters`: it measures this energy, too",
+    )
     rated_kw: float | None = Field(
         None, gt=0, description="nameplate power; sets the hard limits of its meter"
     )
@@ -85,6 +104,10 @@ class Factory(_Strict):
     sensors: dict[Feed, dict[OneLine, FeedSensor]] = Field(
         default_factory=dict, description="feed -> its sensors; of every feed but `meter` and `steam_trap`"
     )
+    meters: dict[OneLine, Meter] = Field(
+        default_factory=dict,
+        description="meters of no machine, with others behind them: sensor ID -> its name",
+    )
     main_meter: str | None = Field(
         None,
         description="sensor ID of the whole factory's meter, where there is one: the machines are compared with it",
@@ -119,16 +142,28 @@ class Factory(_Strict):
             raise ValueError("mapping: the feed `meter` is missing")
         if set(self.mapping) != set(self.grain):
             raise ValueError("grain and mapping must name the same feeds")
-        sensors = [e.sensor for e in self.equipment.values()]
-        if len(set(sensors)) != len(sensors):
-            raise ValueError("equipment: one sensor stands on two machines")
-        if self.main_meter in sensors:
-            raise ValueError("main_meter: it is a machine's meter")
         if self.main_meter is not None and self.simulated:
             raise ValueError("main_meter: the simulator makes none; set simulated: false")
+        tree = self.meter_tree  # an error where the meters make none
+        if self.simulated and (self.meters or not tree.is_plain):
+            raise ValueError("meters, parent, other_sensors: the simulator makes none; set simulated: false")
         if self.steam_traps and "steam_trap" not in self.mapping:
             raise ValueError("steam_traps need a mapping and a grain for the feed `steam_trap`")
         return self
+
+    @cached_property
+    def meter_tree(self) -> MeterTree:
+        """Which meter stands behind which.
+
+        Raises:
+            ValueError: they make no tree; says why.
+        """
+        machines = [
+            MeterNode(e.name, e.name_ko or e.name, (e.sensor, *e.other_sensors), e.parent)
+            for e in self.equipment.values()
+        ]
+        others = [MeterNode(m.name, m.name_ko or m.name, (key,), m.parent) for key, m in self.meters.items()]
+        return MeterTree.of([*machines, *others], self.main_meter)
 
     @property
     def rest_country(self) -> str | None:
@@ -148,6 +183,16 @@ class Factory(_Strict):
                 raise yamlfile.WrongAt(
                     where,
                     "is for the first shift after midnight, or a production day, of a feed that has one",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _hours_fit_the_clock(self) -> "Factory":
+        for feed, grain in self.grain.items():
+            if grain == "1h" and changes_by_half_an_hour(self.timezone):
+                raise yamlfile.WrongAt(
+                    ("grain", feed),
+                    f"the clocks of {self.timezone} change by half an hour: an interval is 30 minutes at most",
                 )
         return self
 
@@ -357,7 +402,12 @@ class Plant(_Strict):
                 Sensor(sensor_id, feed, each.equipment, each.rated_per_hour)
                 for sensor_id, each in factory.sensors.get(feed, {}).items()
             ]
-        machines = [Sensor(e.sensor, feed, key, e.rated_kw, e.net) for key, e in factory.equipment.items()]
+        machines = [
+            Sensor(sensor, feed, key, e.rated_kw, e.net)
+            for key, e in factory.equipment.items()
+            for sensor in (e.sensor, *e.other_sensors)
+        ]
+        machines += [Sensor(key, feed, None, None) for key in factory.meters]
         main = [] if factory.main_meter is None else [Sensor(factory.main_meter, feed, None, None)]
         return machines + main
 

@@ -27,6 +27,9 @@ _KNOWN = {unit.casefold(): (quantity, unit) for quantity, units in _QUANTITIES.i
     "c": ("temperature", "°C"),
     "℃": ("temperature", "°C"),
     "degc": ("temperature", "°C"),
+    "wh/h": ("power", "W"),
+    "kwh/h": ("power", "kW"),
+    "mwh/h": ("power", "MW"),
 }
 UNITS = tuple(unit for units in _QUANTITIES.values() for unit in units)
 """Every unit that is understood."""
@@ -34,6 +37,28 @@ UNITS = tuple(unit for units in _QUANTITIES.values() for unit in units)
 _IN_BRACKETS = re.compile(r"[(\[]\s*([^()\[\]]{1,8}?)\s*[)\]]\s*$")
 # Not one letter alone ("phase_a" is no current), and two behind a space only where they mean nothing else.
 _AT_THE_END = re.compile(r"(?:(?:^|[_./,-]\s*)([^\W\d_]{2,5})|\s([^\W\d_]{3,5}|kW|Wh))$")
+_WATTS = re.compile(r"(?:^p|power|leistung|puissance|potencia|potenza|전력).*[_.,-]\s*W$", re.IGNORECASE)
+"""One letter is a unit where the header says what it measures; `I_W` is the current of a phase."""
+_ANYWHERE = re.compile(r"(?<![^\W\d_])([kMG]?Wh?|[kM]?varh?|[kM]?VAh?)(?![^\W_])", re.IGNORECASE)
+_TIMES = re.compile(
+    r"(?:[x×*·]|10\s*\^|\be)\s*\d|\d\s*[x×*·]|[x×*·]\s*(?:Wh|kWh|MWh)\b|\b1[ ,.]?0{2,3}\b", re.IGNORECASE
+)
+
+IN_COLUMNS = frozenset(
+    [
+        "unit",
+        "units",
+        "uom",
+        "unit of measure",
+        "measurement unit",
+        "einheit",
+        "단위",
+        "unité",
+        "unidad",
+        "unità",
+    ]
+)
+"""Headers of a column that says in which unit each row's value is."""
 
 
 def named(unit: str) -> str | None:
@@ -49,12 +74,30 @@ def quantity_of(unit: str) -> str | None:
 
 
 def in_header(header: str) -> str | None:
-    """Return the unit that a header names at its end: `Active power (kW)`, `load_MW`; None if it names none."""
-    bracket = _IN_BRACKETS.search(header.strip())
-    if bracket:
+    """Return the unit that a header names: `Active power (kW)`, `load_MW`, `MWh import`; None if none, or several."""
+    header = header.strip()
+    bracket = _IN_BRACKETS.search(header)
+    if bracket and named(bracket[1]):
         return named(bracket[1])
-    end = _AT_THE_END.search(header.strip())
-    return named(end[1] or end[2]) if end else None
+    end = _AT_THE_END.search(header)
+    if end and named(end[1] or end[2]):
+        return named(end[1] or end[2])
+    if _WATTS.search(header):
+        return "W"
+    anywhere = {
+        unit for unit in map(named, _ANYWHERE.findall(header)) if unit not in (None, "W", "VA", "var")
+    }
+    return anywhere.pop() if len(anywhere) == 1 else None
+
+
+def is_multiplied(header: str) -> bool:
+    """Tell whether a header names a unit and a number beside it: `kWh x 1000`. What it means is not guessed."""
+    return in_header(header) is not None and _TIMES.search(header) is not None
+
+
+def in_cell(text: str) -> str | None:
+    """Return the unit that a cell holds and nothing else, in brackets or not; None if it holds another thing."""
+    return named(text.strip().strip("()[]").strip())
 
 
 def factor(unit: str, target: str, grain_minutes: int) -> Fraction:

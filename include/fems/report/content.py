@@ -46,9 +46,8 @@ class Content:
     traps: tuple[OpenTrap, ...] = ()
 
     def machines(self, language: Language) -> dict[str, str]:
-        """Return sensor ID -> the machine's name."""
-        equipment = self.factory.equipment.values()
-        return {e.sensor: (e.name_ko or e.name) if language == "ko" else e.name for e in equipment}
+        """Return sensor ID, or the column of a remainder -> the machine's name."""
+        return self.factory.meter_tree.titles(korean=language == "ko")
 
     def peak_day(self) -> pd.Timestamp:
         """Return the local day on which the maximum demand is most likely, or the highest day without a demand."""

@@ -138,9 +138,11 @@ def _flows(
     else:
         share = 0.55 + 0.012 * (25.0 - room)
     load = made.load_kg_h * np.clip(share * (1.0 + flutter), 0.08, 1.3)
+    every = trap_causes.faults(seed, *names, rates=rates)
+    first, last = steam.days[0], steam.days[-1]
     flows = settle(
         made,
-        trap_causes.faults(seed, *names, rates=rates),
+        [fault for fault in every if fault.start <= last and fault.end > first],
         days=steam.days,
         bar=made.bar * steam.header,
         on=on,

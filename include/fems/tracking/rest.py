@@ -7,7 +7,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fems.errors import AccessDenied, ConfigError, NoModel, ServiceUnavailable
 from fems.tracking.names import CHAMPION, model_name
@@ -29,14 +29,35 @@ def champion_metrics(uri: str, factory_id: str) -> tuple[str, dict[str, float]]:
         AccessDenied: it refuses the user.
         ConfigError: the address is none.
     """
-    asked = {"name": model_name(factory_id), "alias": CHAMPION}
-    found = _get(uri, "registered-models/alias", asked)
+    champion = _champion(uri, factory_id)
+    run = _get(uri, "runs/get", {"run_id": champion.run_id})
+    metrics = run["run"]["data"].get("metrics", ()) if run is not None else ()
+    return champion.version, {str(one["key"]): float(one["value"]) for one in metrics}
+
+
+def champion_tags(uri: str, factory_id: str) -> tuple[str, dict[str, str]]:
+    """Return the champion's version and its tags.
+
+    Raises:
+        NoModel, ServiceUnavailable, AccessDenied, ConfigError: as `champion_metrics`.
+    """
+    champion = _champion(uri, factory_id)
+    return champion.version, champion.tags
+
+
+class _Champion(NamedTuple):
+    version: str
+    run_id: str
+    tags: dict[str, str]
+
+
+def _champion(uri: str, factory_id: str) -> _Champion:
+    found = _get(uri, "registered-models/alias", {"name": model_name(factory_id), "alias": CHAMPION})
     if found is None:
         raise NoModel(f"factory {factory_id} has no champion in MLflow; train it first")
     version = found["model_version"]
-    run = _get(uri, "runs/get", {"run_id": version["run_id"]})
-    metrics = run["run"]["data"].get("metrics", ()) if run is not None else ()
-    return str(version["version"]), {str(one["key"]): float(one["value"]) for one in metrics}
+    tags = {str(one["key"]): str(one["value"]) for one in version.get("tags", ())}
+    return _Champion(str(version["version"]), str(version["run_id"]), tags)
 
 
 def _get(uri: str, path: str, query: dict[str, str]) -> dict[str, dict[str, Any]] | None:

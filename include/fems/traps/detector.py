@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fems.contracts.traps import FAULTS, TrapState
-from fems.traps import evidence as ev
+from fems.traps import rules
 from fems.traps.baseline import Neighbours, agreed, usual
+from fems.traps.evidence import Day, Memory, Verdict
 from fems.traps.features import Features
 from fems.traps.layout import Bools, Floats, Ints, TrapLayout
 
@@ -105,7 +106,7 @@ class _Run:
             events=[],
         )
         traps = shape[1]
-        self.memory = ev.Memory(traps)
+        self.memory = Memory(traps)
         self.open: list[OpenedEvent | None] = [None] * traps
         self.numbers = np.full(traps, -1)
         self.good_days = np.zeros(traps, dtype=np.int64)
@@ -118,8 +119,8 @@ class _Run:
         """Judge one day."""
         f, out = self.features, self.detection
         self._close_repaired(day)
-        main = usual(f.main_c, self.good, day, ev.LEAST_SIGMA_MAIN)
-        outlet = usual(f.outlet_c, self.good, day, ev.LEAST_SIGMA_OUTLET)
+        main = usual(f.main_c, self.good, day, rules.LEAST_SIGMA_MAIN)
+        outlet = usual(f.outlet_c, self.good, day, rules.LEAST_SIGMA_OUTLET)
         is_open = self.numbers >= 0
         # An event keeps the baseline of the day it was opened: it shall not become usual.
         main_usual = np.where(is_open & ~np.isnan(self.frozen_main), self.frozen_main, main.median)
@@ -128,11 +129,12 @@ class _Run:
         sigma = np.where(keep, self.frozen_sigma, outlet.sigma)
         sound = ~is_open & ~self.memory.suspected
         main_own, outlet_own = f.main_c[day] - main_usual, f.outlet_c[day] - outlet_usual
-        main_moved = agreed(main_own, self.neighbours.shift(main_own, sound))
+        line_moved = self.neighbours.shift(main_own, sound)
+        main_moved = agreed(main_own, line_moved)
         outlet_moved = agreed(outlet_own, self.neighbours.shift(outlet_own, sound))
         main_moved = np.where(np.isnan(main_own), np.nan, main_moved)
         outlet_moved = np.where(np.isnan(outlet_own), np.nan, outlet_moved)
-        seen = ev.Day(
+        seen = Day(
             features=f,
             number=day,
             layout=self.layout,
@@ -141,15 +143,16 @@ class _Run:
             outlet_usual=outlet_usual,
             main_moved=main_moved,
             outlet_moved=outlet_moved,
+            line_moved=line_moved,
             main_sigma=main.sigma,
             outlet_sigma=sigma,
             floor_high=self._floor_high(day, f.floor_c),
             outlet_floor_high=self._floor_high(day, f.outlet_floor_c),
         )
-        verdict = ev.judge(seen, self.memory, self._open_kinds(), self.level)
+        verdict = rules.judge(seen, self.memory, self._open_kinds(), self.level)
         out.main_usual[day], out.outlet_usual[day] = main_usual, outlet_usual
         out.main_moved[day], out.outlet_moved[day] = main_moved, outlet_moved
-        for trap in np.flatnonzero(self.memory.risen_days == ev.RISEN_DAYS):
+        for trap in np.flatnonzero(self.memory.risen_days == rules.RISEN_DAYS):
             self.good[:day, trap] = False  # learned while it had a fault
         self._events(day, verdict, seen, main.median, outlet.median, outlet.sigma)
         out.state[day], out.confidence[day], out.cause[day] = verdict.state, verdict.confidence, verdict.cause
@@ -167,13 +170,13 @@ class _Run:
     def _floor_high(self, day: int, floors: Floats) -> Floats:
         """Return how far a sensor's coldest hours lie over what they were, NaN where it never cools."""
         past = usual(floors, self.trusted, day, 1.0).median
-        own = np.where(past < ev.COOLED_C, floors[day] - past, np.nan)
-        if np.count_nonzero(~np.isnan(own)) < ev.COOLED_TRAPS:
+        own = np.where(past < rules.COOLED_C, floors[day] - past, np.nan)
+        if np.count_nonzero(~np.isnan(own)) < rules.COOLED_TRAPS:
             return np.full(len(own), np.nan)  # alone, a warm spring looks the same
         return agreed(own, self.neighbours.shift(own, np.ones(len(own), dtype=bool)))
 
     def _events(
-        self, day: int, verdict: ev.Verdict, seen: ev.Day, main: Floats, outlet: Floats, sigma: Floats
+        self, day: int, verdict: Verdict, seen: Day, main: Floats, outlet: Floats, sigma: Floats
     ) -> None:
         """Open, go on with and close events."""
         out = self.detection

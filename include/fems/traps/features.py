@@ -17,6 +17,7 @@ _LEVEL_DAYS = 45
 _FALLING_C_H = 10.0
 _FLAT_MIN = 360
 _JUMP_C = 25.0
+_STEADY_C = 6.0
 _COOLING_HOURS = 6.0
 _SUDDEN_C, _SUDDEN_MIN = 30.0, 15
 """No pipe cools by that in a quarter of an hour: the sensor has come off."""
@@ -97,8 +98,10 @@ def _line_features(readings: Readings, layout: TrapLayout, members: np.ndarray) 
         fine = readings.grain <= _SUDDEN_MIN
         sudden = (earlier(main, 1) - main > _SUDDEN_C) & fine
         before = earlier(outlet, 1)
-        was_hot = before > _ON_SHARE * outlet_level[readings.day]  # a supply that opens is no jump
-        outlet_jumped = (outlet - before > _JUMP_C) & was_hot & fine
+        was_hot = before > _ON_SHARE * outlet_level[readings.day]
+        # A supply that opens, or opens again after a pause, is no jump.
+        was_steady = np.abs(before - earlier(outlet, hour)) < _STEADY_C
+        outlet_jumped = (outlet - before > _JUMP_C) & was_hot & was_steady & fine
     valid = ~np.isnan(main)
     others = valid.sum(axis=1, keepdims=True) - valid
     proofs = proof.sum(axis=1, keepdims=True) - proof
@@ -132,7 +135,7 @@ def _line_features(readings: Readings, layout: TrapLayout, members: np.ndarray) 
         "outlet_hot": share(outlet_hot),
         "flat": days.count(flat) / np.maximum(days.count(valid), 1),
         "outlet_flat": days.count(outlet_flat) / np.maximum(days.count(~np.isnan(outlet)), 1),
-        "sudden": days.count(sudden & line_on) > 0,
+        "sudden": days.count(sudden) > 0,
         "outlet_jumped": days.count(outlet_jumped & own) > 0,
         "season_on": share(hot_seasonal > 0),
         "level_c": level,

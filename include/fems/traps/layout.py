@@ -44,6 +44,11 @@ class TrapLayout:
         return np.asarray(self.pair | np.isin(self.main_position, ("outlet", "body")))
 
     @property
+    def neighbours(self) -> Ints:
+        """How many other traps are on the line of each, shape (N,)."""
+        return np.asarray(np.bincount(self.line)[self.line] - 1)
+
+    @property
     def at_inlet(self) -> Bools:
         """Whether the main sensor is at the inlet, shape (N,)."""
         return np.asarray(np.isin(self.main_position, ("inlet",)))

@@ -7,6 +7,7 @@ import pandas as pd
 from fems import steam
 from fems.contracts.trap_views import UsualLoss
 from fems.registry.steam_traps import Steam
+from fems.traps.words import Language
 
 _KJ_PER_KWH = 3600.0
 _MJ_PER_KWH = 3.6
@@ -62,17 +63,39 @@ def worth(steam_kg: float, pressure_bar_g: float, given: Steam | None) -> Worth:
     )
 
 
-def explanation(given: Steam | None) -> str:
-    """Return the formula and the factors of the loss, each with its year and source, for people."""
-    formula = (
+_FORMULA = {
+    "en": (
         "Steam: 0.41189 x 0.6 x d2 [mm] x p [bar a] (Napier) x 0.25 / 0.55 / 1.0 (low / likely / high), "
         "a quarter of it for a leak, half where condensate returns; only hours with steam on the line. "
         "Heat: steam x (h_g - h_feed), IAPWS-IF97."
-    )
+    ),
+    "ko": (
+        "증기: 0.41189 x 0.6 x d2 [mm] x p [bar a] (Napier) x 0.25 / 0.55 / 1.0 (최소 / 예상 / 최대), "
+        "누설은 그 4분의 1, 응축수를 회수하면 절반; 배관에 증기가 있던 시간만. "
+        "열량: 증기 x (h_g - h_feed), IAPWS-IF97."
+    ),
+}
+_NO_STEAM = {
+    "en": "The factory has no `steam` in factories.yaml: no heat, no money.",
+    "ko": "factories.yaml에 이 공장의 `steam`이 없어 열량과 비용은 계산하지 않음.",
+}
+_FACTORS = {"en": "Factors", "ko": "적용 값"}
+_LABELS_KO = {"boiler efficiency": "보일러 효율", "feed water": "급수"}
+
+
+def explanation(given: Steam | None, language: Language = "en") -> str:
+    """Return the formula and the factors of the loss, each with its year and source, for people.
+
+    Args:
+        given: the factory's boiler and fuel.
+        language: en or ko.
+    """
+    formula = _FORMULA[language]
     if given is None:
-        return f"{formula} The factory has no `steam` in factories.yaml: no heat, no money."
-    parts = [f"{label} {value} ({source})" for label, value, source in given.quoted()]
-    return f"{formula} Factors: {'; '.join(parts)}." if parts else formula
+        return f"{formula} {_NO_STEAM[language]}"
+    names = _LABELS_KO if language == "ko" else {}
+    parts = [f"{names.get(label, label)} {value} ({source})" for label, value, source in given.quoted()]
+    return f"{formula} {_FACTORS[language]}: {'; '.join(parts)}." if parts else formula
 
 
 def usual_loss(days: pd.DataFrame, event_id: str | None) -> UsualLoss:

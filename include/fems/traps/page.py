@@ -1,9 +1,10 @@
-"""A factory's page of steam traps: traps by what they cost, each with its chart; one HTML file, no script."""
+"""A factory's page of steam traps: by what they cost, each with its chart; one file, both languages, no script."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -13,10 +14,11 @@ from fems.contracts.trap_views import AlarmRecord, EventSeen, Saving, TrapNow
 from fems.contracts.traps import FAULTS, LEAKS, TrapState
 from fems.registry.steam_traps import Steam
 from fems.traps.loss import explanation
-from fems.traps.words import BLOCKED_RISK, CONFIRM, LEAK_NOT_OBSERVABLE, STATE_WORDS
+from fems.traps.words import BLOCKED_RISK, CONFIRM, LEAK_NOT_OBSERVABLE, STATE_WORDS, VERDICT_WORDS, Language
 
 _CHART_DAYS = 120
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 720, 170, 40, 22, 10
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 720, 180, 46, 30, 16
+_GAPS, _MARKS = (10, 20, 50, 100, 500), 5
 _COLOURS = {"main_c": "#b4531f", "outlet_c": "#0b6e6e"}
 _FAULT, _OFF, _INK, _SOFT = "#f6d9c8", "#e6eaee", "#22303c", "#6b7a88"
 
@@ -57,11 +59,22 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters["number"] = _number
+    found.globals["t"] = _both
     return found
 
 
-def render(page: TrapPage) -> str:
-    """Return the page."""
+def _both(korean: str, english: str) -> Markup:
+    """Return a text in both languages; the page shows the one that is chosen."""
+    return Markup('<span lang="ko">{}</span><span lang="en">{}</span>').format(korean, english)
+
+
+def render(page: TrapPage, language: Language = "ko") -> str:
+    """Return the page.
+
+    Args:
+        page: what it shows.
+        language: which it opens in; the reader can change it on the page.
+    """
     charts = {row["trap_id"]: Markup(chart(page.days, row["trap_id"])) for row in page.traps}  # noqa: S704 - drawn here
     faults = {str(state) for state in FAULTS}
     return (
@@ -69,6 +82,7 @@ def render(page: TrapPage) -> str:
         .get_template("traps.html.j2")
         .render(
             page=page,
+            language=language,
             charts=charts,
             words={str(state): pair for state, pair in STATE_WORDS.items()},
             faults=faults,
@@ -76,7 +90,8 @@ def render(page: TrapPage) -> str:
             confirm=CONFIRM,
             risk=BLOCKED_RISK,
             unseen=LEAK_NOT_OBSERVABLE,
-            explanation=explanation(page.steam),
+            verdicts=VERDICT_WORDS,
+            explanation={name: explanation(page.steam, name) for name in get_args(Language)},
             last_day=page.traps[0]["day"] if page.traps else None,
             open_events=[row for row in page.events if row["end"] is None],
             past_events=[row for row in page.events if row["end"] is not None][:30],
@@ -122,7 +137,7 @@ def chart(days: pd.DataFrame, trap_id: str) -> str:
                 f'<rect x="{x(number) - step / 2:.1f}" y="{_TOP}" width="{step:.1f}" '
                 f'height="{_HEIGHT - _TOP - _BOTTOM}" fill="{colour}"/>'
             )
-    marks = range(int(low), int(high) + 1, max(10, int((high - low) // 50) * 10))
+    marks = range(int(low), int(high) + 1, next(gap for gap in _GAPS if (high - low) / gap <= _MARKS))
     parts += [
         f'<text x="{_LEFT - 6}" y="{y(mark) + 4}" text-anchor="end" fill="{_SOFT}">{mark}</text>'
         for mark in marks

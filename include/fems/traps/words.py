@@ -21,6 +21,13 @@ STATE_WORDS: dict[TrapState, tuple[str, str]] = {
 }
 """English and Korean."""
 
+VERDICT_WORDS = {
+    "confirmed": ("confirmed", "확인됨"),
+    "false_alarm": ("false alarm", "오경보"),
+    "repaired": ("repaired", "정비됨"),
+}
+"""People's word on an event, English and Korean."""
+
 CONFIRM = (
     "Confirm by ultrasound before replacing.",
     "교체 전에 초음파로 확인하십시오.",

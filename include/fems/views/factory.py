@@ -6,23 +6,13 @@ from datetime import datetime
 import pandas as pd
 
 from fems.contracts.evaluation import EvaluationRecord
-from fems.contracts.forecast import ForecastSummary
-from fems.errors import DataError
 from fems.flows.platform import Platform
 from fems.report.content import track_record
+from fems.views.forecasts import PublishedForecast, published_forecasts
 from fems.views.plant import PlantRow, plant_rows
 
 _EVALUATIONS = 12
 """How many of the newest months of quality the page shows."""
-
-
-@dataclass(frozen=True)
-class PublishedForecast:
-    """A forecast that lies in the lake: its folder, its summary, and whether it is the newest."""
-
-    folder: str
-    summary: ForecastSummary
-    newest: bool
 
 
 @dataclass(frozen=True)
@@ -51,25 +41,12 @@ def factory_page(platform: Platform, factory_id: str, now: datetime) -> FactoryP
     """
     row = plant_rows(platform, now, [factory_id])[0]
     lake = platform.lake
-    try:
-        latest = lake.forecasts.latest(factory_id)
-    except DataError:  # the row says so already
-        latest = None
-    forecasts = []
-    for folder in reversed(lake.forecasts.folders(factory_id)):
-        try:
-            summary = lake.forecasts.summary(folder)
-        except DataError:  # of another version: made anew by the next forecast
-            continue
-        if summary is not None:
-            forecasts.append(
-                PublishedForecast(folder, summary, latest is not None and latest.prefix == folder)
-            )
+    forecasts = published_forecasts(platform, factory_id)
     table = lake.forecasts.track_record(factory_id)
     evaluations = {
         feed: tuple(lake.evaluations.by_month(feed, factory_id).values())[: -_EVALUATIONS - 1 : -1]
         for feed in platform.plant.feeds(factory_id)
     }
     return FactoryPage(
-        row, tuple(forecasts), track_record(None if table is None else table.to_pandas()), evaluations
+        row, forecasts, track_record(None if table is None else table.to_pandas()), evaluations
     )

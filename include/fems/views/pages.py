@@ -4,15 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from fems.forecast.reasons import LANGUAGES, Language
+from fems.registry.plant import Factory
 from fems.report.page import chance, money, number, signed
-from fems.views.factory import FactoryPage, PublishedForecast
+from fems.tracking.names import model_name
+from fems.views.factory import FactoryPage
+from fems.views.forecasts import PublishedForecast
+from fems.views.health import Health
 from fems.views.plant import SORTS, PlantRow, Sort, choose
+from fems.views.quality_words import TEXT as QUALITY_TEXT
+from fems.views.quality_words import feed_name
 from fems.views.words import TEXT
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -73,7 +79,7 @@ def render(template: str, language: Language, root: str, query: Mapping[str, str
         _environment()
         .get_template(template)
         .render(
-            w=TEXT[language],
+            w=TEXT[language] | QUALITY_TEXT[language],
             language=language,
             other_language=other,
             other_language_query=urlencode({**query, "lang": other}),
@@ -95,13 +101,33 @@ def plant_page(rows: list[PlantRow], asked: Asked, language: Language, root: str
 
 def choice_query(each: PublishedForecast) -> str:
     """Return the part of an address that names one of a month's forecasts."""
-    summary = each.summary
-    return urlencode(
-        {
-            "origin": f"{summary.origin:%Y-%m-%dT%H:%M}",
-            "model": each.folder.rstrip("/").rpartition("model=")[2],
-        }
-    )
+    choice = each.choice
+    return urlencode({"origin": choice.origin, "model": choice.model, "horizon": choice.horizon})
+
+
+def report_bar(
+    factory_id: str,
+    factory: Factory,
+    folder: str,
+    there: Sequence[PublishedForecast],
+    language: Language,
+    root: str,
+) -> str:
+    """Return what stands above a report: the way back, what goes with it, and the factory's other forecasts.
+
+    Args:
+        factory_id: whose report it is.
+        factory: from the registry.
+        folder: of the forecast that is shown.
+        there: the factory's forecasts, the newest first.
+        language: of its texts.
+        root: the path that all pages lie under.
+    """
+    template = _environment().get_template("report_bar.html.j2")
+    return template.render(
+        w=TEXT[language], factory_id=factory_id, factory=factory, folder=folder, there=there, language=language,
+        root=root, shown=next((each for each in there if each.folder == folder), None),
+    )  # fmt: skip
 
 
 def factory_html(page: FactoryPage, language: Language, root: str, airflow: str, mlflow: str | None) -> str:
@@ -114,7 +140,24 @@ def factory_html(page: FactoryPage, language: Language, root: str, airflow: str,
         airflow: where Airflow is.
         mlflow: where MLflow is; no link where it is not known.
     """
-    return render("factory.html.j2", language, root, {}, page=page, airflow=airflow, mlflow=mlflow)
+    model = (
+        None if mlflow is None else f"{mlflow.rstrip('/')}/#/models/{quote(model_name(page.row.factory_id))}"
+    )
+    return render(
+        "factory.html.j2", language, root, {}, page=page, airflow=airflow, mlflow=model, feed_name=feed_name
+    )
+
+
+def health_page(seen: Health, language: Language, root: str, airflow: str) -> str:
+    """Return the page that says whether everything is at work.
+
+    Args:
+        seen: what it shows.
+        language: of its texts.
+        root: the path that all pages lie under.
+        airflow: where Airflow is.
+    """
+    return render("health.html.j2", language, root, {}, it=seen, airflow=airflow)
 
 
 def message_page(

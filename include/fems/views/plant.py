@@ -8,6 +8,7 @@ from typing import Literal
 
 from fems.contracts.evaluation import EvaluationRecord
 from fems.contracts.forecast import ForecastSummary
+from fems.contracts.track_record import MeasuredForecast
 from fems.errors import DataError
 from fems.flows.platform import Platform
 from fems.registry.plant import Factory
@@ -42,6 +43,7 @@ class PlantRow:
         factory_id: its ID. factory: from the registry.
         summary: of its newest forecast, None where there is none.
         evaluation: of its newest month of meter data, None where none was evaluated.
+        measured: how its newest forecast did that was measured since, None before the first.
         needs: what a person should look at, the worst first.
     """
 
@@ -49,6 +51,7 @@ class PlantRow:
     factory: Factory
     summary: ForecastSummary | None
     evaluation: EvaluationRecord | None
+    measured: MeasuredForecast | None
     needs: tuple[Need, ...]
 
 
@@ -73,7 +76,7 @@ def plant_rows(platform: Platform, now: datetime, factory_ids: Iterable[str] | N
 def _row(platform: Platform, factory_id: str, now: datetime) -> PlantRow:
     factory = platform.plant.factory(factory_id)
     unreadable: list[Need] = []
-    summary = evaluation = None
+    summary = evaluation = measured = None
     try:
         latest = platform.lake.forecasts.latest(factory_id)
         summary = None if latest is None else platform.lake.forecasts.summary(latest.prefix)
@@ -83,9 +86,22 @@ def _row(platform: Platform, factory_id: str, now: datetime) -> PlantRow:
         evaluation = platform.lake.evaluations.newest("meter", factory_id)
     except DataError as error:
         unreadable.append(Need("critical", "unreadable", {"why": str(error)}))
+    try:
+        measured = platform.lake.forecasts.measured(factory_id)
+    except DataError as error:
+        unreadable.append(Need("critical", "unreadable", {"why": str(error)}))
     needs = [*unreadable, *_of_data(evaluation, now), *_of_forecast(summary, platform, factory_id)]
+    if measured is not None and measured.is_far_off:
+        needs.append(Need("note", "missed", {"month": measured.month, "error": f"{measured.bias_pct:+.1f}"}))
+    if measured is not None and measured.naive_ahead:
+        needs.append(Need("note", "behind", {"month": measured.month}))
     return PlantRow(
-        factory_id, factory, summary, evaluation, tuple(sorted(needs, key=lambda need: _ORDER[need.severity]))
+        factory_id,
+        factory,
+        summary,
+        evaluation,
+        measured,
+        tuple(sorted(needs, key=lambda need: _ORDER[need.severity])),
     )
 
 

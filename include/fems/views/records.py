@@ -5,14 +5,9 @@ import pyarrow.compute as pc
 
 from fems.errors import DataError
 from fems.flows.platform import Platform
+from fems.views.forecasts import forecast_table
 from fems.views.sql import VIEWS
 
-FORECASTS = pa.schema(
-    [(name, pa.string()) for name in ("factory_id", "month", "origin", "model", "baseline_because")]
-    + [("horizon_minutes", pa.int64())]
-    + [(name, pa.float64()) for name in ("kwh", "kwh_p10", "kwh_p90", "demand_kw", "cost", "tco2e")]
-    + [("days", pa.int64()), ("whole_days", pa.int64()), ("newest", pa.bool_())]
-)
 PEAKS = pa.schema(
     [(name, pa.string()) for name in ("factory_id", "date")]
     + [("rank", pa.int64())]
@@ -38,32 +33,7 @@ def forecasts(platform: Platform, factory_id: str) -> pa.Table:
         ConfigError: the factory is not registered.
     """
     platform.plant.factory(factory_id)
-    latest = platform.lake.forecasts.latest(factory_id)
-    rows = []
-    for folder in platform.lake.forecasts.folders(factory_id):
-        summary = platform.lake.forecasts.summary(folder)
-        if summary is None:
-            continue
-        rows.append(
-            {
-                "factory_id": factory_id,
-                "month": summary.month,
-                "origin": summary.origin.isoformat(),
-                "model": f"{summary.model.name} {summary.model.version}",
-                "baseline_because": summary.model.fallback,
-                "horizon_minutes": summary.horizon_minutes,
-                "kwh": summary.kwh,
-                "kwh_p10": summary.kwh_p10,
-                "kwh_p90": summary.kwh_p90,
-                "demand_kw": summary.demand.kw if summary.demand else None,
-                "cost": summary.cost.total if summary.cost else None,
-                "tco2e": summary.carbon.tco2e if summary.carbon else None,
-                "days": summary.calendar.days,
-                "whole_days": summary.calendar.whole_days,
-                "newest": latest is not None and latest.prefix == folder,
-            }
-        )
-    return pa.Table.from_pylist(rows, FORECASTS)
+    return forecast_table(platform, [factory_id])
 
 
 def forecast(platform: Platform, factory_id: str, grain: str) -> pa.Table:

@@ -1,68 +1,62 @@
-"""The stored report and workbook of a forecast."""
+"""The stored report and workbook of a forecast, and the bar above the report that leads elsewhere."""
 
 from fems.errors import DataError
 from fems.flows.platform import Platform
 from fems.forecast.reasons import Language
 from fems.lake import keys
 from fems.report.page import opened_in
+from fems.views.forecasts import Choice, chosen_forecast, published_forecasts
+from fems.views.pages import report_bar
+
+OTHERS = 24
+"""How many of a factory's forecasts the bar offers."""
+_ANY = Choice()
 
 
 def report_page(
     platform: Platform,
     factory_id: str,
-    month: str | None = None,
+    choice: Choice = _ANY,
     language: Language = "ko",
-    origin: str | None = None,
-    model: str | None = None,
+    root: str | None = None,
 ) -> str:
-    """Return the stored report of a factory's month, as one HTML page.
+    """Return the stored report of a forecast, as one HTML page.
 
     Args:
         platform: where it lies.
         factory_id: whose.
-        month: YYYY-MM; of several forecasts of it the newest counts. The newest forecast's if not given.
+        choice: which forecast; of several that fit the newest, the factory's newest if it names none.
         language: which it opens in.
-        origin: of the month's forecasts the one from this instant, YYYY-MM-DDTHH:MM in its own zone.
-        model: and by this model, as its folder names it: v3, or a baseline's name.
+        root: the path that all pages lie under, for the bar that leads to them; no bar if not given.
 
     Raises:
         ConfigError: the factory is not registered.
         DataError: there is no such forecast, or it has no report.
     """
-    platform.plant.factory(factory_id)
-    folder = _chosen(platform, factory_id, month, origin, model)
-    page = platform.lake.forecasts.report(folder)
-    if page is None:
+    factory = platform.plant.factory(factory_id)
+    folder = chosen_forecast(platform, factory_id, choice)
+    stored = platform.lake.forecasts.report(folder)
+    if stored is None:
         raise DataError(f"{keys.report_key(folder)} is not there; make it with `fems report {factory_id}`")
-    return opened_in(page, language)
+    page = opened_in(stored, language)
+    if root is None:
+        return page
+    there = published_forecasts(platform, factory_id, most=OTHERS)
+    bar = report_bar(factory_id, factory, folder, there, language, root)
+    return page.replace("<body>", f"<body>\n{bar}", 1)
 
 
-def _chosen(
-    platform: Platform, factory_id: str, month: str | None, origin: str | None, model: str | None
-) -> str:
-    forecasts = platform.lake.forecasts
-    if month is None or (origin is None and model is None):
-        return forecasts.newest(factory_id, month)
-    for folder in reversed(forecasts.folders(factory_id, month)):
-        if model is not None and not folder.endswith(f"/model={model}/"):
-            continue
-        summary = forecasts.summary(folder)
-        if summary is not None and origin in (None, f"{summary.origin:%Y-%m-%dT%H:%M}"):
-            return folder
-    raise DataError(
-        f"factory {factory_id} has no forecast of {month} from {origin or 'any origin'} by {model or 'any model'}"
-    )
-
-
-def workbook_file(platform: Platform, factory_id: str, language: Language) -> tuple[str, bytes]:
-    """Return the name and the bytes of the Excel workbook of a factory's newest forecast.
+def workbook_file(
+    platform: Platform, factory_id: str, language: Language, choice: Choice = _ANY
+) -> tuple[str, bytes]:
+    """Return the name and the bytes of the Excel workbook of a forecast.
 
     Raises:
         ConfigError: the factory is not registered.
-        DataError: there is no forecast, or it has no workbook.
+        DataError: there is no such forecast, or it has no workbook.
     """
     factory = platform.plant.factory(factory_id)
-    folder = platform.lake.forecasts.newest(factory_id)
+    folder = chosen_forecast(platform, factory_id, choice)
     data = platform.lake.forecasts.workbook(folder, language)
     if data is None:
         key = keys.workbook_key(folder, language)

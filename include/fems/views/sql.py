@@ -7,9 +7,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fems.errors import ConfigError
+from fems.flows.history import with_tables
+from fems.flows.machines import remainders
 from fems.flows.platform import Platform
 from fems.flows.traps import published_traps
 from fems.traps.tables import TRAP_DAY, TRAP_EVENTS
+from fems.views.forecasts import forecast_table
 
 LIMITS: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": False,
@@ -88,6 +91,17 @@ def _measured(feed: str, grain: str) -> Callable[[Platform], pa.Table]:
     return make
 
 
+def _meter_remainder(platform: Platform) -> pa.Table:
+    parts = []
+    for factory_id, factory in platform.plant.factories.items():
+        tree, months = factory.meter_tree, list(with_tables(platform.lake, factory_id))
+        if months and (tree.branches or tree.main_meter is not None):
+            hours = platform.lake.published("meter", "hour", factory_id, months)
+            frame = remainders(hours.select(["timestamp", "sensor_id", "used_kwh"]).to_pandas(), tree)
+            parts.append(_named(platform, factory_id, pa.Table.from_pandas(frame, preserve_index=False)))
+    return _together(parts, pa.schema([("local_time", pa.timestamp("us")), ("factory_id", pa.string())]))
+
+
 def _forecast(grain: str) -> Callable[[Platform], pa.Table]:
     def make(platform: Platform) -> pa.Table:
         parts = []
@@ -122,7 +136,8 @@ def _traps(which: int) -> Callable[[Platform], pa.Table]:
 def _named(platform: Platform, factory_id: str, table: pa.Table) -> pa.Table:
     """Add the local time, and the names of the factory and the machine, as text."""
     factory = platform.plant.factory(factory_id)
-    machines = {each.sensor: each.name for each in factory.equipment.values()}
+    machines = {sensor: node.name for node in factory.meter_tree.nodes for sensor in node.sensors}
+    machines |= factory.meter_tree.titles()
     for sensors_of_feed in factory.sensors.values():
         for sensor_id, sensor in sensors_of_feed.items():
             machine = factory.equipment.get(sensor.equipment or "")
@@ -177,6 +192,8 @@ def _factory(platform: Platform) -> pa.Table:
 VIEWS: dict[str, Callable[[Platform], pa.Table]] = {
     "meter_hour": _measured("meter", "hour"),
     "meter_day": _measured("meter", "day"),
+    "meter_remainder": _meter_remainder,
+    "forecast": forecast_table,
     "forecast_hour": _forecast("hour"),
     "forecast_day": _forecast("day"),
     "trap_day": _traps(0),
@@ -184,5 +201,6 @@ VIEWS: dict[str, Callable[[Platform], pa.Table]] = {
     "equipment": _equipment,
     "factory": _factory,
 }
-"""The views: measured hours and days by machine; the newest forecast of each factory, where a row without a sensor is
-the whole factory; states and events of steam traps; machines; factories."""
+"""The views: measured hours and days by meter; by hour what a meter measured and none of those behind it; every
+forecast with the figures of its calendar month; the hours and days of each factory's newest forecast, from its origin
+on, where a row without a sensor is the whole factory; states and events of steam traps; machines; factories."""

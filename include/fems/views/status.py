@@ -1,5 +1,6 @@
 """What a person asks first of a factory: what came in, what became of it, what comes next."""
 
+from fems.contracts.forecast import HeldOut
 from fems.contracts.status import Accuracy, FactoryStatus, ForecastStatus
 from fems.errors import NoModel
 from fems.flows.ingest_status import ingest_status
@@ -29,6 +30,8 @@ def factory_status(factory_id: str, platform: Platform) -> FactoryStatus:
             month_ahead=metrics.get("month_ahead.accuracy"),
             weekly_naive=metrics.get("month_ahead.weekly_naive_accuracy"),
         ),
+        heldout=HeldOut.of_metrics(metrics),
+        measured=platform.lake.forecasts.measured(factory_id),
         forecast=_newest_forecast(factory_id, platform),
         **dict(ingest_status(platform, factory_id)),
     )

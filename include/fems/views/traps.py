@@ -7,6 +7,7 @@ import pandas as pd
 
 from fems.contracts.trap_views import AlarmRecord, EventSeen, Saving, TrapNow, UsualLoss, WorkItem
 from fems.contracts.traps import FAULTS, TrapDay, TrapEvent, TrapState
+from fems.flows.machines import of_machines
 from fems.flows.platform import Platform
 from fems.flows.traps import (
     currency,
@@ -19,7 +20,7 @@ from fems.lake.traps import trap_records
 from fems.registry.steam_traps import SteamTrap
 from fems.traps.loss import usual_loss
 from fems.traps.page import TrapPage, render
-from fems.traps.words import STATE_WORDS
+from fems.traps.words import STATE_WORDS, Language
 from fems.traps.worklist import workbook
 
 _DAYS = 14
@@ -163,19 +164,17 @@ def _boiler_days(platform: Platform, factory_id: str) -> tuple[str, "pd.Series[f
     """Return the boiler's name, or the whole factory's, and its measured energy a day."""
     factory = platform.plant.factory(factory_id)
     boilers = {
-        machine.sensor: machine.name for machine in factory.equipment.values() if machine.kind == "boiler"
+        node.column: node.name
+        for machine, node in zip(factory.equipment.values(), factory.meter_tree.nodes, strict=False)
+        if machine.kind == "boiler"
     }
     manifests = platform.lake.manifests("meter", factory_id)
     months = [month for month, manifest in manifests.items() if not manifest.empty]
     if not months:
         return "", pd.Series(dtype=float)
     table = platform.lake.published("meter", "day", factory_id, months).to_pandas()
-    table["sensor_id"] = table["sensor_id"].astype(str)
-    table = (
-        table[table["sensor_id"].isin(boilers)]
-        if boilers
-        else table[table["sensor_id"] != factory.main_meter]
-    )
+    table = of_machines(table.astype({"sensor_id": "str"}), factory.meter_tree)
+    table = table[table["sensor_id"].isin(boilers)] if boilers else table
     local = table["timestamp"].dt.tz_convert(factory.timezone).dt.date
     return ", ".join(boilers.values()) or "whole factory", table.groupby(local)["used_kwh"].sum(min_count=1)
 
@@ -210,13 +209,16 @@ def _work(event: EventSeen, now: TrapNow | None) -> WorkItem:
     }
 
 
-def traps_page(platform: Platform, factory_id: str, root: str | None = None) -> str:
+def traps_page(
+    platform: Platform, factory_id: str, root: str | None = None, language: Language = "ko"
+) -> str:
     """Return a factory's page of steam traps.
 
     Args:
         platform: where the tables are.
         factory_id: whose.
         root: the path that the other pages lie under, to lead back to the factory; None for a file of its own.
+        language: which it opens in; the reader can change it on the page.
 
     Raises:
         ConfigError: the factory is not registered, or has no traps.
@@ -239,7 +241,8 @@ def traps_page(platform: Platform, factory_id: str, root: str | None = None) -> 
             savings=savings(platform, [factory_id]),
             days=days,
             root=root,
-        )
+        ),
+        language,
     )
 
 

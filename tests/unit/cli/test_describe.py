@@ -14,9 +14,11 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from fems.cli.main import app
-from fems.cli.tables import rows_table
+from fems.cli.tables import heldout_table, measured_table, rows_table
+from fems.contracts.forecast import HeldOut
 from fems.contracts.manifest import RowCounts
 from fems.contracts.status import Accuracy, FactoryStatus, ForecastStatus
+from fems.contracts.track_record import MeasuredForecast
 from fems.flows.ingest_status import ingest_status
 from fems.flows.platform import Platform
 from fems.lake.lake import Lake
@@ -277,6 +279,23 @@ def test_status_shows_the_shares_and_fits(folder: Path) -> None:
         console.print(table)
     shown = captured.get()
     assert "Food processing" in shown and "0.13" in shown and "…" not in shown
+
+    held = HeldOut(accuracy=91.2, weekly_naive=92.0, profile=90.1, total_error_pct=-11.6, coverage_80=0.48)
+    last = MeasuredForecast(
+        factory_id="2100",
+        month="2026-02", origin="2026-02-01T00:00+09:00", model_version="1", hours=672, actual_kwh=50_000.0,
+        forecast_kwh=44_200.0, bias_pct=-11.6, accuracy=85.0, weekly_naive_accuracy=88.0, coverage_80=0.5,
+    )  # fmt: skip
+    known = {"2100": status.model_copy(update={"heldout": held, "measured": last})}
+    with console.capture() as captured:
+        console.print(heldout_table(known))
+        console.print(measured_table(known))
+    shown = " ".join(captured.get().split())
+    assert (
+        "-11.6 48 far off on the held-out month; a simple method was ahead there; 2026-02 came out far off"
+        in shown
+    )
+    assert "2026-02 v1 672 50,000 44,200 -11.6 85.0 88.0 50" in shown
 
 
 def test_the_books_schema_is_printed() -> None:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import openpyxl
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -84,3 +85,48 @@ def test_as_json_for_other_programs(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["inspect", str(file), "--json"])
     look = json.loads(result.stdout)
     assert look["interval_minutes"] == 60 and look["trial"]["read"] == 72 and look["own"] is None
+
+
+def test_units_below_the_header_and_marks_that_may_be_either_are_told() -> None:
+    lines = "".join(f"2024-03-{d[:2]} {t};{v};{v / 7:.1f}\n" for d, t, v in ROWS)
+    look = guess(("t;P;I\n;kW;A\n" + lines).encode(), BOOK)
+    assert look.mapping["columns"]["used_kwh"] == "P" and look.mapping["columns"]["current_a"] == "I"
+    assert {column.name: column.unit for column in look.columns} == {"t": None, "P": "kW", "I": "A"}
+
+    grouped = "".join(f"2024-03-{d[:2]} {t};{v * 50:,.0f}\n".replace(",", ".") for d, t, v in ROWS)
+    look = guess(("t;kWh\n" + grouped).encode(), BOOK)
+    assert look.mapping["columns"]["used_kwh"] == "kWh"
+    assert "may be two numbers" in look.doubts["decimal"]
+
+
+def test_a_column_a_meter_a_sheet_a_meter_and_a_row_a_day_are_told(tmp_path: Path) -> None:
+    wide = "t;Pump kWh;Oven kWh\n" + "".join(f"2024-03-{d[:2]} {t};{v % 5};{9 - v % 7}\n" for d, t, v in ROWS)
+    look = guess(wide.encode(), BOOK)
+    assert look.mapping["wide"] == {"Pump kWh": "SENSOR1/used_kwh", "Oven kWh": "SENSOR2/used_kwh"}
+    assert "would count twice" in look.doubts["wide"]
+
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name in ("Pump", "Oven"):
+        sheet = book.create_sheet(name)
+        for row in [("t", "kWh"), *((f"2024-03-{d[:2]} {t}", v % 7) for d, t, v in ROWS)]:
+            sheet.append(row)
+    book.save(tmp_path / "two.xlsx")
+    look = guess((tmp_path / "two.xlsx").read_bytes(), BOOK)
+    assert look.mapping["sheet_name"] == "^(?P<sensor_id>.+)$" and look.rows == 144
+
+    days = "날짜;" + ";".join(f"{h}시" for h in range(1, 25)) + "\n"
+    days += "".join(f"2024-03-0{4 + d};" + ";".join(str(h % 7) for h in range(24)) + "\n" for d in range(3))
+    file = tmp_path / "days.csv"
+    file.write_text(days)
+    printed = CliRunner().invoke(app, ["inspect", str(file)], catch_exceptions=False).output
+    assert "layout: row_per_day" in printed and "72 rows read, 0 of them to quarantine" in printed
+
+
+def test_the_likelier_of_day_and_month_comes_first_and_latin_1_is_the_last_resort() -> None:
+    american = "t;kWh\n" + "".join(f"03/0{4 + i // 24}/2024 {i % 24:02d}:00;{i % 7}\n" for i in range(72))
+    look = guess(american.encode(), BOOK)
+    assert look.mapping["time_format"] == "%m/%d/%Y %H:%M" and "time_format" in look.doubts
+    latin = "Zeit;Verbräuche (kWh)\n" + "".join(f"{d} {t};{v % 7}\n" for d, t, v in ROWS)
+    look = guess(latin.encode("latin-1"), BOOK)
+    assert look.mapping["encodings"] == ["latin-1"] and "encodings" in look.doubts

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import socket
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from embedded.__main__ import app
 from embedded.accounts import ROLES
 from embedded.config import Config, socket_dir
 from embedded.ports import Wanted, free_ports, require_free
-from embedded.services import closure
+from embedded.services import QUEUES, by_name, closure
 from embedded.stack import Stack
 from embedded.supervision import Supervisor
 from fems.errors import ConfigError
+from fems.settings import ROOT
 
 
 def test_settings_come_from_the_environment() -> None:
@@ -26,6 +28,18 @@ def test_settings_come_from_the_environment() -> None:
 def test_a_wrong_port_names_its_variable(text: str) -> None:
     with pytest.raises(ConfigError, match="FEMS_MINIO_PORT"):
         Config.from_environment({"FEMS_MINIO_PORT": text})
+
+
+def test_metrics_go_to_the_collector_that_is_named(tmp_path: Path) -> None:
+    secret = credentials.Credentials.generate()
+    assert not [k for k in environment.airflow(Config.of(tmp_path), secret) if "OTEL" in k]
+    named = Config.from_environment({"FEMS_STATE_DIR": str(tmp_path), "FEMS_OTLP": "127.0.0.1:4318"})
+    given = environment.airflow(named, secret)
+    assert (
+        given["AIRFLOW__METRICS__OTEL_HOST"] == "127.0.0.1" and given["AIRFLOW__METRICS__OTEL_PORT"] == "4318"
+    )
+    with pytest.raises(ConfigError, match="FEMS_OTLP"):
+        Config.from_environment({"FEMS_OTLP": "http://x"})
 
 
 def test_settings_survive_the_file(tmp_path: Path) -> None:
@@ -123,14 +137,38 @@ def test_a_recycled_pid_is_not_taken_for_supervisord(tmp_path: Path) -> None:
     assert supervisor.process() is None
 
 
-def test_a_group_brings_what_it_needs() -> None:
-    assert [service.name for service in closure(["tracking"])] == ["minio", "postgres", "mlflow"]
-    assert [service.name for service in closure(["scheduler"])] == ["postgres", "api-server", "scheduler"]
+def test_a_group_brings_what_it_needs(tmp_path: Path) -> None:
+    config = Config.of(tmp_path)
+    assert [s.name for s in closure(["tracking"], config)] == ["minio", "postgres", "mlflow"]
+    assert [s.name for s in closure(["scheduler"], config)] == ["postgres", "api-server", "scheduler"]
 
 
-def test_an_unknown_service_lists_the_known_ones() -> None:
+def test_workers_bring_valkey_and_take_the_tasks_keys_from_the_scheduler(tmp_path: Path) -> None:
+    none, two = Config.of(tmp_path), Config.of(tmp_path, workers=2, parallelism=4)
+    secret = credentials.Credentials.generate()
+    assert "valkey" not in by_name(none) and environment.scheduler(none, secret) == environment.tasks(
+        none, secret
+    )
+    assert environment.airflow(none, secret)["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
+    assert {"valkey", "worker-1", "worker-2"} <= set(by_name(two))
+    sent, taken = environment.scheduler(two, secret), environment.worker("worker-2", two, secret)
+    assert sent["AIRFLOW__CORE__EXECUTOR"] == taken["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
+    assert "FEMS_S3_KEYS_FILE" not in sent and secret.mlflow_platform_password not in sent.values()
+    assert taken["FEMS_S3_KEYS_FILE"] and taken["AIRFLOW__CELERY__WORKER_CONCURRENCY"] == "2"
+    homes = {taken[name] for name in ("HOME", "AIRFLOW_HOME")}
+    assert homes == {str(two.state / "worker-2")} and by_name(two)["worker-2"].scratch
+
+
+def test_the_workers_listen_to_every_queue_that_a_task_waits_in() -> None:
+    dags = "".join(
+        path.read_text() for path in [*(ROOT / "dags").glob("*.py"), *(ROOT / "plugins").rglob("*.py")]
+    )
+    assert set(re.findall(r'on_queue\("(\w+)"\)', dags)) == set(QUEUES)
+
+
+def test_an_unknown_service_lists_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"choose from storage, tracking, airflow, minio"):
-        closure(["kafka"])
+        closure(["kafka"], Config.of(tmp_path))
 
 
 def test_a_shells_own_airflow_settings_do_not_reach_the_services() -> None:

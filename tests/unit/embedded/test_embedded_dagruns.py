@@ -32,6 +32,14 @@ def test_progress_counts_tasks_and_names_what_runs() -> None:
     assert text == "choose 1/1; train_factory 1/3 (1 up_for_retry, 1120)"
 
 
+def test_a_run_with_nothing_to_do_says_so() -> None:
+    idle = instance("success", map_index=0, rendered_map_index="nothing to do")
+    assert (
+        dagruns.progress_text([instance("success", task_id="choose"), idle])
+        == "choose 1/1; train_factory: nothing to do"
+    )
+
+
 def test_a_failure_names_dag_run_task_index_log_and_error(tmp_path: Path) -> None:
     failed = instance("failed", map_index=2, rendered_map_index="2100", try_number=3)
     path = tmp_path / "dag_id=train/run_id=r1/task_id=train_factory/map_index=2/attempt=3.log"

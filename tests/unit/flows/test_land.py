@@ -21,7 +21,7 @@ from fems.contracts.manifest import RowCounts
 from fems.errors import ConfigError, DataError
 from fems.flows.ingest import ingest_factory
 from fems.flows.ingest_status import ingest_status
-from fems.flows.land import land_file, land_tree
+from fems.flows.land import Days, Landed, land_file, land_tree
 from fems.flows.platform import Platform
 from fems.lake.lake import Lake
 from fems.lake.store import FolderStore
@@ -80,6 +80,23 @@ def test_what_cannot_be_read_lands_whole_for_ingest_to_judge(lake: Lake, tmp_pat
     path.write_bytes(b"\x89PNG\r\n\x1a\n123")
     land_file(lake, PLANT, BOOK, "steel", path, RECEIVED)
     assert lake.store.get("raw/meter/factory=steel/date=2026-01-01/photo.csv") == path.read_bytes()
+
+
+def test_a_month_kept_back_and_landed_later_is_the_same_as_all_at_once(lake: Lake, tmp_path: Path) -> None:
+    lines = [HEADER, *(f"{day:02d}/{month:02d}/2018 00:15,1,2,90" for month in (1, 2) for day in (1, 28))]
+    path, cut = write(tmp_path, lines), date(2018, 2, 1)
+    whole = Lake(FolderStore(tmp_path / "whole"))
+    assert land_file(whole, PLANT, BOOK, "steel", path, RECEIVED).put == 4
+    assert land_file(lake, PLANT, BOOK, "steel", path, RECEIVED, days=Days(end=cut)).put == 2
+    assert sorted(lake.raw_etags()) == [key for key in sorted(whole.raw_etags()) if "2018-01" in key]
+    assert land_file(lake, PLANT, BOOK, "steel", path, RECEIVED, days=Days(first=cut)).put == 2
+    assert lake.raw_etags() == whole.raw_etags()
+
+    tree = Lake(FolderStore(tmp_path / "tree"))
+    folder = tmp_path / "whole"
+    assert land_tree(tree, folder, lambda line: None, Days(end=cut)) == Landed(2, 0)
+    assert land_tree(tree, folder, lambda line: None, Days(first=cut)) == Landed(2, 0)
+    assert tree.raw_etags() == whole.raw_etags()
 
 
 def test_errors_say_what_and_where(lake: Lake, tmp_path: Path) -> None:

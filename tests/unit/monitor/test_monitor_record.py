@@ -68,6 +68,17 @@ def test_a_row_says_what_its_columns_promise() -> None:
     assert np.isnan(rows[1].coverage_80), "no band of the machine was published"
 
 
+def test_the_newest_row_of_the_factory_is_kept_in_short() -> None:
+    known = history()
+    later = forecast(25.0, origin=ORIGIN + pd.Timedelta(days=7), version="4")
+    rows = [row for past in (later, forecast(25.0)) for row in record.rows(record.join(past, known))]
+    newest = record.newest(rows)
+    assert newest is not None and (newest.model_version, newest.hours) == ("4", 24 * 7)
+    assert newest.coverage_80 is None, "no band was published"
+    assert newest.naive_ahead, "a constant is no match for last week"
+    assert record.newest([]) is None
+
+
 def test_hours_without_truth_count_nowhere() -> None:
     gone = tuple(range(24 * 28, 24 * 28 + 30))
     rows = {row.sensor_id: row for row in record.rows(record.join(forecast(25.0), history(holes=gone)))}

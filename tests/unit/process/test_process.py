@@ -258,26 +258,25 @@ def test_hours_and_days_are_summed_to_the_last_digit(values: list[float], size: 
 def test_a_register_rolls_over_is_reset_and_has_gaps() -> None:
     used = np.array([4.0, 5, 6, 5, 4, 3, 5, 6, 4])
     readings = (990 + np.cumsum(used)) % 1000
-    energy, spread = energy_from_register(readings, 1000, 10, 4)
+    energy, spread = energy_from_register(readings, 1000, 10)
     np.testing.assert_allclose(energy[1:], used[1:])
     assert np.isnan(energy[0]) and not spread.any()
 
     gap = readings.copy()
     gap[3:5] = np.nan
-    energy, spread = energy_from_register(gap, 1000, 10, 4)
+    energy, spread = energy_from_register(gap, 1000, 10)
     np.testing.assert_allclose(energy[3:6], (5 + 4 + 3) / 3)
     assert spread.tolist() == [False, False, False, True, True, True, False, False, False]
-    assert np.isnan(energy_from_register(gap, 1000, 10, 2)[0][3:6]).all()
 
     wrong = readings.copy()
     wrong[4] = 700
-    energy, spread = energy_from_register(wrong, 1000, 10, 4)
+    energy, spread = energy_from_register(wrong, 1000, 10)
     assert np.flatnonzero(spread).tolist() == [4, 5]
     np.testing.assert_allclose(energy[4:6], (4 + 3) / 2)
 
     reset = readings.copy()
     reset[5:] = np.cumsum(used)[5:] - 20 + 300
-    energy, _ = energy_from_register(reset, 1000, 10, 4)
+    energy, _ = energy_from_register(reset, 1000, 10)
     assert np.isnan(energy[5])
     np.testing.assert_allclose(energy[6:], used[6:])
 
@@ -357,37 +356,37 @@ def test_a_register_that_falls_has_rolled_over_only_where_that_is_plausible() ->
     used = np.tile([2.0, 3, 2.5, 2.2, 2.8], 8)
     rolled = (99_950 + np.cumsum(used)) % 100_000
     for most in (np.inf, 10.0):
-        energy, _ = energy_from_register(rolled, 100_000, most, 96)
+        energy, _ = energy_from_register(rolled, 100_000, most)
         np.testing.assert_allclose(energy[1:], used[1:])
 
         exchanged = 500 + np.cumsum(used)
         exchanged[20:] -= exchanged[20] - 2
-        energy, _ = energy_from_register(exchanged, 1_000_000, most, 96)
+        energy, _ = energy_from_register(exchanged, 1_000_000, most)
         assert np.isnan(energy[20])
         np.testing.assert_allclose(np.delete(energy, [0, 20]), np.delete(used, [0, 20]))
 
         exchanged[17:20] = np.nan  # during an outage: what it used until then is not known
-        energy, spread = energy_from_register(exchanged, 1_000_000, most, 96)
+        energy, spread = energy_from_register(exchanged, 1_000_000, most)
         assert np.isnan(energy[17:21]).all() and not spread.any()
 
         restarted = 500 + np.cumsum(used)
         restarted[20:23] = [0, 1.2, 2.4]
-        energy, spread = energy_from_register(restarted, 1_000_000, most, 96)
+        energy, spread = energy_from_register(restarted, 1_000_000, most)
         np.testing.assert_allclose(energy[20:24].sum(), used[20:24].sum())
         assert np.flatnonzero(spread).tolist() == [20, 21, 22, 23]
 
 
 def test_a_fall_over_a_gap_that_might_be_an_exchange_as_well_is_not_known() -> None:
     readings = (700 + np.cumsum(np.full(60, 9.0))) % 1000
-    np.testing.assert_allclose(energy_from_register(readings, 1000, np.inf, 96)[0][1:], 9.0)
+    np.testing.assert_allclose(energy_from_register(readings, 1000, np.inf)[0][1:], 9.0)
     fell = int(np.flatnonzero(np.diff(readings) < 0)[0])
     readings[fell - 5 : fell + 5] = np.nan  # at ten times its pace it might have been anywhere
-    energy, _ = energy_from_register(readings, 1000, np.inf, 96)
+    energy, _ = energy_from_register(readings, 1000, np.inf)
     assert np.isnan(energy[fell - 5 : fell + 6]).all()
 
 
 def test_a_fall_without_rating_and_history_is_not_known() -> None:
-    energy, _ = energy_from_register(np.array([900.0, 902, 1, 3]), 1000, np.inf, 96)
+    energy, _ = energy_from_register(np.array([900.0, 902, 1, 3]), 1000, np.inf)
     np.testing.assert_array_equal(energy, [np.nan, 2, np.nan, 2])
 
 
@@ -413,7 +412,7 @@ def test_whatever_happens_to_a_register_its_energy_is_right_or_missing(
         assume(readings[event] < before < 9_000)
     seen = readings.copy()
     seen[last + 1 : event] = np.nan
-    energy, spread = energy_from_register(seen, 10_000, np.inf, 96)
+    energy, spread = energy_from_register(seen, 10_000, np.inf)
     single = ~np.isnan(energy) & ~spread
     off = np.abs(energy - true) > 1e-6
     assert not (single & off).any()

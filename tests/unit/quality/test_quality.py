@@ -31,7 +31,8 @@ from fems.quality.parameters import SuiteParameters
 from fems.quality.table import EXAMPLES, TableView
 from fems.registry.plant import load_plant
 from fems.settings import ROOT, settings
-from fems.views.quality import month_page, month_picture, quality_overview
+from fems.views.quality import month_picture, quality_overview
+from fems.views.quality_pages import month_page, overview_page
 
 ZONE = "Asia/Seoul"
 SUITES = sorted(path.stem for path in (ROOT / "expectations").glob("*.json"))
@@ -178,11 +179,21 @@ def test_limits_are_each_sensors_own() -> None:
 def test_machines_are_compared_with_the_main_meter() -> None:
     table, _, _ = long(3, 10)
     table.loc[table["sensor_id"] == "S2", "used_kwh"] = 2.0
-    assert checks.main_meter_gaps(TableView(table), "used_kwh", "S2", 5).count == 0
+    assert checks.main_meter_gaps(TableView(table), "used_kwh", "S2", ["S0", "S1"], 5).count == 0
     table.loc[0, "used_kwh"] = 0.2
-    assert checks.main_meter_gaps(TableView(table), "used_kwh", "S2", 5).messages == (
+    assert checks.main_meter_gaps(TableView(table), "used_kwh", "S2", ["S0", "S1"], 5).messages == (
         "2025-03-01 00:00: machines 1.2, S2 2.0",
     )
+
+
+def test_submeters_that_measure_more_than_their_meter_are_seen() -> None:
+    table, _, _ = long(3, 10)
+    table.loc[table["sensor_id"] == "S2", "used_kwh"] = 2.5
+    tree = {"S2": ["S0", "S1"]}
+    assert checks.negative_remainders(TableView(table), "used_kwh", tree, 2).count == 0
+    table.loc[0, "used_kwh"] = 4.0
+    found = checks.negative_remainders(TableView(table), "used_kwh", tree, 2)
+    assert (found.of, found.messages) == (10, ("2025-03-01 00:00: S2 2.5, behind it 5.0",))
 
 
 def test_a_unit_and_a_clock_are_seen_in_comparison_and_a_usual_month_is_not() -> None:
@@ -218,9 +229,15 @@ def test_the_record_tells_the_month_and_its_pages_can_be_read(bench: Bench, tmp_
     assert 90 < record.score <= 100 and set(record.columns) >= {"used_kwh", "current_a"}
     assert len(bench.platform.lake.evaluations.history("meter", FACTORY, "2025-03")) == 1
     assert month_picture(bench.platform, record).startswith(b"\x89PNG")
-    page = month_page(bench.platform, FACTORY, "meter", "2025-03", root="/fems/quality")
+    page = month_page(bench.platform, FACTORY, "meter", "2025-03", "en", "/fems")
     assert "Published." in page and "/fems/quality/meter/2160/2025-03/hour" in page
+    assert "Paint furnace" in page and "공개했습니다." in month_page(
+        bench.platform, FACTORY, "meter", "2025-03"
+    )
     assert "http://" not in page and "https://" not in page
+    for factory_id in (None, FACTORY):
+        grid = overview_page(bench.platform, "ko", "/fems", factory_id)
+        assert '<table class="heat">' in grid and "2025-03?lang=ko" in grid and "조립" in grid
     rows = quality_overview(bench.platform, [FACTORY])
     assert [row.month for row in rows if row.feed == "meter"] == ["2025-03", "2025-02", "2025-01"]
     with pytest.raises(DataError, match=r"2024-01 was not evaluated \(evaluated: 2025-01 to 2025-03\)"):

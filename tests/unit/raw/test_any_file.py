@@ -34,6 +34,7 @@ DAYS = {
     "Asia/Seoul": [date(2024, 3, 4), date(2024, 10, 27)],
     "Europe/Berlin": [date(2024, 3, 30), date(2024, 10, 26), date(2024, 7, 1)],
     "America/New_York": [date(2024, 3, 9), date(2024, 11, 2)],
+    "Australia/Lord_Howe": [date(2024, 4, 6), date(2024, 10, 5)],
     "Australia/Sydney": [date(2024, 4, 6), date(2024, 10, 5)],
 }
 
@@ -50,6 +51,7 @@ class Written:
     truth: dict[tuple[str, int], float]
     first: date
     last: date
+    register: bool = False
 
 
 @st.composite
@@ -57,7 +59,7 @@ def files(draw: st.DrawFn) -> Written:
     zone = draw(st.sampled_from(sorted(DAYS)))
     first = draw(st.sampled_from(DAYS[zone]))
     days = draw(st.integers(2, 3))
-    grain = draw(st.sampled_from(sorted(MINUTES)))
+    grain = draw(st.sampled_from(["15min", "30min"] if zone == "Australia/Lord_Howe" else sorted(MINUTES)))
     step = MINUTES[grain] * 60
     begin, end = (
         int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).timestamp())
@@ -77,7 +79,10 @@ def files(draw: st.DrawFn) -> Written:
         at = draw(st.integers(0, len(starts) - 6))
         gone = {(meters[0], s) for s in starts[at : at + draw(st.integers(1, 5))]}
     marks = draw(st.sampled_from(["start", "end"]))
-    unit = draw(st.sampled_from(["kWh", "Wh", "MWh", "kW", "W", "MW"]))
+    register = draw(st.sampled_from([False, False, True]))
+    if register:  # read at the end of each interval: the first one has no reading before it
+        marks = "end"
+    unit = draw(st.sampled_from(["kWh", "Wh", "MWh", *([] if register else ["kW", "W", "MW"])]))
     size = SCALE[unit + "h" if unit[-1] == "W" else unit] * (3600 / step if unit[-1] == "W" else 1)
     decimal = draw(st.sampled_from([".", ","]))
     places = {"kWh": 3, "Wh": 0, "MWh": 6, "kW": 4, "W": 1, "MW": 7}[unit]
@@ -96,11 +101,13 @@ def files(draw: st.DrawFn) -> Written:
     def number(value: float) -> str:
         return f"{value * size:.{places}f}".replace(".", decimal)
 
-    told_in_header = draw(st.booleans())
+    told_in_header = draw(st.booleans()) and not register
     value_header = f"energy ({unit})" if told_in_header else "energy"
     head = [*(["day", "clock"] if two_columns else ["time"]), "meter", value_header]
+    modulus = 10 ** draw(st.integers(4, 6)) if register else 0
+    written = _readings(truth, meters, starts, modulus, draw) if register else truth
     rows = [
-        [*(label(s).split(" ") if two_columns else [label(s)]), m, number(truth[m, s])]
+        [*(label(s).split(" ") if two_columns else [label(s)]), m, number(written[m, s])]
         for s in starts
         for m in meters
         if (m, s) not in gone
@@ -111,11 +118,15 @@ def files(draw: st.DrawFn) -> Written:
     elif order == "meter":
         rows.sort(key=lambda row: row[-2])
     mapping: dict[str, Any] = {
-        "columns": {"timestamp": "time", "sensor_id": "meter", "used_kwh": value_header},
+        "columns": {
+            "timestamp": ["day", "clock"] if two_columns else "time",
+            "sensor_id": "meter",
+            "used_kwh": value_header,
+        },
         "time_marks": marks,
     }
-    if two_columns:
-        mapping["columns"]["timestamp"] = ["day", "clock"]
+    if register:
+        mapping["cumulative"] = {"used_kwh": modulus * size}
     if not told_in_header:
         mapping["units"] = {"used_kwh": unit}
     if draw(st.booleans()):
@@ -125,7 +136,23 @@ def files(draw: st.DrawFn) -> Written:
     data, name = (
         (_workbook(head, rows, draw), "f.xlsx") if how == "workbook" else (_text(head, rows, draw), "f.csv")
     )
-    return Written(data, name, mapping, zone, grain, truth, first, first + timedelta(days=days - 1))
+    last = first + timedelta(days=days - 1)
+    return Written(data, name, mapping, zone, grain, truth, first, last, register)
+
+
+def _readings(
+    truth: dict[tuple[str, int], float],
+    meters: tuple[str, ...],
+    starts: list[int],
+    modulus: int,
+    draw: st.DrawFn,
+) -> dict[tuple[str, int], float]:
+    """Return what running registers show at the end of each interval."""
+    shown = {}
+    for m in meters:
+        readings = draw(st.integers(0, modulus - 1)) + np.cumsum([truth[m, s] for s in starts])
+        shown |= {(m, s): float(v) for s, v in zip(starts, readings % modulus, strict=True)}
+    return shown
 
 
 def _text(head: list[str], rows: list[list[str]], draw: st.DrawFn) -> bytes:
@@ -200,4 +227,6 @@ def test_the_published_energy_is_the_truth_or_the_run_says_what_is_missing(
         assert value == pytest.approx(written.truth[place], rel=1e-3, abs=1e-3), place
     missing = written.truth.keys() - values.keys()
     assert len(written.truth) - len(missing) == len(values), "an interval that was not written"
-    assert len(missing) <= 5 + told, "at most the gap that was left out is missing without a word"
+    # of a register the first interval is missing, and the one after a gap: its share of the sum was not read
+    more = 1 + len({meter for meter, _ in written.truth}) if written.register else 0
+    assert len(missing) <= 5 + more + told, "at most the gap that was left out is missing without a word"

@@ -22,7 +22,7 @@ from fems.lake.store import FolderStore
 from fems.quality.parameters import of_partition
 from fems.registry.plant import Plant
 from fems.settings import Settings, settings
-from fems.views.quality import month_page
+from fems.views.quality_pages import month_page
 from fems.views.sql import query
 
 DAYS = [date(2025, 3, 1) + timedelta(days=i) for i in range(3)]
@@ -212,7 +212,10 @@ def test_a_feed_is_added_by_its_book_and_nothing_else(tmp_path: Path) -> None:
     record = platform.lake.evaluations.last("compressed_air", "F", "2025-03")
     assert record.published and record.critical_failed == record.warning_failed == 0
     assert record.tables["native"].suite == "compressed_air_native"
-    assert record.tables["hour"].left_out == ("expect_equipment_to_add_up_to_main_meter",)
+    assert record.tables["hour"].left_out == (
+        "expect_equipment_to_add_up_to_main_meter",
+        "expect_submeters_within_their_meter",
+    )
     described = json.loads(platform.lake.store.get(keys.package_key("F")))
     fields = {field["name"]: field for field in described["resources"][1]["schema"]["fields"]}
     assert fields["pressure_max_bar"]["unit"] == "bar"
@@ -223,8 +226,8 @@ def test_a_feed_is_added_by_its_book_and_nothing_else(tmp_path: Path) -> None:
     expected = rows["공기량"].drop(index=5).sum()
     assert answer["air"][0].as_py() == pytest.approx(expected, rel=0.002)
     assert answer["bar"][0].as_py() == rows["pressure_bar"].max()
-    page = month_page(platform, "F", "compressed_air", "2025-03")
-    assert "Published." in page and "data:image/png;base64" in page
+    page = month_page(platform, "F", "compressed_air", "2025-03", "en")
+    assert "Published." in page and "compressed air" in page
 
     stopped = platform.lake.published("compressed_air", "hour", "F", ["2025-03"]).to_pandas()
     source = platform.source("F", "compressed_air")

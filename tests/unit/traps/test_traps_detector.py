@@ -44,6 +44,19 @@ def sound(traps: dict[str, SteamTrap] = TRAPS, days: int = len(DAYS), seed: int 
     return Readings(day, DAYS[:days], 60, main, behind, np.full(shape, np.nan))
 
 
+def fine(readings: Readings) -> Readings:
+    """The same at a grain of 15 minutes, each with a noise of its own."""
+    rng = np.random.default_rng(5)
+
+    def spread(values: np.ndarray) -> np.ndarray:
+        return np.repeat(values, 4, axis=0) + rng.normal(0, 0.1, (4 * len(values), values.shape[1]))
+
+    return Readings(
+        np.repeat(readings.day, 4), readings.days, 15, spread(readings.main), spread(readings.outlet),
+        np.repeat(readings.machine, 4, axis=0),
+    )  # fmt: skip
+
+
 def changed(readings: Readings, column: int, *, main: float = 0.0, outlet: float = 0.0, first: int = FAILS,
             last: int = len(DAYS)) -> Readings:  # fmt: skip
     rows = (readings.day >= first) & (readings.day < last)
@@ -101,6 +114,84 @@ def test_a_leak_of_a_pair_is_found(kelvin: float, kind: str, days: int) -> None:
     (event,) = found.events
     assert event.detected - FAILS <= days and abs(event.start - FAILS) <= 2
     assert states(found, 4)[-1] == kind
+
+
+def test_a_slow_leak_below_the_limit_of_a_day_is_found_by_its_middle() -> None:
+    found = judged(changed(sound(), 4, outlet=4.0))
+    (event,) = found.events
+    assert event.detected - FAILS <= 7 and abs(event.start - FAILS) <= 2
+    assert states(found, 4)[-1] == TrapState.suspected_leak
+
+
+def test_a_large_rise_far_from_the_steam_is_a_leak_and_not_yet_a_blow_through() -> None:
+    assert states(judged(changed(sound(), 4, outlet=12.0)), 4)[-1] == TrapState.suspected_leak
+
+
+def test_both_ends_of_a_pair_a_little_cooler_for_days_are_condensate() -> None:
+    found = judged(changed(sound(), 2, main=-3.5, outlet=-4.0))
+    (event,) = found.events
+    assert event.detected - FAILS <= 6 and states(found, 2)[-1] == TrapState.flooded
+    assert not judged(changed(sound(), 2, main=-3.5)).events, "one end alone may be its clamp"
+
+
+def test_an_outlet_that_rises_with_the_pressure_is_no_leak() -> None:
+    readings = sound()
+    rows = readings.day >= FAILS
+    main, outlet = readings.main.copy(), readings.outlet.copy()
+    main[np.ix_(rows, [0, 1, 2, 4])] += 8.0
+    outlet[rows, 4] += 5.0
+    assert not judged(replace(readings, main=main, outlet=outlet)).events
+
+
+@pytest.mark.parametrize(("main", "outlet"), [(-25.0, -10.0), (-120.0, -75.0)])
+def test_a_fault_that_began_while_nobody_could_see_begins_in_the_middle_of_that_time(
+    main: float, outlet: float
+) -> None:
+    readings = changed(sound(), 2, main=main, outlet=outlet)
+    off = (readings.day >= FAILS - 6) & (readings.day < FAILS)
+    cold = 22.0 + np.random.default_rng(3).normal(0, 0.2, readings.main.shape)
+    seen = [np.where(off[:, None], cold, values) for values in (readings.main, readings.outlet)]
+    (event,) = judged(replace(readings, main=seen[0], outlet=seen[1])).events
+    assert event.start == FAILS - 3 and event.detected >= FAILS
+
+
+def test_no_fault_began_before_the_repair() -> None:
+    readings = changed(sound(), 2, main=-120, outlet=-75)
+    off = (readings.day >= FAILS - 6) & (readings.day < FAILS)
+    cold = 22.0 + np.random.default_rng(3).normal(0, 0.2, readings.main.shape)
+    seen = [np.where(off[:, None], cold, values) for values in (readings.main, readings.outlet)]
+    repair = Repair(trap_id="T2", day=DAYS[FAILS - 1].astype(object))
+    (event,) = judged(replace(readings, main=seen[0], outlet=seen[1]), repairs=(repair,)).events
+    assert event.start == FAILS
+
+
+def test_heat_that_stands_still_is_no_evidence_of_condensate() -> None:
+    readings = sound()
+    rows = np.flatnonzero(readings.day == FAILS)[-13:]
+    main = readings.main.copy()
+    main[rows, 1] = 118.0
+    late = (readings.day == FAILS) & (np.arange(len(main)) < rows[0])
+    main[late] = 22.0 + np.random.default_rng(4).normal(0, 0.2, main[late].shape)
+    assert not judged(replace(readings, main=main)).events
+
+
+def test_a_sensor_that_jumps_in_the_evening_is_at_fault_on_the_next_day() -> None:
+    quarter = fine(sound())
+    steps = np.flatnonzero(quarter.day == FAILS)
+    outlet = quarter.outlet.copy()
+    outlet[steps[-6] :, 0] += 45.0
+    found = judged(replace(quarter, outlet=outlet))
+    assert not found.events and states(found, 0)[FAILS + 1] == TrapState.sensor_fault
+
+
+def test_flow_that_comes_back_after_a_pause_is_no_jump_of_the_sensor() -> None:
+    quarter = fine(sound())
+    steps = np.flatnonzero(quarter.day == FAILS)
+    outlet = quarter.outlet.copy()
+    outlet[steps[20:28], 0] = np.linspace(98.0, 80.0, 8)
+    outlet[steps[28] :, 0] += 40.0
+    found = judged(replace(quarter, outlet=outlet))
+    assert states(found, 0)[FAILS + 2] == TrapState.blow_through
 
 
 @given(st.floats(-150, 150), st.floats(-90, 90), st.integers(0, 60), st.integers(1, 40))

@@ -9,14 +9,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from builders import TRACK, content_of, expected
 from rich.console import Console
 
 from embedded.demo import Demo
 from fems.contracts.manifest import CellCounts, Manifest, ObjectCounts, RowCounts
+from fems.contracts.outcomes import GroupOutcome
 from fems.contracts.record import write
-from fems.contracts.traps import TrapGroupOutcome, TrapOutcome
+from fems.contracts.traps import FactoryTraps, TrapOutcome
 from fems.errors import ConfigError, DataError, UnknownFormat
 from fems.flows.platform import Platform
+from fems.flows.report import open_traps
 from fems.flows.trap_notices import trap_news
 from fems.flows.trap_readings import published_readings
 from fems.flows.trap_records import add_repair, add_stop, add_verdict
@@ -26,12 +29,13 @@ from fems.lake.lake import Lake
 from fems.lake.serialize import to_parquet
 from fems.lake.store import FolderStore
 from fems.lake.traps import trap_records
-from fems.monitor.notices import compose, of_trap_groups, of_traps
+from fems.monitor.notices import compose, of_factory_traps, of_group, of_traps
 from fems.registry.steam_traps import Repair, Stop
+from fems.report.page import render as render_report
 from fems.views.factory import factory_page
 from fems.views.pages import factory_html
 from fems.views.sql import query
-from fems.views.traps import event_rows, newest, track_record, traps_page, work_list
+from fems.views.traps import event_rows, newest, savings, track_record, traps_page, work_list
 from fems.views.words import Language
 
 ZONE = "Asia/Seoul"
@@ -109,7 +113,11 @@ def test_the_fault_is_found_and_priced(watched: Platform) -> None:
 def test_an_inlet_alone_says_that_leaks_cannot_be_observed(watched: Platform) -> None:
     row = newest(watched, ["1100"])[1]
     assert row["trap_id"] == "1100-T01" and "leaks can't be observed" in row["reason"]
-    assert "leaks can" in traps_page(watched, "1100") and "초음파" in traps_page(watched, "1100")
+    page = traps_page(watched, "1100")
+    assert "leaks can" in page and "초음파" in page and "보일러 효율 0.85" in page
+    assert 'id="show-ko" checked' in page and 'id="show-en" checked' in traps_page(
+        watched, "1100", language="en"
+    )
 
 
 def test_a_rebuild_gives_the_same_bytes(watched: Platform, tmp_path: Path) -> None:
@@ -182,6 +190,51 @@ def test_a_repair_closes_it_and_a_word_is_kept(watched: Platform, tmp_path: Path
     assert trap_news(platform, "1100", "r").closed == ()
 
 
+def publish_meter(lake: Lake, repaired: str, before: float, after: float) -> None:
+    """Publish the daily energy of one machine: so much before a day, and so much from it on."""
+    for month in ("2025-01", "2025-02"):
+        first = pd.Timestamp(f"{month}-01", tz=ZONE)
+        days = pd.date_range(first, first + pd.offsets.MonthEnd(0), freq="D")
+        table = pa.table(
+            {
+                "timestamp": pa.array(days.tz_convert("UTC").tz_localize(None).to_numpy()).cast(
+                    pa.timestamp("us", "UTC")
+                ),
+                "factory_id": ["1100"] * len(days),
+                "sensor_id": ["1100-M01"] * len(days),
+                "used_kwh": np.where(days < pd.Timestamp(repaired, tz=ZONE), before, after),
+            }
+        )
+        lake.store.put(keys.processed_key("meter", "day", "1100", month, "f1"), to_parquet(table))
+        manifest = bare_manifest(month).model_copy(update={"feed": "meter"})
+        lake.store.put(keys.manifest_key("meter", "1100", month), write(manifest))
+
+
+def test_what_a_repair_saved_is_measured_before_against_after(watched: Platform, tmp_path: Path) -> None:
+    platform = replace(watched, lake=Lake(FolderStore(tmp_path)))
+    publish_readings(platform.lake)
+    add_repair(platform, Repair(trap_id="1100-T02", day=date(2025, 2, 19), note="new capsule"))
+    watch_quietly(platform)
+    (row,) = savings(platform, ["1100"])
+    assert row["before_kwh_a_day"] is row["change_pct"] is None, "nothing measured, nothing said"
+    publish_meter(platform.lake, "2025-02-19", before=400.0, after=380.0)
+    (row,) = savings(platform, ["1100"])
+    assert (row["before_kwh_a_day"], row["after_kwh_a_day"]) == (400.0, 380.0)
+    assert row["change_pct"] == pytest.approx(-5.0) and row["machine"] == "whole factory"
+    (event,) = event_rows(platform, ["1100"])
+    assert row["loss_avoided_kg_a_day"] == pytest.approx(event["loss_kg_h"] * 24, rel=0.05)
+    page = traps_page(platform, "1100", language="en")
+    assert "Before and after a repair, measured" in page and "380.0" in page and "new capsule" in page
+
+
+def test_what_is_open_stands_beside_the_forecast(watched: Platform) -> None:
+    (row,) = open_traps(watched, "1100")
+    assert row["trap_id"] == "1100-T02" and row["leak"] and row["state_ko"] == "생증기 분출"
+    assert row["kg_a_day_low"] < row["kg_a_day"] < row["kg_a_day_high"] and row["currency"] == "KRW"
+    page = render_report(replace(content_of(expected(), TRACK), traps=(row,)))
+    assert "1100-T02" in page and row["reason_ko"] in page and row["reason"] in page
+
+
 def test_what_cannot_be_is_one_clear_line(watched: Platform) -> None:
     with pytest.raises(ConfigError, match="no factory has a steam trap '9-T1'"):
         add_repair(watched, Repair(trap_id="9-T1", day=date(2025, 2, 1)))
@@ -215,12 +268,13 @@ def test_tables_of_another_format_are_made_anew_and_no_reader_guesses(
 def test_what_a_task_passes_on_is_told_as_it_was(watched: Platform, tmp_path: Path) -> None:
     platform = replace(watched, lake=Lake(FolderStore(tmp_path)))
     publish_readings(platform.lake)
-    outcome = TrapGroupOutcome(watched=(watch_quietly(platform),), news=(trap_news(platform, "1100", "run"),))
-    passed_on = json.loads(json.dumps(outcome.model_dump(mode="json")))
-    assert of_trap_groups(passed_on) == of_traps(outcome.news[0]) != []
-    assert (
-        passed_on["watched"][0]["states"] == {"blow_through": 1, "ok": 1} and outcome.watched[0].seconds > 0
-    )
+    seen = watch_quietly(platform)
+    outcome = FactoryTraps(seconds=seen.seconds, watched=seen, news=trap_news(platform, "1100", "run"))
+    group = GroupOutcome.of({"1100": outcome.model_dump(mode="json")})
+    passed_on = json.loads(json.dumps(group.model_dump(mode="json")))
+    assert of_group(of_factory_traps)(passed_on) == of_traps(outcome.news) != []
+    watched_traps = passed_on["factories"]["1100"]["watched"]
+    assert watched_traps["states"] == {"blow_through": 1, "ok": 1} and group.seconds > 0
 
 
 @pytest.mark.parametrize(("language", "words"), [("ko", "스팀 트랩"), ("en", "Steam traps")])

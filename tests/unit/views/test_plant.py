@@ -2,66 +2,26 @@
 
 import re
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import builders
 import pytest
+from plants import NOW, evaluation, platform_of
 
-from fems.contracts.evaluation import EvaluationRecord, PastEvaluation, Scored
-from fems.contracts.forecast import BudgetOutlook, ForecastSummary
+from fems.contracts.evaluation import PastEvaluation
+from fems.contracts.forecast import BudgetOutlook
 from fems.errors import ConfigError, DataError
 from fems.flows.platform import Platform
 from fems.lake import keys
-from fems.lake.lake import Lake
-from fems.settings import settings
 from fems.views.factory import factory_page
+from fems.views.forecasts import Choice
 from fems.views.pages import Asked, factory_html, language_of, message_page, plant_page
 from fems.views.plant import SORTS, choose, plant_rows
 from fems.views.report import report_page, workbook_file
 from fems.views.words import TEXT
 
-NOW = datetime(2026, 3, 2, tzinfo=UTC)
 ROOT = "/fems"
-
-
-def evaluation(factory_id: str, published: bool = True, last: date = date(2026, 2, 28)) -> EvaluationRecord:
-    share = Scored(score=98.0, coverage_pct=99.0, retyped_pct=0.0, replaced_pct=1.0, filled_pct=0.5)
-    return EvaluationRecord(
-        factory_id=factory_id, feed="meter", month=f"{last:%Y-%m}", fingerprint="f", published=published,
-        critical_failed=int(not published), warning_failed=0, tables={}, profile={}, score=98.0,
-        days={last: share}, columns={}, sensors={},
-    )  # fmt: skip
-
-
-def platform_of(folder: Path, factories: int, change: dict[int, dict[str, object]] | None = None) -> Platform:
-    """A plant of so many factories, each with a forecast of March 2026; `change`: of a factory's summary."""
-    lake, base = Lake.in_folder(folder), builders.summary_of(builders.expected())
-    one = builders.PLANT.factory("F")
-    ids = [f"{1000 + i}" for i in range(factories)]
-    plant = builders.PLANT.model_copy(
-        update={
-            "factories": {
-                factory_id: one.model_copy(
-                    update={"name": f"Works {factory_id}", "name_ko": f"공장 {factory_id}"}
-                )
-                for factory_id in ids
-            }
-        }
-    )
-    for i, factory_id in enumerate(ids):
-        summary: ForecastSummary = base.model_copy(
-            update={"factory_id": factory_id, "kwh": base.kwh * (1 + i / 100)} | (change or {}).get(i, {})
-        )
-        at = keys.forecast_folder(factory_id, summary.month, summary.origin, summary.horizon_minutes, "v3")
-        lake.forecasts.write_summary(at, summary)
-        lake.forecasts.point_to(at, summary)
-        record = evaluation(factory_id)
-        past = PastEvaluation(
-            **record.model_dump(exclude={"profile", "format"}), evaluated_at=NOW, run="test"
-        )
-        lake.evaluations.write(record, past, "meter")
-    return Platform(lake, plant, settings())
 
 
 @pytest.fixture(scope="module")
@@ -165,9 +125,13 @@ def test_a_factorys_page_lists_its_forecasts_and_an_unknown_choice_is_an_error(s
     with pytest.raises(ConfigError, match="is not in factories"):
         factory_page(seven, "nobody", NOW)
     with pytest.raises(DataError, match="has no forecast of 2026-03 from any origin by v9"):
-        report_page(seven, "1002", "2026-03", "en", model="v9")
+        report_page(seven, "1002", Choice("2026-03", model="v9"), "en")
+    with pytest.raises(
+        DataError, match=r"over 60 minutes; there is: 2026-03 from 2026-03-01T00:00 by v3 over"
+    ):
+        report_page(seven, "1002", Choice("2026-03", horizon=60), "en")
     with pytest.raises(DataError, match=r"is not there; make it with `fems report 1002`"):
-        report_page(seven, "1002", "2026-03", "en", "2026-03-01T00:00", "v3")
+        report_page(seven, "1002", Choice("2026-03", "2026-03-01T00:00", "v3"), "en")
     with pytest.raises(DataError, match=r"forecast-ko.xlsx is not there"):
         workbook_file(seven, "1002", "ko")
 

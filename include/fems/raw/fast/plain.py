@@ -7,6 +7,7 @@ another form, is read here by the functions that read any other file's.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +23,7 @@ from fems.raw.text import BadLine
 from fems.raw.typed import Coded, TypedRows, coded_constants, scaled, scales, unit_of_cells
 from fems.registry.feed import FactoryFeed
 from fems.registry.mapping import FileMapping
-from fems.registry.units import in_header
+from fems.registry.units import IN_COLUMNS, in_header, is_multiplied
 
 _MOST_BYTES = 8 << 20
 _CODED = ("timestamp", "sensor_id", "factory_id")
@@ -79,7 +80,8 @@ def batches(objects: list[tuple[RawObject, bytes]], source: FactoryFeed) -> Iter
         if batch is None:
             continue
         first = body[begin : body.find(b"\n", begin)]
-        if first.count(batch.delimiter.encode()) == len(batch.header) - 1:
+        plain_rows = first.count(batch.delimiter.encode()) == len(batch.header) - 1
+        if plain_rows and not header.units_below(batch.header, batch.delimiter, first.decode()):
             batch.raws.append(raw)
             batch.bodies.append(body)
             batch.begins.append(begin)
@@ -92,9 +94,14 @@ def _begun(line: bytes, source: FactoryFeed, facts: Mapping[str, str]) -> Batch 
     """Return an empty batch under a header; None where it has no header with our columns."""
     try:
         names, delimiter = header.header_of(line.decode(), source.mapping)
-        columns = {ours: parts[0] for ours, parts in header.matched(names, source, facts).items()}
+        matched = header.matched(names, source, facts)
+        columns = {ours: parts[0] for ours, parts in matched.items()}
+        if header.in_zone_of_header(source, matched) is not source:
+            return None
     except UndecodableObject:
         return None
+    if any(name.casefold() in IN_COLUMNS for name in names):
+        return None  # each row names its unit
     return Batch(source, facts, names, columns, delimiter, [], [], [])
 
 
@@ -124,6 +131,8 @@ def read(batch: Batch) -> TypedRows | None:
         units = {
             n: unit for n, head in columns.items() if n in source.book.columns and (unit := in_header(head))
         }
+        if any(n in source.book.columns and is_multiplied(head) for n, head in columns.items()):
+            return None
         scale = scales(source, units)
     except UndecodableObject:
         return None
@@ -158,19 +167,42 @@ def read(batch: Batch) -> TypedRows | None:
     return TypedRows(
         owner, filled.lines[:n], _bad_lines(filled, batch, bad), coded["timestamp"], seconds, ahead,
         coded["sensor_id"], coded["factory_id"], values, states, odd, supplied, fields,
-        left=_undecided(filled, owner, source.mapping),
+        left=_undecided(filled, owner, source.mapping, batch.delimiter),
     )  # fmt: skip
 
 
-def _undecided(filled: buffers.ReaderBuffers, owner: np.ndarray, mapping: FileMapping) -> frozenset[int]:
+def _undecided(
+    filled: buffers.ReaderBuffers, owner: np.ndarray, mapping: FileMapping, delimiter: str
+) -> frozenset[int]:
     """Return the files with a comma in a number and no mark in the mapping: their whole columns must be seen."""
     count = int(filled.n[buffers.ODD_CELLS])
-    if mapping.decimal is not None or not count:
+    if mapping.decimal is not None:
         return frozenset()
+    grouped = _grouped(filled, owner, delimiter)
+    if not count:
+        return grouped
     places = filled.odd_places[: count + 1]
     commas = np.flatnonzero(filled.odd_letters[: places[-1]] == ord(","))
     cells = np.unique(np.searchsorted(places, commas, side="right") - 1)
-    return frozenset(owner[filled.odd_rows[cells]].tolist())
+    return grouped | frozenset(owner[filled.odd_rows[cells]].tolist())
+
+
+def _grouped(filled: buffers.ReaderBuffers, owner: np.ndarray, delimiter: str) -> frozenset[int]:
+    """Return the files in which points may part thousands: 987 beside 1.002. One parted by commas is none."""
+    if delimiter == marks.COMMA or not len(owner):
+        return frozenset()
+    left = set()
+    edges = np.searchsorted(owner, np.arange(int(owner[-1]) + 2))
+    for i, (begin, end) in enumerate(pairwise(edges.tolist())):
+        for column in filled.values[:, begin:end]:
+            known = column[~np.isnan(column)]
+            whole = known == np.floor(known)
+            below = known[whole & (known > 0) & (known < 1000)]
+            parts = known[~whole] * 1000
+            in_thousandths = np.abs(parts - np.round(parts)) < 1e-6
+            if len(np.unique(below)) >= marks.SOME_WHOLE and len(parts) and bool(in_thousandths.all()):
+                left.add(i)
+    return frozenset(left)
 
 
 def _form(blank: buffers.ReaderBuffers, batch: Batch, mark: str) -> buffers.ReaderBuffers:

@@ -1,0 +1,148 @@
+"""A stack that version 0.4.0 made, with its lake and its registry, is opened by this one; what it rebuilds, timed."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from embedded.config import Config
+from embedded.ports import free_ports
+from embedded.stack import Stack
+from fems.errors import FemsError
+from fems.flows.forecast import forecast_factory
+from fems.flows.ingest import ingest_factory, stale_factories
+from fems.flows.platform import Platform
+from fems.flows.train import train_factory
+from fems.settings import ROOT, settings
+from fems.views.status import factory_status
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
+
+COMMIT, FACTORY, MONTHS = "23ad60c", "2160", 3
+
+
+@dataclass
+class Earlier:
+    """Version 0.4.0, in a folder of its own, on a stack's state."""
+
+    code: Path
+    environment: dict[str, str]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def run(self, *words: str) -> str:
+        begun = time.monotonic()
+        program, *rest = words
+        entry = ["-c", "from fems.cli import app; app()"] if program == "fems" else ["-m", program]
+        done = subprocess.run(
+            [sys.executable, *entry, *rest],
+            env=self.environment, cwd=self.code, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"0.4.0: {words}: {done.stdout[-800:]}{done.stderr[-1500:]}"
+        self.seconds[" ".join(words[:2])] = time.monotonic() - begun
+        return done.stdout
+
+
+@contextmanager
+def timed(name: str, seconds: dict[str, float]) -> Iterator[None]:
+    begun = time.monotonic()
+    yield
+    seconds[name] = round(time.monotonic() - begun, 1)
+    print(f"{name}: {seconds[name]} s")
+
+
+@pytest.fixture(scope="module")
+def state() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="fems-test-") as folder:
+        yield Path(folder) / "s"
+
+
+@pytest.fixture(scope="module")
+def config(state: Path) -> Config:
+    airflow, mlflow, minio = free_ports(3)
+    return Config.of(state, airflow_port=airflow, mlflow_port=mlflow, minio_port=minio)
+
+
+@pytest.fixture(scope="module")
+def made_by_040(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Earlier:
+    """Its stack with a published, trained and forecast factory; stopped."""
+    known = subprocess.run(
+        ["git", "cat-file", "-e", f"{COMMIT}^{{commit}}"], cwd=ROOT, check=False, capture_output=True
+    )
+    if known.returncode:
+        pytest.skip(f"this clone does not hold version 0.4.0 (commit {COMMIT})")
+    code = tmp_path_factory.mktemp("earlier")
+    archive = subprocess.run(["git", "archive", COMMIT], cwd=ROOT, check=True, capture_output=True).stdout
+    subprocess.run(["tar", "-x", "-C", code], input=archive, check=True)
+    given = {key: value for key, value in os.environ.items() if not key.startswith(("FEMS_", "AIRFLOW"))}
+    given |= {
+        "PYTHONPATH": str(code / "include"),
+        "FEMS_STATE_DIR": str(config.state),
+        "FEMS_AIRFLOW_PORT": str(config.airflow_port),
+        "FEMS_MLFLOW_PORT": str(config.mlflow_port),
+        "FEMS_MINIO_PORT": str(config.minio_port),
+    }
+    earlier = Earlier(code, given)
+    earlier.run("embedded", "up", "--only", "storage", "--only", "tracking")
+    try:
+        for line in earlier.run("embedded", "env").splitlines():
+            key, _, value = line.removeprefix("export ").partition("=")
+            earlier.environment[key] = value.strip("'")
+        earlier.run("fems", "simulate", str(code / "plant"), "--factories", FACTORY, "--months", str(MONTHS))
+        earlier.run("fems", "land", str(code / "plant"))
+        earlier.run("fems", "ingest", "--factories", FACTORY)
+        earlier.run("fems", "train", "--factories", FACTORY, "--epochs", "2")
+        earlier.run("fems", "forecast", "--factories", FACTORY)
+    finally:
+        earlier.run("embedded", "down")
+    return earlier
+
+
+def test_a_lake_and_a_registry_of_040_are_opened_rebuilt_and_used(
+    made_by_040: Earlier, config: Config
+) -> None:
+    seconds: dict[str, float] = {}
+    stack, before = Stack(config), dict(os.environ)
+    try:
+        with timed("up: accounts, databases handed over, MLflow's login", seconds):
+            stack.up(("storage", "tracking"))
+        os.environ.update(stack.environment())
+        settings.cache_clear()
+        platform = Platform.from_environment()
+        raw = platform.lake.raw_etags()
+        assert raw, "the raw files of 0.4.0 are there"
+        with timed("what is stale", seconds):
+            assert stale_factories(platform, [FACTORY]) == [FACTORY], (
+                "another version's tables are built anew"
+            )
+        with pytest.raises(FemsError, match="fems ingest"):
+            factory_status(FACTORY, platform)
+        with timed(f"ingest of {MONTHS} months of one factory", seconds):
+            ingest_factory(platform, FACTORY)
+        assert stale_factories(platform, [FACTORY]) == [] and platform.lake.raw_etags() == raw
+        with timed("forecast, before it is trained again", seconds):
+            outcome = forecast_factory(platform, FACTORY, None)
+        assert outcome.summary.model.fallback, (
+            "a model of 0.4.0 is not read: a baseline forecasts, and says so"
+        )
+        with timed("training", seconds):
+            trained = train_factory(platform, FACTORY, epochs=2)
+        assert (trained.version, trained.alias) == ("2", "champion"), trained.reason
+        assert forecast_factory(platform, FACTORY, None).summary.model.version == "2"
+        rows = factory_status(FACTORY, platform).rows
+        assert rows.read == rows.published + rows.quarantined + rows.duplicate > 0
+        with timed("up: Airflow's tables and the rest", seconds):
+            stack.up()
+        states = {service.name: state for service, state, _ in stack.status()}
+        assert set(states.values()) == {"healthy"}, states
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        settings.cache_clear()
+        stack.down()

@@ -1,0 +1,327 @@
+"""Files as strange programs write them: the right value, or one clear reason why there is none. In both readers."""
+
+import io
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+from openpyxl.utils.datetime import CALENDAR_MAC_1904
+
+from fems.contracts.raw_object import RawObject
+from fems.errors import ConfigError
+from fems.process.partition import process
+from fems.raw.decode import decode_all
+from fems.raw.fast import plain
+from fems.raw.split import split
+from fems.registry.book import load_book
+from fems.registry.feed import FactoryFeed
+from fems.registry.plant import Plant
+from fems.settings import settings
+
+BOOK = load_book(settings().definitions_dir, "meter")
+KWH = np.random.default_rng(7).uniform(4, 9, 72).round(3)
+MANY = (KWH * 300).round(3)
+TIMES = pd.date_range("2024-03-04", periods=72, freq="h", tz="Asia/Seoul")
+UTC = TIMES.tz_convert("UTC")
+ONE = {"constants": {"sensor_id": "x-M01"}}
+PLAIN: dict[str, Any] = {"columns": {"timestamp": "t", "used_kwh": "v"}, **ONE}
+ISO = "%Y-%m-%d %H:%M"
+Label = Callable[[pd.Timestamp], str]
+
+
+@pytest.fixture(params=["compiled", "text"], autouse=True)
+def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "text":
+        monkeypatch.setattr(plain, "reader", lambda: None)
+
+
+def read(
+    data: bytes | str,
+    mapping: dict[str, Any],
+    name: str = "a.csv",
+    zone: str = "Asia/Seoul",
+    net: bool = False,
+    grain: str = "1h",
+) -> tuple[pd.DataFrame, list[str]]:
+    """Land and process a file of two machines; return what was measured, and the reasons of the quarantine."""
+    machines = {f"E{i}": {"name": "M", "kind": "line", "sensor": f"x-M0{i}", "net": net} for i in (1, 2)}
+    factory = {"name": "F", "name_ko": "F", "timezone": zone, "grain": {"meter": grain}}
+    factory |= {"mapping": {"meter": "m"}, "equipment": machines}
+    plant = Plant.model_validate({"mappings": {"m": mapping}, "factories": {"x": factory}})
+    source = FactoryFeed.of(plant, BOOK, "x")
+    objects = []
+    data = data.encode() if isinstance(data, str) else data
+    for part in split(data, name, source, date(2000, 1, 1), date(2100, 1, 1)):
+        day = date(2024, 3, 6) if part.day is None else date(1970, 1, 1) + timedelta(days=part.day)
+        key = f"raw/meter/factory=x/date={day}/{part.name}"
+        objects.append((RawObject(key, "e", len(part.data), day), part.data))
+    days = [raw.day for raw, _ in objects]
+    partition = process(decode_all(sorted(objects), source), source, min(days), max(days))
+    native = partition.tables["native"].to_pandas()
+    native = native[native["flag"].isin(["measured", "retyped"]) & native["used_kwh"].notna()]
+    return native, partition.quarantine["reason"].tolist()
+
+
+def rows(
+    label: Label | str = ISO, value: Callable[[float], object] = str, kwh: Any = KWH, times: Any = TIMES
+) -> list[list[str]]:
+    made = (lambda t: t.strftime(label)) if isinstance(label, str) else label
+    return [[made(t), str(value(x))] for t, x in zip(times, np.asarray(kwh).tolist(), strict=True)]
+
+
+def text(table: list[list[str]], head: tuple[str, ...] = ("t", "v"), sep: str = ",") -> str:
+    return "\n".join(sep.join(row) for row in [list(head), *table]) + "\n"
+
+
+def workbook(sheets: dict[str, list[list[Any]]], epoch: Any = None) -> bytes:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    if epoch is not None:
+        book.epoch = epoch
+    for name, table in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in table:
+            sheet.append(row)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def assert_right(native: pd.DataFrame, kwh: Any = KWH, times: Any = TIMES) -> None:
+    mine = native[native["sensor_id"] == "x-M01"]
+    assert mine["timestamp"].tolist() == list(times)
+    np.testing.assert_allclose(mine["used_kwh"], kwh, rtol=1e-3, atol=1e-3)
+
+
+HEADERS = {
+    "Active power (kW)": 1, "Leistung in kW": 1, "load_MW": 0.001, "Verbrauch (MWh/h)": 0.001, "P_total_W": 1000,
+    "사용전력량[Wh]": 1000, "Energy (MWh) 15min": 0.001, "Power Wh total": 1000, "1.8.0 [kWh]": 1, "phase_a": 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_a_unit_in_the_header_is_read(header: str) -> None:
+    mapping = {"columns": {"timestamp": "t", "used_kwh": header}, **ONE}
+    table = rows(value=lambda x: f"{x * HEADERS[header]:.7f}")
+    assert_right(read(text(table, ("t", header), ";"), mapping)[0])
+
+
+@pytest.mark.parametrize("header", ["Energy (x1000 kWh)", "kWh x 1000", "MWh*10"])
+def test_a_unit_with_a_number_is_asked_about(header: str) -> None:
+    mapping = {"columns": {"timestamp": "t", "used_kwh": header}, **ONE}
+    native, reasons = read(text(rows(), ("t", header), ";"), mapping)
+    assert native.empty and "names a unit and a number" in reasons[0]
+    assert_right(read(text(rows(), ("t", header), ";"), {**mapping, "units": {"used_kwh": "kWh"}})[0])
+
+
+def test_a_line_of_units_below_the_header_is_no_row() -> None:
+    table = [["", "MWh"], *rows(value=lambda x: f"{x / 1000:.6f}")]
+    native, reasons = read(text(table, sep=";"), PLAIN)
+    assert_right(native)
+    assert reasons == []
+    sheet = [
+        ["t", "v"],
+        [None, "[W]"],
+        *[[t.strftime(ISO), x * 1000] for t, x in zip(TIMES, KWH, strict=True)],
+    ]
+    assert_right(read(workbook({"S": sheet}), PLAIN, "a.xlsx")[0])
+
+
+def test_a_column_of_units_says_what_each_value_is() -> None:
+    table = [
+        [t, f"{float(x) / 1000:.6f}" if i % 3 else x, "MWh" if i % 3 else "kWh"]
+        for i, (t, x) in enumerate(rows())
+    ]
+    table[5][2] = "bar"
+    native, _ = read(text(table, ("t", "v", "Unit")), PLAIN)
+    assert_right(native, np.delete(KWH, 5), TIMES.delete(5))
+
+
+GERMAN = str.maketrans(",.", ".,")
+NUMBERS: dict[str, tuple[Callable[[float], str], Any]] = {
+    "dot thousands": (lambda x: f"{x:,.3f}".translate(GERMAN), MANY),
+    "no-break space": (lambda x: f"{x:,.3f}".replace(",", "\u00a0").replace(".", ","), MANY),
+    "narrow space": (lambda x: f"{x:,.3f}".replace(",", "\u202f").replace(".", ","), MANY),
+    "apostrophe": (lambda x: f"{x:,.3f}".replace(",", "'"), MANY),
+    "curly apostrophe": (lambda x: f"{x:,.3f}".replace(",", "\u2019"), MANY),
+    "exponent with a comma": (lambda x: f"{x:.6E}".replace(".", ","), KWH),
+    "kept as text": (lambda x: f"'{x}", KWH),
+    "formula of a text": (lambda x: f'="{x}"', KWH),
+    "plus": (lambda x: f"+{x}", KWH),
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_numbers_however_they_are_written(kind: str) -> None:
+    value, kwh = NUMBERS[kind]
+    assert_right(read(text(rows(value=value, kwh=kwh), sep=";"), PLAIN)[0], kwh)
+
+
+@pytest.mark.parametrize("sep", [";", "\t"])
+def test_whole_numbers_grouped_by_points_are_no_small_ones(sep: str) -> None:
+    pulses = (KWH * 150).round()
+    native, _ = read(text(rows(value=lambda x: f"{x:,.0f}".replace(",", "."), kwh=pulses), sep=sep), PLAIN)
+    small = pulses < 1000
+    assert_right(native, pulses[small], TIMES[small])
+    german = {**PLAIN, "decimal": ","}
+    assert_right(
+        read(text(rows(value=lambda x: f"{x:,.0f}".replace(",", "."), kwh=pulses), sep=sep), german)[0],
+        pulses,
+    )
+
+
+def test_quoted_commas_before_three_digits_are_thousands_only_beside_smaller_numbers() -> None:
+    pulses = (KWH * 150).round()
+    assert_right(read(text(rows(value=lambda x: f'"{x:,.0f}"', kwh=pulses)), PLAIN)[0], pulses)
+    native, _ = read(text(rows(value=lambda x: f'"{x:.3f}"'.replace(".", ","))), PLAIN)
+    assert native.empty, "4,123 alone may be either"
+
+
+def half(t: pd.Timestamp) -> str:
+    return f"{t:%Y-%m-%d} {'오전' if t.hour < 12 else '오후'} {(t.hour - 1) % 12 + 1}:{t:%M:%S}"
+
+
+LABELS: dict[str, tuple[Label | str, dict[str, Any], Any]] = {
+    "half of the day in Korean": (half, {}, TIMES),
+    "a.m.": (
+        lambda t: f"{t:%m/%d/%Y %I:%M} {'a.m.' if t.hour < 12 else 'p.m.'}",
+        {"time_format": "%m/%d/%Y %I:%M %p"},
+        TIMES,
+    ),
+    "seconds": (lambda t: str(int(t.timestamp())), {}, TIMES),
+    "milliseconds": (lambda t: str(int(t.timestamp() * 1000)), {}, TIMES),
+    "nanoseconds": (lambda t: str(int(t.timestamp()) * 10**9), {}, TIMES),
+    "UTC+9": ("%Y-%m-%d %H:%M UTC+9", {}, TIMES),
+    "GMT+09:00": ("%Y-%m-%d %H:%M GMT+09:00", {}, TIMES),
+    "zone in brackets": ("%Y-%m-%dT%H:%M:%S+09:00[Asia/Seoul]", {}, TIMES),
+    "000Z in the format": ("%d.%m.%Y %H:%M:%S.000Z", {"time_format": "%d.%m.%Y %H:%M:%S.000Z"}, UTC),
+    "(UTC) in the format": ("%d.%m.%Y %H:%M (UTC)", {"time_format": "%d.%m.%Y %H:%M (UTC)"}, UTC),
+    "UTC before it": ("UTC %d.%m.%Y %H:%M", {"time_format": "UTC %d.%m.%Y %H:%M"}, UTC),
+    "KST in the format": ("%d.%m.%Y %H:%M KST", {"time_format": "%d.%m.%Y %H:%M KST"}, TIMES),
+    "+09:00 in the format": ("%d.%m.%Y %H:%M +09:00", {"time_format": "%d.%m.%Y %H:%M +09:00"}, TIMES),
+}
+
+
+SAY_NO_ZONE = ("half of the day in Korean", "a.m.")
+
+
+@pytest.mark.parametrize(
+    ("kind", "zone"),
+    [(kind, "Asia/Seoul") for kind in LABELS]
+    + [(kind, "Europe/Berlin") for kind in LABELS if kind not in SAY_NO_ZONE],
+)
+def test_times_that_say_their_zone(kind: str, zone: str) -> None:
+    label, more, times = LABELS[kind]
+    native, reasons = read(text(rows(label, times=times)), {**PLAIN, **more}, zone=zone)
+    assert reasons == []
+    assert_right(native)
+
+
+@pytest.mark.parametrize("form", ["%m/%d/%Y %H:%M %p", "%m/%d/%Y %I:%M"])
+def test_half_a_day_without_its_half_is_refused(form: str) -> None:
+    with pytest.raises(ValueError, match="go together"):
+        read(text(rows(form)), {**PLAIN, "time_format": form})
+
+
+@pytest.mark.parametrize("head", ["Time (UTC)", "timestamp_utc", "Zeit in UTC"])
+def test_the_zone_in_the_header_of_the_times_is_read(head: str) -> None:
+    mapping = {"columns": {"timestamp": head, "used_kwh": "v"}, **ONE}
+    assert_right(read(text(rows(times=UTC), (head, "v")), mapping)[0])
+    sheet = [[head, "v"], *rows(times=UTC)]
+    assert_right(read(workbook({"S": sheet}), mapping, "a.xlsx")[0])
+
+
+@pytest.mark.parametrize(("head", "zone"), [("시간(KST)", "Asia/Seoul"), ("MTU (CET/CEST)", "Europe/Berlin")])
+def test_the_zone_of_the_place_in_the_header_is_the_clock_on_the_wall(head: str, zone: str) -> None:
+    mapping = {"columns": {"timestamp": head, "used_kwh": "v"}, **ONE}
+    times = pd.date_range("2024-03-04", periods=72, freq="h", tz=zone)
+    assert_right(read(text(rows(times=times), (head, "v")), mapping, zone=zone)[0], times=times)
+
+
+@pytest.mark.parametrize(("head", "zone"), [("Zeit (MEZ)", "Europe/Berlin"), ("Time (EST)", "Asia/Seoul")])
+def test_a_zone_in_the_header_that_may_be_either_is_asked_about(head: str, zone: str) -> None:
+    mapping = {"columns": {"timestamp": head, "used_kwh": "v"}, **ONE}
+    native, reasons = read(text(rows(), (head, "v")), mapping, zone=zone)
+    assert native.empty and "say in the mapping which clock that is, by `timezone`" in reasons[0]
+
+
+def test_workbooks_whose_days_count_from_1904() -> None:
+    sheet = [["t", "v"], *[[t.tz_localize(None).to_pydatetime(), x] for t, x in zip(TIMES, KWH, strict=True)]]
+    assert_right(read(workbook({"S": sheet}, CALENDAR_MAC_1904), PLAIN, "a.xlsx")[0])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_text_in_utf_16(encoding: str) -> None:
+    table = text(rows(value=lambda x: str(x).replace(".", ",")), sep="\t")
+    assert_right(read(table.encode(encoding), PLAIN)[0])
+
+
+TWO = {"x-M01": KWH, "x-M02": KWH + 1}
+
+
+def assert_both_right(native: pd.DataFrame) -> None:
+    assert_right(native)
+    np.testing.assert_allclose(native[native["sensor_id"] == "x-M02"]["used_kwh"], KWH + 1, rtol=1e-9)
+
+
+def test_the_sensor_in_two_columns_or_in_the_name_of_a_sheet() -> None:
+    long = [[t, *sensor.split("-"), v] for sensor, kwh in TWO.items() for t, v in rows(kwh=kwh)]
+    mapping: dict[str, Any] = {"columns": {"timestamp": "t", "used_kwh": "v", "sensor_id": ["site", "meter"]}}
+    assert_both_right(read(text(long, ("t", "site", "meter", "v")), mapping)[0])
+    named = {**mapping, "sensors": {"Hall 1-M01": "x-M01", "Hall 1-M02": "x-M02"}}
+    other = [[t, "Hall 1", meter, v] for t, _, meter, v in long]
+    assert_both_right(read(text(other, ("t", "site", "meter", "v")), named)[0])
+
+    sheets = {sensor: [["t", "v"], *rows(kwh=kwh)] for sensor, kwh in TWO.items()}
+    sheets["Total"] = [["t", "v"], ["2024-03-04 00:00", "99"]]
+    by_sheet = {"columns": PLAIN["columns"], "sheet_name": "^(?P<sensor_id>x-M.*)$"}
+    native, reasons = read(workbook(sheets), by_sheet, "a.xlsx")
+    assert_both_right(native)
+    assert len(reasons) == 2 and all("'Total' is not read" in reason for reason in reasons)
+
+
+def test_a_date_in_four_columns_and_headers_of_four_digits() -> None:
+    table = [
+        [str(t.year), str(t.month), str(t.day), str(t.hour), str(x)] for t, x in zip(TIMES, KWH, strict=True)
+    ]
+    parts = {"timestamp": ["y", "m", "d", "h"], "used_kwh": "v"}
+    mapping = {"columns": parts, **ONE, "time_format": "%Y %m %d %H"}
+    assert_right(read(text(table, ("y", "m", "d", "h", "v")), mapping)[0])
+
+    days = [[f"2024-03-0{4 + d}", *map(str, KWH[24 * d : 24 * d + 24])] for d in range(3)]
+    wide = {
+        "columns": {"timestamp": "date"},
+        **ONE,
+        "layout": "row_per_day",
+        "row_per_day": {"column": "used_kwh"},
+    }
+    assert_right(read(text(days, ("date", *(f"{h:02d}00" for h in range(24)))), wide)[0])
+
+
+def test_what_flows_in_less_what_flows_out() -> None:
+    mapping = {"columns": {"timestamp": "t", "used_kwh": ["in", "-out"]}, **ONE}
+    table = [[t, v, "7.5"] for t, v in rows()]
+    assert_right(read(text(table, ("t", "in", "out")), mapping, net=True)[0], KWH - 7.5)
+
+    ends = TIMES + pd.Timedelta(hours=1)
+    table = [
+        [f"{t:{ISO}}", f"{100 + a:.3f}", f"{50 + b:.3f}"]
+        for t, a, b in zip(ends, KWH.cumsum(), np.full(72, 7.5).cumsum(), strict=True)
+    ]
+    registers = {**mapping, "time_marks": "end", "cumulative": {"used_kwh": 100_000}}
+    assert_right(read(text(table, ("t", "in", "out")), registers, net=True)[0], (KWH - 7.5)[1:], TIMES[1:])
+
+
+def test_clocks_that_change_by_half_an_hour() -> None:
+    times = pd.date_range(
+        "2024-04-06", "2024-04-09", freq="30min", tz="Australia/Lord_Howe", inclusive="left"
+    )
+    kwh = np.resize(KWH, len(times)) + np.arange(len(times)) * 0.001
+    native, _ = read(text(rows(kwh=kwh, times=times)), PLAIN, zone="Australia/Lord_Howe", grain="30min")
+    assert_right(native, kwh, times)
+    with pytest.raises((ConfigError, ValueError), match="30 minutes at most"):
+        read(text(rows()), PLAIN, zone="Australia/Lord_Howe")
