@@ -89,7 +89,7 @@ def _truth(bench: Path, console: Console) -> list[Measurement]:
     for name, plant in OTHERS.items():
         with console.status(f"against the truth of another plant, {name}"):
             score, what = of_plant(
-                bench, settings(), name=name.replace(" ", ""), months=OTHER_MONTHS, **plant
+                bench, settings(), name=name.replace(" ", ""), months=OTHER_MONTHS, other=plant
             )
         console.print(what)
         found += of_another(score, name)

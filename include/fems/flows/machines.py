@@ -65,8 +65,9 @@ def _part(node: MeterNode, wide: dict[str, pd.DataFrame], meters: pd.DataFrame) 
 def _behind(values: pd.DataFrame) -> pd.Series:
     if not len(values.columns):
         return pd.Series(0.0, index=values.index)
-    steps = np.diff(values.index.asi8) if len(values) > 1 else np.array([1])
-    hour = pd.Timedelta(hours=1) // pd.Timedelta(int(np.median(steps)), unit=values.index.unit)
+    times = pd.DatetimeIndex(values.index)
+    step = pd.Series(times).diff().median() if len(times) > 1 else pd.Timedelta(hours=1)
+    hour = int(pd.Timedelta(hours=1) / step)
     silent = values.ffill(limit=SILENT_HOURS * max(1, hour)).isna()
     return values.mask(silent, 0.0).sum(axis=1, skipna=False)
 

@@ -162,8 +162,11 @@ def _production(source: FactoryFeed, files: list[_File]) -> Iterator[PlanEntry]:
             index="start", columns="meter", values="value", aggfunc="sum", fill_value=0.0
         )
         quantities = listed.reindex(columns=sorted({m for of in meters.values() for m in of}), fill_value=0.0)
+        starts = pd.DatetimeIndex(quantities.index)
         cells = [
-            (str(m), pd.Timestamp(t), float(q)) for m, column in quantities.items() for t, q in column.items()
+            (str(meter), start, float(quantity))
+            for meter, column in quantities.items()
+            for start, quantity in zip(starts, column, strict=True)
         ]
         for meter, start, quantity in cells:
             seen[meter, start.weekday(), start.hour].append(quantity)
@@ -183,14 +186,13 @@ def _production(source: FactoryFeed, files: list[_File]) -> Iterator[PlanEntry]:
 def _stops(source: FactoryFeed, files: list[_File]) -> Iterator[PlanEntry]:
     meters, marks = _meters(source), _Marks()
     for file in files:
-        for row in file.rows.itertuples(index=False):
-            minutes = min(float(row.value), source.grain_minutes)
+        starts = pd.DatetimeIndex(file.rows["start"])
+        for start, sensor, value in zip(starts, file.rows["sensor"], file.rows["value"], strict=True):
+            minutes = min(float(value), source.grain_minutes)
             whole = minutes >= source.grain_minutes or minutes == 0
-            end = (
-                _end(row.start, source.grain_minutes) if whole else row.start + pd.Timedelta(minutes=minutes)
-            )
-            for meter in meters[row.sensor]:
-                yield from marks.entry("stop", meter, row.start, end, file.known_at, minutes > 0)
+            end = _end(start, source.grain_minutes) if whole else start + pd.Timedelta(minutes=minutes)
+            for meter in meters[sensor]:
+                yield from marks.entry("stop", meter, start, end, file.known_at, minutes > 0)
 
 
 def _temperatures(source: FactoryFeed, files: list[_File]) -> Iterator[PlanEntry]:

@@ -188,7 +188,8 @@ def _degrees(hours: pd.DatetimeIndex, temperature: Floats, ahead: int = 0) -> Fl
     usual = pd.DataFrame(degrees).rolling(24 * USUAL_DAYS, min_periods=24 * 7).mean().to_numpy(copy=True)
     if ahead:
         usual[-ahead:] = usual[-ahead - 1] if len(usual) > ahead else np.nan
-    return np.nan_to_num(degrees - usual)
+    beyond: Floats = np.nan_to_num(degrees - usual)
+    return beyond
 
 
 def _usual_hour(hours: pd.DatetimeIndex, used: Floats) -> Floats:
@@ -224,7 +225,8 @@ def _fit_followed(hours: pd.DatetimeIndex, used: Floats, usual: Floats, drivers:
     while usable.any() and not (t[usable] > _LEAST_T[usable]).all():
         usable &= t > _LEAST_T
         effect, t = _regressed(log_kwh, x, usable)
-    return np.minimum(effect, _MOST)
+    limited: Floats = np.minimum(effect, _MOST)
+    return limited
 
 
 def _regressed(log_kwh: Floats, x: Floats, usable: NDArray[np.bool_]) -> tuple[Floats, Floats]:

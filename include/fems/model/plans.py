@@ -174,7 +174,7 @@ def _entry(
     moment = known_at if known is None or pd.isna(known) else _instant(known, "known_at", number)
     if moment is None:
         raise wrong("known_at is missing: when was it known?")
-    written = row.get("value")
+    written: Any = row.get("value")
     empty = written is None or pd.isna(written)
     try:
         value = 1.0 if empty and kind in ("stop", "shift") else float("" if empty else written)

@@ -33,6 +33,10 @@ _FULL_DAY = 1000.0
 """Products of a full day."""
 
 
+_Row = tuple[pd.Timestamp, str, *tuple[float, ...]]
+"""When, of which sensor, and the values."""
+
+
 @dataclass(frozen=True)
 class PlannedStop:
     """A stop: its first hour by the local clock, how long, when it was decided, and whether it is kept."""
@@ -113,14 +117,14 @@ def plan_files(
             continue
         labels = collector.time_labels(sheet, pd.DatetimeIndex([row[0] for row in rows]))
         sensors = [sensor.sensor_id for sensor in plant.sensors(factory_id, feed)]
-        lines = []
+        lines: list[bytes | memoryview] = []
         for label, (_, sensor, *values) in zip(labels, rows, strict=True):
             written = sheet.mapping.separator.join(f"{value:g}" for value in values)
             lines.append(f"\n{label}{sheet.ids[sensors.index(sensor)]}{written}".encode())
         yield day, sheet.encode(lines)
 
 
-def _production_rows(factory: Factory, factory_id: str, grain: int, seed: int, day: date) -> list[tuple]:
+def _production_rows(factory: Factory, factory_id: str, grain: int, seed: int, day: date) -> list[_Row]:
     """Every Monday the coming weeks by day or shift; what lies further ahead is less sure."""
     if day.weekday() != 0:
         return []
@@ -128,7 +132,7 @@ def _production_rows(factory: Factory, factory_id: str, grain: int, seed: int, d
     working = np.array([max(level for _, level in profile) > 0 for profile in day_profiles(factory, grid)])
     a_day = max(1, 1440 // grain)
     begins = pd.Timedelta(minutes=factory.day_begins_minutes("production_plan"))
-    rows = []
+    rows: list[_Row] = []
     for equipment, sensor in planned_sensors(factory, "production_plan").items():
         planned, _ = production(seed, (factory_id, equipment), grid)
         unsure = 1 + 0.02 * (np.arange(_PLAN_DAYS) // 7) * stream(
@@ -145,9 +149,9 @@ def _production_rows(factory: Factory, factory_id: str, grain: int, seed: int, d
     return rows
 
 
-def _stop_rows(factory: Factory, factory_id: str, grain: int, seed: int, day: date) -> list[tuple]:
+def _stop_rows(factory: Factory, factory_id: str, grain: int, seed: int, day: date) -> list[_Row]:
     """The stops that were decided on a day, an interval a row."""
-    rows = []
+    rows: list[_Row] = []
     for equipment, sensor in planned_sensors(factory, "planned_stop").items():
         for stop in stops(seed, (factory_id, equipment)):
             if stop.decided == day:
@@ -157,7 +161,7 @@ def _stop_rows(factory: Factory, factory_id: str, grain: int, seed: int, day: da
     return rows
 
 
-def _weather_rows(factory: Factory, factory_id: str, grain: int, seed: int, day: date) -> list[tuple]:
+def _weather_rows(factory: Factory, factory_id: str, grain: int, seed: int, day: date) -> list[_Row]:
     """Every day the days after it, with an error that grows with the square root of the days ahead."""
     grid = Grid(factory.timezone, day + timedelta(days=1), _WEATHER_DAYS - 1)
     error = daily_noise(seed, "weather forecast", f"{day}", first=grid.first, count=grid.count, memory=0.6)

@@ -96,7 +96,7 @@ def log_figures(trained: TrainedFactory) -> None:
     for part, curve in trained.curves.items():
         axes = curves.subplots()
         for name in ("loss", "val_loss"):
-            axes.plot(range(1, len(curve) + 1), [row.get(name) for row in curve], label=name)
+            axes.plot(range(1, len(curve) + 1), [row.get(name, float("nan")) for row in curve], label=name)
         axes.set(
             title=f"{part.replace('_', ' ')}: learning curve", xlabel="epoch", ylabel="MSE, min-max scaled"
         )

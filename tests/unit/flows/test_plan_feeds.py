@@ -7,7 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from fems.cli.main import app
 from fems.contracts.forecast import HeldOut
 from fems.errors import DataError
 from fems.flows import plan_trial
@@ -242,3 +244,17 @@ def test_a_plan_file_that_cannot_be_is_one_clear_line(
     with pytest.raises(DataError, match=says) as raised:
         plan_trial.read_plan(path, platform.plant.factory("F"), origin, origin + timedelta(days=30))
     assert "\n" not in str(raised.value) and str(path) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["F", "--plan", "plan.csv"], "add --dry-run"),
+        (["F", "--dry-run"], "name a plan to try with --plan"),
+        (["--plan", "plan.csv", "--dry-run"], "name the one factory"),
+    ],
+)
+def test_a_plan_is_tried_and_never_published(arguments: list[str], says: str) -> None:
+    result = CliRunner().invoke(app, ["forecast", *arguments], env={"COLUMNS": "200"})
+    assert result.exit_code != 0
+    assert says in str(result.exception or "") + result.output

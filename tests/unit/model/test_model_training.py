@@ -3,6 +3,7 @@
 import contextlib
 import json
 import pickle
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -22,7 +23,7 @@ from fems.model.month_ahead import features, gate, prior, trees
 from fems.model.month_ahead.band import Bands
 from fems.model.month_ahead.boosted import BoostedTrees
 from fems.model.month_ahead.experts import NAMES
-from fems.model.month_ahead.gate_inference import TrainedGate
+from fems.model.month_ahead.gate_inference import TrainedGate, about_shipped_gate, shipped_gate
 from fems.model.month_ahead.model import MonthAheadModel
 from fems.model.month_ahead.train import train_month_ahead
 from fems.model.one_step.inputs import CALENDAR_FEATURES, input_columns
@@ -193,6 +194,18 @@ def test_the_gate_without_tensorflow_says_what_keras_says(history: History, mode
     np.testing.assert_allclose(ours.sum(axis=-1), 1)
     # The weights are far from the prior: what the layers said is in it.
     assert abs(ours - prior_of_each).max() > 0.1
+
+
+def test_the_shipped_gate_knows_todays_features_and_what_it_was_trained_on() -> None:
+    """Who changes a feature or an expert trains it anew: `make gate`."""
+    shipped, about = shipped_gate(), about_shipped_gate()
+    assert len(shipped.encode.kernel) == len(features.ENCODER_FEATURES)
+    assert len(shipped.decode.kernel) == len(features.DECODER_FEATURES)
+    assert shipped.kernel.shape[1] == len(NAMES)
+    assert re.fullmatch("[0-9a-f]{16}", str(about["data_fingerprint"])) and "simulated" in str(
+        about["trained_on"]
+    )
+    assert float(about["mse"]) < float(about["mse_of_the_prior"])
 
 
 def test_a_forecast_does_without_tensorflow(
