@@ -26,6 +26,8 @@ FONTS = (
     "system-ui, -apple-system, 'Segoe UI', 'Malgun Gothic', 'Apple SD Gothic Neo', 'Noto Sans KR', "
     "'Noto Sans CJK KR', sans-serif"
 )
+LABEL_HEIGHT = 0.1
+"""Of a line's label, as a share of the axis: what lies nearer above the line strikes it through."""
 TOP_DAYS = 5
 
 Draw = Callable[["Axes", Content, Language, bool], None]
@@ -222,12 +224,16 @@ def _peak_day(axes: "Axes", content: Content, language: Language, narrow: bool) 
     demand = content.summary.demand
     if demand is not None:
         axes.axhline(demand.kw, color=ALERT, linewidth=1.3, linestyle=(0, (4, 3)))
-        axes.text(0.15, demand.kw, f"{words['expected_peak']} {demand.kw:,.0f} kW", color=ALERT, va="bottom")
         top = max(top, demand.kw)
+        # A label stands above its line, and below it where the other line would strike it through.
+        ahead = 0.0 if demand.contract_kw is None else demand.contract_kw - demand.kw
+        under, over = 0 < ahead < LABEL_HEIGHT * top, 0 < -ahead < LABEL_HEIGHT * top
+        expected = f"{words['expected_peak']} {demand.kw:,.0f} kW"
+        axes.text(0.15, demand.kw, expected, color=ALERT, va="top" if under else "bottom")
         if demand.contract_kw is not None and demand.contract_kw < 1.5 * top:
             axes.axhline(demand.contract_kw, color=INK, linewidth=1.2)
             text = f"{words['contract_line']} {demand.contract_kw:,.0f} kW"
-            axes.text(23.9, demand.contract_kw, text, color=INK, va="bottom", ha="right")
+            axes.text(23.9, demand.contract_kw, text, color=INK, va="top" if over else "bottom", ha="right")
             top = max(top, demand.contract_kw)
     axes.set(xlim=(0, 24), ylim=(0, 1.12 * top), ylabel=words["kw_axis"])
     axes.set_xticks(
