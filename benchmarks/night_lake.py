@@ -7,7 +7,7 @@ Indexes, marks and new files go through the lake's own functions.
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -27,8 +27,10 @@ def factory_ids(count: int) -> list[str]:
 
 
 def etag_of(key: str) -> str:
-    """Return the ETag that an object of the past has here."""
-    return hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()
+    """Return the ETag that an object of the past has here: the same for the same day or month of every factory."""
+    return hashlib.md5(
+        key.rpartition("factory=")[2].partition("/")[2].encode(), usedforsecurity=False
+    ).hexdigest()
 
 
 def raw_of(factory_id: str, first: date, last: date) -> list[RawObject]:
@@ -84,6 +86,11 @@ class Metadata:
         if len(self._nodes) > 100_000:
             self.flush()
 
+    def add_folders(self, prefixes: Iterable[str]) -> None:
+        """Add the folders above the last one of some prefixes."""
+        for prefix in prefixes:
+            self._folder(prefix.rstrip("/").rpartition("/")[0])
+
     def _folder(self, path: str) -> int:
         if path not in self._folders:
             above, _, name = path.rpartition("/")
@@ -99,6 +106,36 @@ class Metadata:
         )
         self._edges.append((parent, name.encode(), inode, kind))
         return inode
+
+    def copy(self, factory_id: str, others: Sequence[str]) -> None:
+        """Give other factories the folders and objects of one, of which everything was added last and is all there."""
+        self.flush()
+        tops = self._db.execute(
+            "SELECT parent, inode FROM jfs_edge WHERE name = ?", (f"factory={factory_id}".encode(),)
+        ).fetchall()
+        first = min(inode for _, inode in tops)
+        size = self._next - first
+        above = ", ".join(str(parent) for parent, _ in tops)
+        for nth, other in enumerate(others, start=1):
+            by = nth * size
+            own = f"CASE WHEN parent IN ({above}) THEN parent ELSE parent + {by} END"
+            name = f"CASE WHEN parent IN ({above}) THEN CAST('factory={other}' AS BLOB) ELSE name END"
+            of_first = f"inode BETWEEN {first} AND {first + size - 1}"
+            with self._db:
+                self._db.execute(
+                    f"INSERT INTO jfs_node SELECT inode + {by}, type, flags, mode, uid, gid, atime, mtime, ctime, "
+                    f"atimensec, mtimensec, ctimensec, nlink, length, rdev, {own}, access_acl_id, default_acl_id, "
+                    f"tier_id FROM jfs_node WHERE {of_first}"
+                )
+                self._db.execute(
+                    f"INSERT INTO jfs_edge (parent, name, inode, type) SELECT {own}, {name}, inode + {by}, type "
+                    f"FROM jfs_edge WHERE {of_first}"
+                )
+                self._db.execute(
+                    f"INSERT INTO jfs_xattr (inode, name, value) SELECT inode + {by}, name, value "
+                    f"FROM jfs_xattr WHERE {of_first}"
+                )
+        self._next += size * len(others)
 
     def flush(self) -> None:
         """Write what was added."""
@@ -133,13 +170,13 @@ def fill(path: Path, bucket: str, factories: Sequence[str], first: date, last: d
         first: day of the first raw file.
         last: day of the last one.
     """
-    count = 0
+    objects = list(_objects(factories[0], first, last))
     with closing(Metadata(path, bucket)) as metadata:
-        for factory_id in factories:
-            for key, etag in _objects(factory_id, first, last):
-                metadata.add(key, etag)
-                count += 1
-    return count
+        metadata.add_folders({keys.raw_prefix(FEED, ""), keys.manifest_prefix(FEED, "")})
+        for key, etag in objects:
+            metadata.add(key, etag)
+        metadata.copy(factories[0], factories[1:])
+    return len(objects) * len(factories)
 
 
 def _objects(factory_id: str, first: date, last: date) -> Iterator[tuple[str, str]]:
