@@ -13,7 +13,7 @@ from embedded.stack import Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
-DAGS = ("ingest", "train", "forecast", "monitor", "retrain", "traps")
+DAGS = ("ingest", "train", "forecast", "monitor", "retrain", "traps", "backfill")
 
 
 @pytest.fixture(scope="module")
