@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help doctor setup up demo down health backup restore prune test slow nightly fuzz lint bench neural others lock fresh containers sbom licences audit faults env
+.PHONY: help doctor setup up demo down health backup restore prune test slow nightly fuzz lint bench neural others gate lock fresh containers sbom licences audit faults env
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -55,7 +55,7 @@ $(VENV)/.ready: requirements.txt requirements-dev.txt requirements-uv.txt pyproj
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 
-up: setup ## start the services and Airflow
+up: setup ## start the services and Airflow; with Celery's workers: make up UP="--workers 2"
 	@$(BIN)/python -m embedded up $(UP)
 
 demo: check setup ## everything: services, raw files, ingest, training, forecasts, a table and the URLs
@@ -89,7 +89,7 @@ lint: setup ## style, types and the order of the rooms
 test: lint ## lint, types and all tests, on the embedded services
 	$(BIN)/pytest
 
-slow: setup ## the tests that take minutes: workers that are killed, a backup that is restored
+slow: setup ## the tests that take minutes: workers that are killed, a stack of version 0.4.0 that is opened
 	$(BIN)/pytest -m slow
 
 nightly: setup ## thousands of generated files, written in every way: what is published is the truth, or the run tells
@@ -113,6 +113,9 @@ $(VENV)/bench/.ready: benchmarks/requirements.txt $(VENV)/.ready
 neural: setup ## neuralforecast, the peer of `make bench BENCH="--only neural"`
 	@[[ -x $(VENV)/neural/bin/python ]] || "$(FEMS_PYTHON)" -m venv $(VENV)/neural
 	$(VENV)/neural/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/neural-requirements.txt
+
+gate: setup ## train the shipped gate of the month-ahead forecast anew, on simulated plants alone
+	PYTHONPATH=include:. $(BIN)/python -m benchmarks.gate
 
 others: setup ## load profiles of the SimBench data set, for `python -m benchmarks.model others`
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --target $(VENV)/others simbench==1.6.3

@@ -33,6 +33,7 @@ class Part(StrEnum):
     model = "model"
     forecast = "forecast"
     traps = "traps"
+    night = "night"
     neural = "neural"
 
 
@@ -88,7 +89,7 @@ def _truth(bench: Path, console: Console) -> list[Measurement]:
     for name, plant in OTHERS.items():
         with console.status(f"against the truth of another plant, {name}"):
             score, what = of_plant(
-                bench, settings(), name=name.replace(" ", ""), months=OTHER_MONTHS, **plant
+                bench, settings(), name=name.replace(" ", ""), months=OTHER_MONTHS, other=plant
             )
         console.print(what)
         found += of_another(score, name)
@@ -119,6 +120,13 @@ def _forecast(bench: Path, console: Console) -> list[Measurement]:
         return [*forecast.rows(), *forecast_scale.rows()]
 
 
+def _night(bench: Path, console: Console) -> list[Measurement]:
+    from benchmarks import night  # only here: it starts the object store
+
+    with console.status("nights of 10, 100 and 1,000 factories, some minutes"):
+        return night.rows()
+
+
 def _neural(bench: Path, console: Console) -> list[Measurement]:
     from benchmarks import neural  # only here: it brings TensorFlow
 
@@ -145,6 +153,7 @@ _MEASURED: dict[Part, Callable[[Path, Console], list[Measurement]]] = {
     Part.model: _model,
     Part.forecast: _forecast,
     Part.traps: _traps,
+    Part.night: _night,
     Part.neural: _neural,
 }
 

@@ -7,8 +7,10 @@ and windows are those of `series_of`; what is reported (`benchmarks.model`) is n
 
 import os
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 
@@ -23,14 +25,18 @@ from fems.model.baselines import hour_of_week_profile, weekly_naive
 from fems.model.calendar_features import day_features
 from fems.model.floors import fit_floors
 from fems.model.history import Floats, History
-from fems.model.month_ahead import band, mstl, trees
+from fems.model.month_ahead import band, mstl, shares, trees
 from fems.model.month_ahead.daygrid import DayGrid
-from fems.model.month_ahead.train import train_experts
+from fems.model.month_ahead.gate_inference import shipped_gate
+from fems.model.month_ahead.train import TRUST, train_experts
 
-PARTS = ("experts", "trees", "mstl", "weekly_naive", "profile")
+PARTS = ("experts", "gate", "trees", "mstl", "weekly_naive", "profile")
+"""`experts` are weighed by the prior alone, `gate` are the same weighed by the shipped LSTM."""
 HOURS = 705
 PAST_ORIGINS, EVERY_HOURS = 8, 15 * 24
 WINDOWS = 4
+BEFORE, SHIPPED = "0.6 experts, 0.3 trees, 0.1 mstl", "shipped"
+FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -84,16 +90,16 @@ def measure(series: str, skip: int, back: int, folder: Path) -> None:
             break
         past.append((start, known.factory_kwh[len(before.hours) :][:HOURS], parts.at(before, start)))
     truth = history.factory_kwh[len(known.hours) :][:HOURS]
-    np.savez(
+    np.savez_compressed(
         path,
         span=backtest.training_span(known.factory_kwh),
-        hours=pd.date_range(origin, periods=HOURS, freq="h").asi8,
+        hours=pd.date_range(origin, periods=HOURS, freq="h").as_unit("ns").asi8,
         zone=str(origin.tz),
         truth=truth,
-        parts=parts.at(known, origin),
+        parts=parts.at(known, origin).astype(np.float32),
         past_truth=np.array([p[1] for p in past]),
-        past_parts=np.array([p[2] for p in past]),
-        past_hours=np.array([p[0].value for p in past]),
+        past_parts=np.array([p[2] for p in past]).astype(np.float32),
+        past_hours=np.array([p[0].as_unit("ns").value for p in past]),
     )
     print(f"{series} {back}: {perf_counter() - started:.1f} s", flush=True)
 
@@ -102,7 +108,9 @@ class Parts:
     """The parts, trained on what was known; `at` refits the trees, which must not have seen what follows."""
 
     def __init__(self, known: History, floor: Floats) -> None:
-        self._experts = train_experts(known, epochs=0)
+        trained = train_experts(known)
+        self._experts = replace(trained, network=None, trust=0.0)
+        self._gate = replace(trained, network=shipped_gate(), trust=1.0)
         self._floor = floor
 
     def at(self, known: History, origin: pd.Timestamp) -> Floats:
@@ -113,6 +121,7 @@ class Parts:
         local = mstl.predict(above, origin, n)
         columns = [
             self._experts.predict(known, origin, n).sum(axis=1).to_numpy(),
+            self._gate.predict(known, origin, n).sum(axis=1).to_numpy(),
             boosted + total,
             np.full(n, np.nan) if local is None else local + total,
             weekly_naive(known, origin, n).sum(axis=1).to_numpy(),
@@ -157,36 +166,58 @@ def main() -> None:
     folder = Config.from_environment().state / "bench" / "components" / kind
     folder.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    for back in range(WINDOWS):
-        for series, skip in series_of(kind).items():
-            measure(series, skip, back, folder)
+    jobs = [
+        (series, skip, back, folder) for back in range(WINDOWS) for series, skip in series_of(kind).items()
+    ]
+    with ProcessPoolExecutor(os.cpu_count() or 1, mp_context=get_context("spawn")) as pool:
+        list(pool.map(measure, *zip(*jobs, strict=True)))
     report(list(windows(folder)))
     report_band(list(windows(folder)))
 
 
+def shipped(window: Window) -> tuple[Floats, Floats]:
+    """(T,) and (O, T) kWh: what the product mixes; the gate has half of the experts where it erred no more before."""
+    fixed = shares.OF_MACHINES if _has_machines(window.series) else shares.OF_ONE_METER
+    rest, trust = 1 - fixed.trees - fixed.mstl, 0.0
+    if len(window.past_truth):
+        prior, gate = window.past_parts[..., 0], window.past_parts[..., 1]
+        error = [
+            np.nanmean((kwh - window.past_truth) ** 2) for kwh in (prior, (1 - TRUST) * prior + TRUST * gate)
+        ]
+        trust = TRUST if error[1] <= error[0] else 0.0
+    return mixed(window, (rest * (1 - trust), rest * trust, fixed.trees, fixed.mstl, 0, 0), shares.POWER)
+
+
+def _has_machines(series: str) -> bool:
+    return series[:1].isdigit()
+
+
 def report(measured: list[Window]) -> None:
     """Print the table."""
-    mixes: dict[str, tuple[tuple[float, ...], float]] = {
-        part: (tuple(float(part == other) for other in PARTS), 0.0) for part in PARTS
-    }
+
+    def by_shares(*fixed: float, power: float = 2.0) -> Callable[[Window], tuple[Floats, Floats]]:
+        return lambda window: mixed(window, fixed, power)
+
+    mixes = {part: by_shares(*(float(part == other) for other in PARTS), power=0.0) for part in PARTS}
     mixes |= {
-        "0.6 experts, 0.3 trees, 0.1 mstl": ((6, 3, 1, 0, 0), 2.0),
-        "4:3:3": ((4, 3, 3, 0, 0), 2.0),
-        "4:3:3, power 1": ((4, 3, 3, 0, 0), 1.0),
-        "4:3:3, power 4": ((4, 3, 3, 0, 0), 4.0),
-        "4:3:3:1:1 with naive and profile": ((4, 3, 3, 1, 1), 2.0),
-        "4:3:3:1:1, power 4": ((4, 3, 3, 1, 1), 4.0),
+        BEFORE: by_shares(6, 0, 3, 1, 0, 0),
+        SHIPPED: shipped,
+        "4:3:3": by_shares(4, 0, 3, 3, 0, 0),
+        "4:3:3, the gate half of the experts": by_shares(2, 2, 3, 3, 0, 0),
+        "3:3:3:3, the gate a part of its own": by_shares(3, 3, 3, 3, 0, 0),
+        "4:3:3, power 1": by_shares(4, 0, 3, 3, 0, 0, power=1.0),
+        "4:3:3, power 4": by_shares(4, 0, 3, 3, 0, 0, power=4.0),
+        "4:3:3:1:1 with naive and profile": by_shares(4, 0, 3, 3, 1, 1),
+        "4:3:3:1:1, power 4": by_shares(4, 0, 3, 3, 1, 1, power=4.0),
     }
     names = [window.series for window in measured]
     by_mix = {}
-    for name, (fixed, power) in mixes.items():
-        accuracy = [
-            100 * (1 - np.sqrt(np.nanmean((mixed(w, fixed, power)[0] - w.truth) ** 2)) / w.span)
-            for w in measured
-        ]
-        by_mix[name] = pd.Series(accuracy).groupby(names).mean()
-    table = pd.DataFrame(by_mix)
-    before = table["0.6 experts, 0.3 trees, 0.1 mstl"]
+    for name, mix in mixes.items():
+        accuracy = [100 * (1 - np.sqrt(np.nanmean((mix(w)[0] - w.truth) ** 2)) / w.span) for w in measured]
+        by_mix[name] = accuracy
+    by_window = pd.DataFrame(by_mix)
+    table = by_window.groupby(names).mean()
+    before = table[BEFORE]
     best = table[list(PARTS[1:])].drop(columns="mstl").max(axis=1)
     gain = table.sub(before, axis=0)
     shown = pd.DataFrame(
@@ -201,6 +232,33 @@ def report(measured: list[Window]) -> None:
     )
     print(f"accuracy, month-ahead, {len(table)} development series, {len(measured)} windows")
     print(shown.round(3).to_string())
+    print(f"\neach series\n{table[[*PARTS, BEFORE, SHIPPED]].round(2).to_string()}")
+    _report_folds(measured, by_window)
+
+
+def _report_folds(measured: list[Window], by_window: pd.DataFrame) -> None:
+    """Print what a mix reaches that is chosen without the series that it is scored on.
+
+    Series are put in `FOLDS`. For every window that mix forecasts which did best on the windows of the other folds,
+    without those that overlap it in time: they share its weather and its holidays.
+    """
+    names = sorted({window.series for window in measured})
+    fold = {name: i % FOLDS for i, name in enumerate(names)}
+    mixes = [str(name) for name in by_window if name not in PARTS]
+    of_mixes = by_window[mixes].to_numpy()
+    begins = np.array([window.hours[0].timestamp() for window in measured])
+    folds = np.array([fold[window.series] for window in measured])
+    chosen, scored = [], []
+    for i in range(len(measured)):
+        others = (folds != folds[i]) & (np.abs(begins - begins[i]) >= HOURS * 3600)
+        best = mixes[int(of_mixes[others].mean(axis=0).argmax())]
+        chosen.append(best)
+        scored.append(float(of_mixes[i, mixes.index(best)] - of_mixes[i, mixes.index(BEFORE)]))
+    gain = pd.Series(scored).groupby([window.series for window in measured]).mean()
+    print(
+        f"\nchosen in {FOLDS} folds of series: gain {gain.mean():+.3f}, standard error "
+        f"{gain.std() / np.sqrt(len(gain)):.3f}; chosen: {pd.Series(chosen).value_counts().to_dict()}"
+    )
 
 
 DAYS = 31
@@ -220,7 +278,7 @@ def report_band(measured: list[Window]) -> None:
             days[i] = grid.days[0] + np.arange(DAYS) * ONE_DAY
         kinds = band.kinds_of(day_features(days.reshape(-1), country), True).reshape(days.shape)
         widths = band.fit(residual, kinds, band.months_of(days[:, 0].astype(np.int64)))
-        kwh = pd.DataFrame({"series": mixed(window, (4, 3, 3, 0, 0), 2.0)[0]}, index=window.hours)
+        kwh = pd.DataFrame({"series": shipped(window)[0]}, index=window.hours)
         bands = band.around(kwh, widths, country, True, np.full(1, -np.inf))
         truth = pd.Series(window.truth, index=window.hours)
         hour, total = bands.hour[band.FACTORY], float(kwh["series"].sum())

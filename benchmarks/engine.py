@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from fems.flows.feed_state import stale
 from fems.flows.ingest import ingest_factory
-from fems.flows.partitions import PartitionPlan, process_ahead, stale
+from fems.flows.partitions import PartitionPlan, process_ahead
 from fems.flows.platform import Platform
 from fems.flows.publish import manifest_of, write
 from fems.lake.lake import Lake

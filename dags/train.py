@@ -6,6 +6,7 @@ that is registered starts the forecast of its factory and month through the asse
 """
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import CronPartitionTimetable, Param, dag, task
 
@@ -13,6 +14,7 @@ from fems.monitor import notices
 from fems_airflow.assets import MODEL
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
+from fems_airflow.groups import NAMES, groups_of, in_turn
 from fems_airflow.metrics import measured
 from fems_airflow.notify import RunNotifier
 from fems_airflow.params import factories_param, known_params, note_nothing, or_nothing
@@ -36,7 +38,7 @@ A registered model starts the Dag `forecast` for its factory and month.
 did not answer three times. The champion that was there keeps serving in either case.
 """
 
-TOLD = RunNotifier({"train_factory": notices.of_training})
+TOLD = RunNotifier({"train_factory": notices.of_group(notices.of_training)})
 
 
 @dag(
@@ -59,7 +61,7 @@ TOLD = RunNotifier({"train_factory": notices.of_training})
             minimum=1,
             maximum=500,
             title="Epochs",
-            description="Of each network (the one-step LSTM, the month-ahead gate) at most.",
+            description="Of the one-step LSTM at most; it stops once validation no longer improves.",
         ),
         "seed": Param(0, type="integer", minimum=0, title="Seed", description="Of every random choice."),
         "reason": Param(
@@ -73,41 +75,45 @@ TOLD = RunNotifier({"train_factory": notices.of_training})
 )
 def train() -> None:
     @task
-    def choose(params: dict | None = None, dag: object = None) -> list[str | None]:
-        """Choose the factories that were asked for, or all that have published data."""
+    def choose(params: dict | None = None, dag: object = None) -> list[list[str] | None]:
+        """Choose the factories that were asked for, or all that have published data; a task each."""
         from fems.flows.platform import Platform
         from fems.flows.train import trainable
 
         platform = Platform.from_environment(role="training")
-        return or_nothing(known_params(params, dag)["factories"] or trainable(platform))
+        factories = known_params(params, dag)["factories"] or trainable(platform)
+        return or_nothing(groups_of(platform, factories, most=1))
 
     @task(
         outlets=[MODEL],
         pool="training",
         **on_queue("train"),
         execution_timeout=timedelta(hours=3),
-        map_index_template="{{ task.op_kwargs['factory'] or 'nothing to do' }}",
+        map_index_template=NAMES,
     )
-    def train_factory(factory: str | None, *, params: dict, run_id: str, outlet_events: dict) -> dict | None:
-        """Train a factory's model and say for which month it is meant."""
+    def train_factory(
+        factories: list[str] | None, *, params: dict, outlet_events: Any, **context: Any
+    ) -> dict | None:
+        """Train a factory's model and say for which month it is meant; with more than fit, some in turn."""
         from fems.flows.platform import Platform
         from fems.flows.train import train_factory
 
-        if factory is None:
+        if factories is None:
             return note_nothing("no factory has published meter data yet")
         platform = Platform.from_environment(role="training")
-        outcome = train_factory(
-            platform,
-            factory,
-            epochs=params["epochs"],
-            seed=params["seed"],
-            dag_run=run_id,
-            reason=params["reason"] or "",
-        )
-        outlet_events[MODEL].add_partitions(f"{factory}|{outcome.month}")
-        return measured("train", outcome.model_dump(mode="json"))
 
-    train_factory.expand(factory=choose())
+        asked = {"epochs": params["epochs"], "seed": params["seed"], "reason": params["reason"] or ""}
+
+        def train_one(factory: str) -> dict:
+            trained = train_factory(platform, factory, dag_run=context["run_id"], **asked)
+            return measured("train", trained.model_dump(mode="json"))
+
+        outcome = in_turn(factories, train_one, context)
+        for factory, trained in outcome["factories"].items():
+            outlet_events[MODEL].add_partitions(f"{factory}|{trained['month']}")
+        return outcome
+
+    train_factory.expand(factories=choose())
 
 
 train()

@@ -5,6 +5,7 @@ By the clock and not by the asset `fems_processed`: one run tells of all factori
 """
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 
@@ -12,6 +13,7 @@ from fems.monitor import notices
 from fems_airflow.assets import TRAPS
 from fems_airflow.deadlines import done_within
 from fems_airflow.defaults import TASK_DEFAULTS
+from fems_airflow.groups import NAMES, groups_of, in_turn
 from fems_airflow.notify import RunNotifier
 from fems_airflow.params import factories_param, known_params, note_nothing, or_nothing
 
@@ -32,10 +34,7 @@ baseline, a stop keeps it quiet. Confirm by ultrasound before replacing a trap.
 again; nothing is told twice.
 """
 
-GROUP = 4
-"""Factories a task: starting a task costs more than judging a factory of some traps."""
-
-TOLD = RunNotifier({"watch_traps": notices.of_trap_groups})
+TOLD = RunNotifier({"watch_traps": notices.of_group(notices.of_factory_traps)})
 
 
 @dag(
@@ -61,16 +60,14 @@ def traps() -> None:
         from fems.flows.traps import trap_factories
 
         platform = Platform.from_environment(role="traps")
-        chosen = trap_factories(platform, known_params(params, dag)["factories"])
-        return or_nothing([chosen[first : first + GROUP] for first in range(0, len(chosen), GROUP)])
+        return or_nothing(
+            groups_of(platform, trap_factories(platform, known_params(params, dag)["factories"]))
+        )
 
-    @task(
-        outlets=[TRAPS],
-        map_index_template="{{ ', '.join(task.op_kwargs['factories'] or ['nothing to do']) }}",
-    )
-    def watch_traps(factories: list[str] | None, *, run_id: str) -> dict | None:
+    @task(outlets=[TRAPS], map_index_template=NAMES)
+    def watch_traps(factories: list[str] | None, *, run_id: str, **context: Any) -> dict | None:
         """Judge the traps of some factories, and return what is to be told of them."""
-        from fems.contracts.traps import TrapGroupOutcome
+        from fems.contracts.traps import FactoryTraps
         from fems.flows.platform import Platform
         from fems.flows.trap_notices import trap_news
         from fems.flows.traps import watch_traps
@@ -78,13 +75,13 @@ def traps() -> None:
         if factories is None:
             return note_nothing("no factory has steam traps with published data")
         platform = Platform.from_environment(role="traps")
-        watched = [watch_traps(platform, factory) for factory in factories]
-        outcome = TrapGroupOutcome(
-            seconds=sum(each.seconds for each in watched),
-            watched=watched,
-            news=[trap_news(platform, factory, run_id) for factory in factories],
-        )
-        return outcome.model_dump(mode="json")
+
+        def watch_one(factory: str) -> dict:
+            watched = watch_traps(platform, factory)
+            news = trap_news(platform, factory, run_id)
+            return FactoryTraps(seconds=watched.seconds, watched=watched, news=news).model_dump(mode="json")
+
+        return in_turn(factories, watch_one, context)
 
     watch_traps.expand(factories=choose())
 

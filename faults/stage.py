@@ -41,8 +41,8 @@ def run(stage: str, factory_id: str) -> None:
 
 def _warm_up() -> None:
     """Import what the stages import: a fault should meet the work, not the start of Python."""
-    import great_expectations  # type: ignore[import-untyped] # noqa: F401
-    import keras  # type: ignore[import-untyped] # noqa: F401
+    import great_expectations  # noqa: F401
+    import keras  # noqa: F401
     import mlflow  # noqa: F401
 
     from fems.flows import forecast, ingest, monitor, train  # noqa: F401

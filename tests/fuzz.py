@@ -175,7 +175,7 @@ def _save_bundle(folder: Path) -> list[str]:
     hours = pd.date_range("2025-01-01", periods=24 * 90, freq="h", tz="Asia/Seoul")
     used = 5 + np.stack([np.sin(hours.hour / 4), np.cos(hours.hour / 3)], axis=1)
     inputs = pd.DataFrame({"used_kwh": used.sum(axis=1)}, index=hours)
-    model = train_month_ahead(History(hours, used, ("a", "b"), inputs), epochs=0)
+    model = train_month_ahead(History(hours, used, ("a", "b"), inputs))
     manifest = bundle.save(bundle.Bundle("x", model, None, "KR", True), folder)
     return sorted(manifest.files)
 

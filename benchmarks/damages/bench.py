@@ -11,9 +11,9 @@ import pandas as pd
 from benchmarks.damages.kinds import Damage, Frames
 from fems.contracts.evaluation import Finding
 from fems.contracts.grains import GRAINS
-from fems.flows.evaluate import usual_before
 from fems.flows.ingest import ingest_factory
 from fems.flows.land import land_file
+from fems.flows.past_months import PastMonths
 from fems.flows.platform import Platform
 from fems.lake.lake import Lake
 from fems.lake.store import FolderStore
@@ -62,7 +62,7 @@ class Bench:
         laws = [(each.law, each.sensor) for each in manifest.laws_not_applied]
         if damage is not None:
             damage.do(frames)
-        usual = usual_before(self.platform.lake, "meter", FACTORY, f"{LAST:%Y-%m}")
+        usual = PastMonths(self.platform.lake, "meter", FACTORY).usual_before(f"{LAST:%Y-%m}")
         views = {grain: TableView(frame) for grain, frame in frames.items()}
         profile = baseline.profile(views["hour"], source.zone)
         context = CheckContext(native=views["native"], profile=profile, baseline=usual)

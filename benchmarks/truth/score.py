@@ -21,10 +21,22 @@ GOALS = {
     "stuck": 95.0,
 }
 """Share of a kind of fault that must be found, in %."""
+
+
+@dataclass(frozen=True)
+class Other:
+    """Another simulated plant: its seed, its first day, and where it stands; as the registry says if None."""
+
+    seed: int
+    start: date
+    timezone: str | None = None
+    country: str | None = None
+
+
 OTHERS = {
-    "seed 2": {"seed": 2, "start": date(2025, 1, 1)},
-    "seed 3": {"seed": 3, "start": date(2025, 6, 1)},
-    "Berlin": {"seed": 4, "start": date(2025, 10, 1), "timezone": "Europe/Berlin", "country": "DE"},
+    "seed 2": Other(2, date(2025, 1, 1)),
+    "seed 3": Other(3, date(2025, 6, 1)),
+    "Berlin": Other(4, date(2025, 10, 1), "Europe/Berlin", "DE"),
 }
 """Other plants than the one on whose faults the rules were tuned: two months each, one over a change of the clocks."""
 OTHER_MONTHS = 2
@@ -71,8 +83,7 @@ def of_plant(
     months: int = 3,
     seed: int = 1,
     name: str = "truth",
-    timezone: str | None = None,
-    country: str | None = None,
+    other: Other | None = None,
 ) -> tuple[Score, str]:
     """Simulate (once), process and judge the meters and steam traps of some factories.
 
@@ -84,15 +95,18 @@ def of_plant(
         months: how many.
         seed: of the simulation.
         name: of the folder in which the files are kept.
-        timezone: of the factories; that of the registry if None.
-        country: likewise.
+        other: instead of `start` and `seed`, and with its own place.
 
     Returns:
         The score, and what the data are.
     """
     plant = load_plant(settings.factories_file)
     wanted = factories or [key for key, each in plant.factories.items() if each.simulated]
-    place = {key: value for key, value in (("timezone", timezone), ("country", country)) if value is not None}
+    place: dict[str, str] = {}
+    if other is not None:
+        start, seed = other.start, other.seed
+        given = {"timezone": other.timezone, "country": other.country}
+        place = {key: value for key, value in given.items() if value is not None}
     moved = {key: plant.factories[key].model_copy(update=place) for key in wanted}
     plant = plant.model_copy(update={"factories": {**plant.factories, **moved}})
     folder = data.simulated(bench, name, plant, factories=wanted, start=start, months=months, seed=seed)
@@ -104,5 +118,5 @@ def of_plant(
             sounds.append(sound.judged(laid))
             fills.append(fill.errors(laid))
     score = Score(pd.concat(faults, ignore_index=True), sounds, pd.concat(fills, ignore_index=True))
-    where = f", {timezone}" if timezone else ""
+    where = f", {place['timezone']}" if "timezone" in place else ""
     return score, f"Simulated data: {months} months from {start:%Y-%m-%d}, seed {seed}{where}"

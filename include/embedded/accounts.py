@@ -44,10 +44,14 @@ class Role:
 _MADE_BY_INGEST = ("processed/", "quarantine/", "quality/")
 _MADE_BY_TRAPS = ("processed/trap_day/", "processed/trap_events/", "processed/datapackage-", "traps/")
 _MADE = (*_MADE_BY_INGEST, "forecasts/")
+_INDEXES = ("index/", "landed/")
+"""What a night finds new by: indexes, and the marks that landing leaves."""
 
 ROLES: Mapping[str, Role] = {
-    "landing": Role("brings raw files", reads=("raw/",), writes=("raw/",)),
-    "ingest": Role("the Dag ingest", writes=_MADE_BY_INGEST, deletes=_MADE_BY_INGEST),
+    "landing": Role("brings raw files", reads=("raw/",), writes=("raw/", "landed/")),
+    "ingest": Role(
+        "the Dag ingest", writes=(*_MADE_BY_INGEST, "index/"), deletes=(*_MADE_BY_INGEST, *_INDEXES)
+    ),
     "training": Role("the Dag train", writes=("quality/", "models/"), deletes=("quality/",)),
     "forecast": Role("the Dag forecast", writes=("forecasts/", "quality/"), deletes=("quality/",)),
     "monitor": Role("the Dags monitor and retrain", writes=("forecasts/", "monitor/")),
@@ -55,8 +59,8 @@ ROLES: Mapping[str, Role] = {
     "pages": Role("Airflow's API server, for its pages", reads=(*_MADE, "traps/")),
     "operator": Role(
         "a person at a shell: all that the roles above may",
-        writes=("raw/", *_MADE, "models/", "monitor/", "traps/"),
-        deletes=(*_MADE, "monitor/", "traps/"),
+        writes=("raw/", *_MADE, *_INDEXES, "models/", "monitor/", "traps/"),
+        deletes=(*_MADE, *_INDEXES, "monitor/", "traps/"),
     ),
     "mlflow": Role("the MLflow server", writes=_ALL, deletes=_ALL, bucket=MODELS),
     "logs": Role("Airflow, for the logs of tasks that ran on a worker", writes=_ALL, bucket=LOGS),

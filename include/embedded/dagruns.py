@@ -90,7 +90,9 @@ def errors_in(path: Path, most: int = 5) -> list[str]:
     try:
         lines = path.read_text(errors="replace").splitlines()
     except OSError:
-        return ["(no log: the task may never have started)"]
+        return [
+            "(no log here: the task may never have started; of one that ran on a worker it is in Airflow)"
+        ]
     for line in lines:
         with suppress(ValueError, AttributeError):
             record = json.loads(line)

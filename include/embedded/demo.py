@@ -164,10 +164,11 @@ class Demo:
     def _keep(self, run: dict[str, Any], instances: list[dict[str, Any]]) -> None:
         self.runs.append(run)
         for instance in instances:
-            named = dagruns.name_of(instance).strip()
-            if instance["map_index"] >= 0 and instance["state"] == "success" and named != dagruns.NOTHING:
+            if instance["map_index"] >= 0 and instance["state"] == "success" and _did_something(instance):
                 result = self.api.returned(instance)
-                instance["our_seconds"], instance["asked"] = result["seconds"], result.get("request")
+                instance["our_seconds"] = result["seconds"]
+                each = result.get("factories", {}).values()  # of a task that takes a group of them
+                instance["asked"] = [one["request"] for one in each if one.get("request")]
         self.instances.extend(instances)
         if run["state"] == "failed":
             told = dagruns.failures(instances, self.stack.config.task_logs)
@@ -187,7 +188,7 @@ class Demo:
 
     def _without_forecast(self, factories: Sequence[str]) -> list[str]:
         """Return the factories with no finished forecast that began after their data was last published."""
-        published = self._last_success("ingest", "ingest_factory")
+        published = self._last_ingest()
         forecast = self._last_success("forecast", "forecast_factory")
         return [key for key in factories if forecast.get(key, "") <= published.get(key, "")]
 
@@ -198,6 +199,16 @@ class Demo:
         for instance in found:
             factory = dagruns.name_of(instance).partition(" ")[0]
             last[factory] = max(last.get(factory, ""), instance["end_date"])
+        return last
+
+    def _last_ingest(self) -> dict[str, str]:
+        """Return when something of each factory was last published; a task has several factories."""
+        last: dict[str, str] = {}
+        found = self.api.task_instances("ingest", "~", task_id="ingest_factories", state="success")
+        for instance in filter(_did_something, found):
+            for factory, result in self.api.returned(instance)["factories"].items():
+                if result["partitions"]:
+                    last[factory] = max(last.get(factory, ""), instance["end_date"])
         return last
 
     def _summary(self, platform: "Platform", factories: Sequence[str], start: float) -> dict[str, Any]:
@@ -236,7 +247,7 @@ class Demo:
         self.console.print(heldout_table(statuses))
         self.console.print(measured_table(statuses))
         for instance in self.instances:
-            if (asked := instance.get("asked")) is not None:
+            for asked in instance.get("asked", []):
                 self.console.print(
                     f"the monitor asks for training of {asked['factory_id']}: {asked['reason']}"
                 )
@@ -251,6 +262,11 @@ class Demo:
             f"behind Airflow's login: the plant {root}/fems/, and a factory such as {root}/fems/factory/{first}, which "
             "leads to its report, its data and its steam traps"
         )
+
+
+def _did_something(instance: dict[str, Any]) -> bool:
+    """Tell whether a mapped task had anything to do, and so returned something."""
+    return dagruns.name_of(instance).strip() != dagruns.NOTHING
 
 
 def run(

@@ -168,6 +168,8 @@ def airflow(config: Config, secret: Credentials) -> dict[str, str]:
         "CORE__DAGS_FOLDER": config.dags,
         "CORE__PLUGINS_FOLDER": config.plugins,
         "CORE__LOAD_EXAMPLES": False,
+        # A training is a task for each factory; the other Dags take groups of them.
+        "CORE__MAX_MAP_LENGTH": 10000,
         "CORE__FERNET_KEY": secret.fernet_key,
         "CORE__EXECUTION_API_SERVER_URL": f"{config.airflow_url}/execution/",
         # The operator starts and marks runs, and changes no connection, variable or pool. The reader looks.

@@ -253,9 +253,10 @@ class Stack:
         postgres.note(self.config, self.credentials, "airflow", wanted)
 
     def _set_up_airflow(self) -> None:
-        """Make the pool of trainings and, where there are workers, say where the logs of their tasks go."""
+        """Make the pools and, where there are workers, say where the logs of their tasks go."""
         api = self.airflow()
         api.ensure_pool("training", 2, "Training runs at a time: each takes a core or more")
+        api.ensure_pool("backfill", 1, "Factories that are backfilled at a time, behind the night's work")
         if self.config.workers:
             api.ensure_connection(environment.log_connection(self.config, self.credentials))
 

@@ -42,7 +42,7 @@ def worker_answers(broker: str, name: str) -> bool:
         kombu.exceptions.OperationalError: Valkey does not answer.
     """
     with _importing:
-        from celery import Celery
+        from celery import Celery  # type: ignore[import-untyped]
     with Celery(broker=broker, set_as_current=False) as celery:
         return bool(celery.control.inspect(destination=[f"celery@{name}"], timeout=3, limit=1).ping())
 

@@ -4,6 +4,8 @@
 same answer. `ServiceUnavailable` is worth another try.
 """
 
+from collections.abc import Mapping
+
 
 def is_missing_library(error: BaseException) -> bool:
     """Tell whether a package or a library of the system is not there: the next try would not find it either.
@@ -66,3 +68,21 @@ class ServiceUnavailable(FemsError):
 
 class AccessDenied(FemsError):
     """A service answered that the key is wrong. Not worth a retry."""
+
+
+class SomeFailed(FemsError):
+    """Some of the factories of a group failed; the others are done. Worth a retry, which takes up those alone.
+
+    Args:
+        errors: factory -> what it failed with.
+        of: how many factories the group has.
+    """
+
+    def __init__(self, errors: Mapping[str, BaseException], of: int) -> None:
+        self.errors = dict(errors)
+        lines = "; ".join(f"{factory}: {type(error).__name__}: {error}" for factory, error in errors.items())
+        super().__init__(f"{len(errors)} of {of} factories failed, the others are done. {lines}")
+
+
+class SomeRefused(SomeFailed, DataError):
+    """The same, where none of what they failed with is worth a retry."""

@@ -4,7 +4,7 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fems.errors import ConfigError
@@ -32,10 +32,33 @@ class Settings(BaseSettings):
         description="The folder under an object store of this machine: nothing is put while its disk is full",
     )
     s3_bucket: str = "fems"
+    newest_days: int = Field(
+        14,
+        ge=1,
+        description="Raw objects of so many days are listed by every ingest; at least reconcile_days and 3 more",
+    )
+    reconcile_days: float = Field(
+        7, gt=0, description="So often everything of a factory is listed, and not only what can have changed"
+    )
+    night_months: int = Field(
+        6,
+        ge=1,
+        description="Of more stale months of a factory a night takes the newest; a backfill takes the others",
+    )
+    factories_per_task: int = Field(25, ge=1, description="The most factories that one task of a Dag takes")
     mlflow_uri: str = "http://127.0.0.1:5000"
     airflow_url: str = Field("", description="Airflow's API server, for `fems health`; not asked where empty")
     config_dir: Path = Path(__file__).resolve().parents[1] / "config"
     expectations_dir: Path = ROOT / "expectations"
+
+    @model_validator(mode="after")
+    def _newest_days_reach(self) -> "Settings":
+        """Landing marks what is three days old; younger days must be listed until everything is."""
+        if self.newest_days < self.reconcile_days + 3:
+            raise ValueError(
+                f"newest_days={self.newest_days} has to be at least reconcile_days={self.reconcile_days:g} and 3 more"
+            )
+        return self
 
     def store_key(self, role: str | None) -> tuple[str, str]:
         """Return the access key and the secret key with which a role works on the object store.
@@ -77,5 +100,5 @@ def settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        name = "FEMS_" + str(first["loc"][0]).upper()
+        name = "FEMS_" + str(first["loc"][0] if first["loc"] else "newest_days").upper()
         raise ConfigError(f"environment variable {name}: {first['msg']}") from error

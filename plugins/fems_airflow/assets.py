@@ -20,5 +20,11 @@ RETRAIN = Asset(name="fems_retrain", uri="fems://monitor/retrain", group="fems")
 ASKED = AssetAlias(name="fems_asked", group="fems")
 """What the monitor's tasks write to: an event of `fems_retrain` only where training is asked for."""
 
+BACKLOG = Asset(name="fems_backlog", uri="fems://ingest/backlog", group="fems")
+"""Months that a night has left for a backfill; the event's extra is {"factories": [..]}."""
+
+LEFT = AssetAlias(name="fems_left", group="fems")
+"""What the ingest's tasks write to: an event of `fems_backlog` only where months were left."""
+
 TRAPS = Asset(name="fems_traps", uri="s3://fems/processed/trap_events", group="fems")
 """The states and events of a factory's steam traps."""

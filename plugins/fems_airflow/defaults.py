@@ -42,6 +42,9 @@ RETRY_POLICY = RetryPolicy(
     ]
 )
 
+NIGHT = 10
+"""What a night does comes before a backfill, whose tasks have a weight of 1."""
+
 TASK_DEFAULTS: dict[str, Any] = {
     "owner": "fems",
     **on_queue("ingest"),
@@ -50,4 +53,6 @@ TASK_DEFAULTS: dict[str, Any] = {
     "retry_policy": RETRY_POLICY,
     "execution_timeout": timedelta(hours=1),
     "on_failure_callback": keep_failure,
+    "priority_weight": NIGHT,
+    "weight_rule": "absolute",
 }

@@ -27,13 +27,14 @@ def _argument(operator: Any, name: str) -> str:
 
 @attrs.define()
 class QualityLink(BaseOperatorLink):
-    """From ingest_factory to the factory's quality evaluations."""
+    """From ingest_factories to the quality evaluations: the factory's, or all where a task has several."""
 
     name = "Quality evaluation"
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
         """Return the address."""
-        return address(f"{QUALITY_PATH}/{_argument(operator, 'factory')}".rstrip("/"))
+        factories = (getattr(operator, "op_kwargs", None) or {}).get("factories") or []
+        return address("/".join([QUALITY_PATH, *(factories if len(factories) == 1 else [])]))
 
 
 @attrs.define()
@@ -80,7 +81,7 @@ class _WithReport(_PythonDecoratedOperator):
 
 
 task_with_quality: Callable[..., Any] = partial(task_decorator_factory, decorated_operator_class=_WithQuality)
-"""`@task` with a link to the quality evaluation of the factory that is its argument `factory`."""
+"""`@task` with a link to the quality evaluation of the factories that are its argument `factories`."""
 
 task_with_report: Callable[..., Any] = partial(task_decorator_factory, decorated_operator_class=_WithReport)
 """`@task` with a link to the report of the factory and month that are its arguments."""

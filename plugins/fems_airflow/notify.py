@@ -10,6 +10,7 @@ from urllib.parse import quote
 from airflow.sdk import BaseNotifier, Context, conf
 from asgiref.sync import sync_to_async
 
+from fems.errors import SomeFailed
 from fems.monitor import notices
 from fems.monitor.notices import Notice
 from fems_airflow.channels import send
@@ -24,9 +25,12 @@ def keep_failure(context: Context) -> None:
     if not isinstance(error, BaseException):  # its process died, and there is nothing to keep but that
         return
     where = f"{ti.task_id}_{ti.map_index}" if ti.map_index is not None and ti.map_index >= 0 else ti.task_id
-    said = f"{type(error).__name__}: {error}"
     about = getattr(ti, "rendered_map_index", None) or ti.task_id
-    ti.xcom_push(key=FAILURE_KEY, value={"where": where, "about": about, "error": said[:_LONGEST]})
+    errors = error.errors if isinstance(error, SomeFailed) else {about: error}
+    kept = [
+        {"about": each, "error": f"{type(its).__name__}: {its}"[:_LONGEST]} for each, its in errors.items()
+    ]
+    ti.xcom_push(key=FAILURE_KEY, value={"where": where, "errors": kept})
 
 
 class RunNotifier(BaseNotifier):
@@ -100,10 +104,9 @@ def _failures(context: Context) -> list[Notice]:
     if not failed:
         return [notices.of_run(dag_id, reason)]
     kept = ti.xcom_pull(task_ids=list(context["dag"].task_ids), key=FAILURE_KEY)
-    known = {one["where"]: one for one in kept if one}
+    known = {one["where"]: one["errors"] for one in kept if one}
     return [
-        notices.of_failure(known[where]["about"], known[where]["error"])
-        if where in known
-        else notices.of_failure(where, None)
+        notices.of_failure(each["about"], each["error"])
         for where in sorted(failed)
+        for each in known.get(where, [{"about": where, "error": None}])
     ]

@@ -49,6 +49,16 @@ def accept_param() -> Param:
     )
 
 
+def everything_param() -> Param:
+    """Return whether everything is listed, and not only what can have changed."""
+    return Param(
+        False,
+        type="boolean",
+        title="List everything",
+        description="Look at every raw object and table, as is done once a week by itself. Takes longer.",
+    )
+
+
 def known_params(params: Mapping[str, Any] | None, dag: Any) -> dict[str, Any]:
     """Return a run's params, once it is sure that it was started with none that its Dag does not have.
 

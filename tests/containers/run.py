@@ -110,7 +110,7 @@ class Trial:
         api.unpause(dag_id)
         begun = time.monotonic()
         run_id = api.trigger(dag_id, conf)
-        mapped = {"ingest": "ingest_factory", "train": "train_factory", "forecast": "forecast_factory"}[
+        mapped = {"ingest": "ingest_factories", "train": "train_factory", "forecast": "forecast_factory"}[
             dag_id
         ]
         _until(

@@ -10,7 +10,7 @@ import pytest
 from support import ROOT
 
 FILES = sorted((ROOT / "dags").glob("*.py"))
-DAG_IDS = {"ingest", "train", "forecast", "monitor", "retrain", "traps"}
+DAG_IDS = {"ingest", "train", "forecast", "monitor", "retrain", "traps", "backfill"}
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def test_a_late_run_is_told_of_long_before_it_is_stopped(bag, dag_id: str) -> No
     assert alert.interval < dag.dagrun_timeout
 
 
-@pytest.mark.parametrize("dag_id", ["forecast", "ingest", "monitor", "train", "traps"])
+@pytest.mark.parametrize("dag_id", ["forecast", "ingest", "backfill", "monitor", "train", "traps"])
 def test_the_form_opens_ready_to_start(bag, dag_id: str) -> None:
     """A field with a value that its own type refuses, or a required one that is empty, keeps *Trigger* disabled."""
     dag = bag.dags[dag_id]
@@ -170,3 +170,12 @@ def test_a_missing_library_fails_at_once_and_a_lost_service_is_tried_again(bag) 
     assert RETRY_POLICY.evaluate(DataError("x"), 1, 4).action is RetryAction.FAIL
     assert RETRY_POLICY.evaluate(ServiceUnavailable("x"), 1, 4).action is RetryAction.RETRY
     assert RETRY_POLICY.evaluate(OSError("connection reset"), 1, 4).action is RetryAction.DEFAULT
+
+
+def test_a_backfill_never_comes_before_a_night(bag) -> None:
+    behind = [task.priority_weight for task in bag.dags["backfill"].tasks]
+    others = [
+        task.priority_weight for name, dag in bag.dags.items() if name != "backfill" for task in dag.tasks
+    ]
+    assert max(behind) < min(others)
+    assert bag.dags["backfill"].get_task("backfill_factory").pool == "backfill"

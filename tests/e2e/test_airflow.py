@@ -169,7 +169,7 @@ def test_a_second_ingest_does_nothing(airflow_stack: Stack, platform: Platform) 
     instances = airflow_stack.airflow().task_instances("ingest", run_id)
     assert {i["task_id"]: i["state"] for i in instances} == {
         "find_stale": "success",
-        "ingest_factory": "success",
+        "ingest_factories": "success",
     }
 
 

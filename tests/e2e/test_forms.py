@@ -13,7 +13,7 @@ from embedded.stack import Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
-DAGS = ("ingest", "train", "forecast", "monitor", "retrain", "traps")
+DAGS = ("ingest", "train", "forecast", "monitor", "retrain", "traps", "backfill")
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_a_month_that_cannot_be_forecast_fails_in_the_first_task(airflow_stack: 
 def test_nothing_new_is_a_green_task_that_says_so(airflow_stack: Stack) -> None:
     run_id = start(airflow_stack, "ingest", {"factories": ["2120"]})
     assert ended(airflow_stack, "ingest", run_id)["state"] == "success"
-    (task,) = airflow_stack.airflow().task_instances("ingest", run_id, task_id="ingest_factory")
+    (task,) = airflow_stack.airflow().task_instances("ingest", run_id, task_id="ingest_factories")
     assert (task["state"], task["rendered_map_index"]) == ("success", "nothing to do")
 
 

@@ -103,9 +103,10 @@ def watched(stack: Stack) -> dict[str, Any]:
     api = stack.airflow()
     run_id = api.trigger("monitor", {"factories": [FACTORY]})
     wait("monitor", lambda: api.run("monitor", run_id)["state"] in ("success", "failed"))
-    (instance,) = api.task_instances("monitor", run_id, task_id="monitor_factory")
+    (instance,) = api.task_instances("monitor", run_id, task_id="monitor_factories")
     assert instance["state"] == "success"
-    return api.returned(instance)
+    result: dict[str, Any] = api.returned(instance)["factories"][FACTORY]
+    return result
 
 
 def of(messages: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Airflow runs `ingest` on three factories, one of them damaged: two are published, one is not, and says why."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import httpx
 import pytest
@@ -48,6 +48,8 @@ def damaged_run(airflow_stack: Stack, platform: Platform) -> tuple[str, dict[str
         # and news of the others, so that all three are to be made anew
         day = date(2024, 6, 30)
         platform.lake.store.put(keys.raw_key("meter", factory, day, "zz_note.csv"), b"")
+        # the collector does not land its files itself, and says so
+        platform.lake.indexes.mark("meter", factory, [MONTH], datetime.now(UTC))
     run_id = start(airflow_stack, "ingest", {"factories": FACTORIES})
     assert ended(airflow_stack, "ingest", run_id)["state"] == "failed"
     return run_id, before
@@ -57,12 +59,14 @@ def test_two_are_published_and_the_damaged_one_is_not(
     airflow_stack: Stack, platform: Platform, damaged_run: tuple[str, dict[str, str]]
 ) -> None:
     run_id, before = damaged_run
-    tasks = airflow_stack.airflow().task_instances("ingest", run_id, task_id="ingest_factory")
-    assert {t["rendered_map_index"]: t["state"] for t in tasks} == {
-        "1120": "success",
-        "2140": "failed",
-        "2160": "success",
-    }
+    tasks = airflow_stack.airflow().task_instances("ingest", run_id, task_id="ingest_factories")
+    states = {factory: t["state"] for t in tasks for factory in t["rendered_map_index"].split(", ")}
+    assert states.keys() == set(FACTORIES) and states[DAMAGED] == "failed"
+    (failed,) = [t for t in tasks if t["state"] == "failed"]
+    done = airflow_stack.airflow().returned(failed)["factories"]
+    assert {*done, DAMAGED} == set(failed["rendered_map_index"].split(", ")), (
+        "the others of its group are done"
+    )
     assert all(t["try_number"] == 1 for t in tasks), "bad data is not worth a retry"
     for factory, fingerprint in before.items():
         now = platform.lake.manifests("meter", factory)[MONTH].fingerprint
@@ -75,11 +79,11 @@ def test_the_message_names_the_expectation_the_rows_and_examples(
     airflow_stack: Stack, damaged_run: tuple[str, dict[str, str]]
 ) -> None:
     api = airflow_stack.airflow()
-    tasks = api.task_instances("ingest", damaged_run[0], task_id="ingest_factory")
+    tasks = api.task_instances("ingest", damaged_run[0], task_id="ingest_factories")
     (failed,) = [t for t in tasks if t["state"] == "failed"]
     log = api.call(
         "GET",
-        f"dags/ingest/dagRuns/{damaged_run[0]}/taskInstances/ingest_factory/logs/1",
+        f"dags/ingest/dagRuns/{damaged_run[0]}/taskInstances/ingest_factories/logs/1",
         params={"map_index": failed["map_index"], "full_content": True},
     )
     text = str(log)
@@ -91,15 +95,16 @@ def test_the_task_and_the_run_lead_to_the_page(
     airflow_stack: Stack, damaged_run: tuple[str, dict[str, str]]
 ) -> None:
     api, run_id = airflow_stack.airflow(), damaged_run[0]
-    tasks = api.task_instances("ingest", run_id, task_id="ingest_factory")
+    tasks = api.task_instances("ingest", run_id, task_id="ingest_factories")
     (failed,) = [t for t in tasks if t["state"] == "failed"]
     links = api.call(
         "GET",
-        f"dags/ingest/dagRuns/{run_id}/taskInstances/ingest_factory/links",
+        f"dags/ingest/dagRuns/{run_id}/taskInstances/ingest_factories/links",
         params={"map_index": failed["map_index"]},
     )
     address = links["extra_links"]["Quality evaluation"]
-    assert address.endswith(f"/fems/quality/{DAMAGED}")
+    assert address.endswith("/fems/quality"), "of a group, the page of all"
+    address = f"{address}/{DAMAGED}"
     note = api.run("ingest", run_id)["note"]
     assert note is not None and "/fems/quality" in note
 

@@ -138,7 +138,7 @@ def test_what_is_registered_comes_back_and_forecasts_the_same(
     )
     assert [m.step for m in client.get_metric_history(made.run_id, "one_step.loss")] == [1]
     figures = {file.path for file in client.list_artifacts(made.run_id, "figures")}
-    assert figures == {"figures/learning_curves.png", "figures/month_ahead_holdout.png"}
+    assert figures == {"figures/learning_curve.png", "figures/month_ahead_holdout.png"}
     told = "".join(capfd.readouterr())
     assert "View run" not in told and "Downloading" not in told
 

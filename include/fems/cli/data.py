@@ -101,6 +101,20 @@ def ingest(
     )
 
 
+def reconcile(factories: FactoriesArgument = None, as_json: JsonOption = False) -> None:
+    """List everything in MinIO and make the indexes anew, by which a night finds what is new; ingests nothing."""
+    from fems.flows.ingest import reconcile_factory
+    from fems.flows.platform import Platform
+
+    platform = Platform.from_environment()
+    found: dict[str, list[str]] = {}
+    for factory_id in chosen(platform.plant, factories):
+        months = found[factory_id] = reconcile_factory(platform, factory_id)
+        note(f"factory {factory_id}: {', '.join(months) or 'nothing'} to ingest")
+    if as_json:
+        print_json(found)
+
+
 def process(
     directory: Annotated[
         Path, typer.Argument(help="A folder with raw/, or with one factory's files of any length.")

@@ -1,6 +1,6 @@
 """The commands that are about forecasts: forecast, report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from fems.contracts.outcomes import ForecastOutcome
+    from fems.flows.plan_trial import TriedPlan
 
 
 def forecast(
@@ -28,12 +29,25 @@ def forecast(
         str | None,
         typer.Option(help="A full hour such as 2026-03-01T00:00, local; nothing measured after it is used."),
     ] = None,
+    plans: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--plan",
+            help="With --dry-run: a CSV file of a plan (sensor_id, kind, start, end, value) that is compared with what "
+            "is planned already; several times for several plans.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Compare the plans of --plan; publish and write nothing.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Forecast with each factory's champion, or a baseline where there is none, and publish the result.
 
     None named means every factory that has a champion.
     """
+    if plans or dry_run:
+        return _compare_plans(factories, plans or [], dry_run, month, horizon_minutes, origin, as_json)
     from fems.flows.forecast import forecast_factory, targets
     from fems.flows.platform import Platform
 
@@ -51,6 +65,60 @@ def forecast(
             out.print(forecasts_table(outcomes))
 
     each(wanted, one, show)
+
+
+def _compare_plans(
+    factories: list[str] | None,
+    files: list[Path],
+    dry_run: bool,
+    month: str | None,
+    horizon_minutes: int,
+    origin: str | None,
+    as_json: bool,
+) -> None:
+    """Try plans on one factory, and print what each would make of its month."""
+    from fems.flows.plan_trial import try_plans
+    from fems.flows.platform import Platform
+
+    if not dry_run:
+        raise ConfigError(
+            "--plan: a plan in a file is tried, not published: add --dry-run. What is decided comes as a feed of "
+            "plans, see docs/feeds.md"
+        )
+    if not files:
+        raise ConfigError("--dry-run: name a plan to try with --plan FILE.csv")
+    if not factories or len(factories) != 1:
+        raise ConfigError("--plan: name the one factory whose plan it is")
+    (factory_id,) = factories
+    named = {str(path) if len({f.name for f in files}) < len(files) else path.name: path for path in files}
+    tried = try_plans(Platform.from_environment(), factory_id, named, month, horizon_minutes, origin)
+    if as_json:
+        print_json({factory_id: [each.model_dump(mode="json") for each in tried]})
+    else:
+        out.print(plans_table(factory_id, tried))
+        for each in tried:
+            for line in each.effects:
+                out.print(f"{each.name}: {line}", highlight=False)
+
+
+def plans_table(factory_id: str, tried: "Sequence[TriedPlan]") -> "Table":
+    """Lay out what plans would make of a month, each beside what is known."""
+    from fems.cli.tables import number, plain_table
+
+    first, currency = tried[0], next((plan.currency for plan in tried if plan.currency), "")
+    columns = {"kWh": "kwh", "peak kW": "peak_kw", f"cost {currency}".strip(): "cost", "tCO2e": "tco2e"}
+    table = plain_table(
+        f"Factory {factory_id}: the month with plan plan; nothing was written",
+        {"plan": "left", **dict.fromkeys(columns, "right")},
+    )
+    for plan in tried:
+        cells = []
+        for name in columns.values():
+            value, base = getattr(plan, name), getattr(first, name)
+            change = f" ({100 * (value / base - 1):+.1f} %)" if plan is not first and value and base else ""
+            cells.append(number(value, 1 if name == "tco2e" else 0) + change)
+        table.add_row(plan.name, *cells)
+    return table
 
 
 def forecasts_table(outcomes: "Mapping[str, ForecastOutcome]") -> "Table":

@@ -17,7 +17,7 @@ from fems.cli.terminal import FeedOption, JsonOption, as_feed, out, print_json
 from fems.errors import ConfigError, UndecodableObject
 
 if TYPE_CHECKING:
-    from fems.raw.guess import Guess
+    from fems.raw.guess_columns import Guess
     from fems.registry.book import Book
     from fems.registry.feed import FactoryFeed
     from fems.registry.plant import Plant

@@ -32,6 +32,7 @@ for command in (
     data.land,
     inspect.inspect,
     data.ingest,
+    data.reconcile,
     data.process,
     published.status,
     health.health,

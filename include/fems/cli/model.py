@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def train(
     factories: FactoriesArgument = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Of each network at most.")] = 50,
+    epochs: Annotated[int, typer.Option(min=1, help="Of the one-step LSTM at most.")] = 50,
     seed: int = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -96,7 +96,7 @@ def backtest(
     ] = False,
     epochs: Annotated[
         int,
-        typer.Option(min=1, help="Of the LSTM (the one-step model, or the month-ahead gate), at most."),
+        typer.Option(min=1, help="With --one-step: of the LSTM, at most."),
     ] = 50,
     seed: int = 0,
 ) -> None:

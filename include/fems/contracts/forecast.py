@@ -268,6 +268,26 @@ class Outlook(Part):
     budget: BudgetOutlook | None
 
 
+class PlanEffect(Reasons):
+    """What is planned of a machine, and what its energy makes of it; the same in words as `Reasons`.
+
+    Attributes:
+        sensor_id: of the machine.
+        kind: of plan.
+        planned: production over the usual in %, hours of stops or of extra shifts, or degrees Celsius in the mean.
+        energy_pct: change of the machine's energy in the hours concerned.
+        kwh: the same in kWh.
+        kept: whether past stops were mostly kept; those of a machine that keeps none count for nothing.
+    """
+
+    sensor_id: str
+    kind: Literal["stop", "production", "shift", "temperature"]
+    planned: float
+    energy_pct: float
+    kwh: float
+    kept: bool
+
+
 class ForecastSummary(Outlook, Record):
     """The summary that is stored beside a forecast's tables; written last, it makes them one forecast.
 
@@ -278,6 +298,7 @@ class ForecastSummary(Outlook, Record):
         data_fingerprint: of the published months that it could see.
         code_version: of the package. simulated: whether the data is.
         quality: its own evaluation.
+        plans: what was planned at the origin, and what it makes of the forecast; empty where nothing was.
     """
 
     REMEDY: ClassVar[str] = "run `fems forecast` for the month again"
@@ -291,6 +312,7 @@ class ForecastSummary(Outlook, Record):
     code_version: str
     simulated: bool
     quality: ForecastQuality
+    plans: tuple[PlanEffect, ...] = ()
 
 
 class LatestForecast(Record):

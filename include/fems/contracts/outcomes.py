@@ -1,5 +1,6 @@
 """What the flows return, and the tasks pass on: keys and small figures."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fems.contracts.forecast import ForecastSummary
@@ -7,14 +8,36 @@ from fems.contracts.manifest import RowCounts
 from fems.contracts.monitoring import ComingPeak, Standing, TrainingRequest
 from fems.contracts.record import Outcome
 
+JsonObject = dict[str, Any]
+"""What a flow returned, as a task passes it on."""
+
 
 class IngestOutcome(Outcome):
-    """What an ingest did: how many partitions it rebuilt, which (feed and month), and their rows."""
+    """What an ingest did.
+
+    Attributes:
+        factory_id: of which factory.
+        partitions: how many it rebuilt. rows: theirs. months: feed and month of each.
+        left: stale months that it was asked to leave for a backfill.
+    """
 
     factory_id: str
     partitions: int
     rows: RowCounts
     months: tuple[str, ...]
+    left: int = 0
+
+
+class GroupOutcome(Outcome):
+    """What a task made of a group of factories: factory -> what the flow returned, as JSON; `seconds` of them all."""
+
+    factories: dict[str, JsonObject]
+
+    @classmethod
+    def of(cls, results: Mapping[str, JsonObject]) -> "GroupOutcome":
+        """Put a group's results together."""
+        seconds = sum(float(result["seconds"]) for result in results.values())
+        return cls(seconds=round(seconds, 3), factories=dict(results))
 
 
 class TrainingOutcome(Outcome):

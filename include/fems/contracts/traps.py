@@ -191,11 +191,11 @@ class TrapNews(Part):
     digest: tuple[TrapNotice, ...] = ()
 
 
-class TrapGroupOutcome(Outcome):
-    """What a task made of some factories' traps, and what is to be told of them."""
+class FactoryTraps(Outcome):
+    """What a task made of a factory's traps, and what is to be told of them."""
 
-    watched: tuple[TrapOutcome, ...]
-    news: tuple[TrapNews, ...]
+    watched: TrapOutcome
+    news: TrapNews
 
 
 class TrapEventsTold(Record):

@@ -148,7 +148,7 @@ def run(
         one_step: the study's protocol, not month-ahead.
         horizon_minutes: of each window; whole hours.
         origins: how many windows.
-        epochs: of the one-step model, or of the month-ahead gate, at most.
+        epochs: of the one-step model, at most.
         seed: of every random choice.
         skip: so many of the last windows are left out; designs are chosen on those before.
 
@@ -160,5 +160,5 @@ def run(
         raise ConfigError(f"the horizon of {horizon_minutes} minutes is not a number of whole hours")
     if one_step:
         return backtest.one_step(history, epochs=epochs, seed=seed)
-    methods = backtest.all_methods(epochs=epochs, seed=seed)
+    methods = backtest.all_methods(seed=seed)
     return backtest.month_ahead(history, methods, count=origins, horizon_minutes=horizon_minutes, skip=skip)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -20,9 +19,6 @@ from fems.quality.evaluate import Evaluation, Evaluator
 from fems.quality.table import TableView
 from fems.registry.feed import FactoryFeed
 from fems.registry.sensors import Feed
-
-USUAL_MONTHS = 3
-"""How many accepted months say what is usual."""
 
 KEEP_DAYS = 90
 """How long Data Docs pages and the history of evaluations are kept."""
@@ -82,24 +78,6 @@ def evaluate(
         known = parameters.of_partition(source, grain, plan.first, plan.last, partition.suspended)
         evaluations[grain] = evaluator.evaluate(view, f"{plan.feed}_{grain}", known, context)
     return Evaluated(evaluations, profile)
-
-
-def usual_before(lake: Lake, feed: Feed, factory_id: str, month: str) -> Profile:
-    """Return what the hours of the last accepted months before a month look like."""
-    accepted = (
-        record.profile
-        for record in lake.evaluations.before(feed, factory_id, month)
-        if record.published and record.profile
-    )
-    return baseline.baseline(islice(accepted, USUAL_MONTHS))
-
-
-def newest_before(lake: Lake, feed: Feed, factory_id: str, month: str) -> Profile:
-    """Return what the hours of the newest accepted month before a month look like; empty where there is none."""
-    for record in lake.evaluations.before(feed, factory_id, month):
-        if record.published and record.profile:
-            return record.profile
-    return {}
 
 
 def evaluation_record(

@@ -1,53 +1,30 @@
 """Forecast: a factory's horizon and calendar month, evaluated, then published with its headline and its report."""
 
 import logging
-from dataclasses import dataclass
-from typing import Literal
 
 import pandas as pd
 import pyarrow as pa
 
 from fems import __version__
 from fems.canonical import fingerprint as fingerprint_of
-from fems.contracts.forecast import ForecastModel, ForecastSummary, HeldOut
+from fems.contracts.forecast import ForecastModel, ForecastSummary
 from fems.contracts.horizon import HORIZON_MINUTES
 from fems.contracts.outcomes import ForecastOutcome
-from fems.errors import DataError, NoModel, TooLittleHistory, UnknownFormat
+from fems.errors import DataError, UnknownFormat
 from fems.flows.evaluate import evaluate_forecast
-from fems.flows.history import as_history, month_of, published_hours, published_months, with_tables
-from fems.flows.machines import of_machines
-from fems.flows.origin import origin_of, require_origin, require_unseen
+from fems.flows.history import as_history, month_of, published_hours, with_tables
+from fems.flows.origin import origin_of, require_origin
+from fems.flows.plans import KnownPlan, known_plan
 from fems.flows.platform import Platform, timed
+from fems.flows.prediction import draw, native_before, predict
 from fems.flows.report import write_report
-from fems.forecast import fallback, tables
-from fems.forecast.calendar_month import CalendarMonth, calendar_month, reach_minutes
-from fems.forecast.demand import Demand, factory_power, interval, of_forecast, past_days
-from fems.forecast.summary import summarise
+from fems.forecast import tables
+from fems.forecast.calendar_month import CalendarMonth, reach_minutes
 from fems.lake import keys
 from fems.lake.lake import Lake
-from fems.model.floors import fit_floors
 from fems.model.history import History
-from fems.model.month_ahead.band import Bands
 
 log = logging.getLogger(__name__)
-
-_NATIVE_MONTHS = 7
-"""Months of native data that a forecast looks at: six to draw the maximum demand from, and the running one."""
-
-
-@dataclass(frozen=True)
-class ForecastResult:
-    """What was forecast, and by whom.
-
-    Attributes:
-        kwh: (T, E) by hour and sensor.
-        bands: its quantiles.
-        model: which forecast it, and why, where it is a baseline.
-    """
-
-    kwh: pd.DataFrame
-    bands: Bands
-    model: ForecastModel
 
 
 @timed
@@ -83,27 +60,20 @@ def forecast_factory(
     history = as_history(platform, factory_id, published_hours(platform, factory_id))
     start = origin_of(history.end, factory_id, month, origin)
     known = history.until(start)
-    reach = reach_minutes(start, horizon_minutes)
-    made = _predict(platform, factory_id, known, start, -(-reach // 60))
-    fingerprint = _fingerprint(lake, factory_id, start)
+    plan = known_plan(platform, factory_id)
+    made = predict(platform, factory_id, known, start, horizon_minutes, plan.plan)
+    fingerprint = _fingerprint(lake, factory_id, start, plan)
     folder, there = _folder(lake, factory_id, start, horizon_minutes, made.model, fingerprint)
     if there is not None:
         log.info("factory %s: this forecast is there already, %s", factory_id, folder)
         return ForecastOutcome(summary=there, prefix=folder, report=keys.report_key(folder))
 
-    recent = [m for m in published_months(lake, factory_id) if m <= month_of(start)][-_NATIVE_MONTHS:]
-    native = lake.published("meter", "native", factory_id, recent)
-    frame = native.select(["timestamp", "sensor_id", "used_kwh"]).to_pandas()
-    frame = frame[frame["timestamp"] < start].astype({"sensor_id": "str"})
-    frame = of_machines(frame, platform.plant.factory(factory_id).meter_tree)
-    frame = frame[frame["sensor_id"].isin(made.kwh.columns)]
-    shares = tables.shape_in_hour(frame, list(made.kwh.columns), grain_minutes)
-    forecast = tables.build(made.kwh, made.bands, shares, factory_id, grain_minutes, reach)
+    native = native_before(platform, factory_id, start, list(made.kwh.columns))
+    drawn = draw(platform, factory_id, made, known, start, horizon_minutes, native)
     source = platform.source(factory_id, "meter")
     recent_kwh = known.factory_kwh[-24 * 28 :]
-    quality = evaluate_forecast(platform.evaluator, source, forecast, start, reach, recent_kwh)
-    month_tables = calendar_month(forecast, known, start, frame)
-    demand = _demand(forecast, made.bands, month_tables, frame, known, grain_minutes)
+    reach = reach_minutes(start, horizon_minutes)
+    quality = evaluate_forecast(platform.evaluator, source, drawn.forecast, start, reach, recent_kwh)
     summary = ForecastSummary(
         factory_id=factory_id,
         month=month_of(start),
@@ -114,88 +84,22 @@ def forecast_factory(
         code_version=__version__,
         simulated=plant.factory(factory_id).simulated,
         quality=quality,
-        **dict(summarise(forecast, month_tables, known, plant, factory_id, horizon_minutes, demand)),
+        plans=made.plans,
+        **dict(drawn.outlook),
     )
-    _publish(platform, folder, forecast, summary, month_tables, known)
+    _publish(platform, folder, drawn.forecast, summary, drawn.month, known)
     return ForecastOutcome(summary=summary, prefix=folder, report=keys.report_key(folder))
 
 
-def _predict(
-    platform: Platform, factory_id: str, known: History, origin: pd.Timestamp, hours: int
-) -> ForecastResult:
-    """Ask the champion; where there is none, or too little recent data for it, ask a baseline and say so.
-
-    A service that does not answer is no reason for a baseline: that is retried.
-    """
-    share = fallback.recent_share(known, origin)
-    try:
-        champion = platform.tracking.load_champion(factory_id)
-        trained_until = pd.Timestamp(champion.tags["trained_until"])
-        require_unseen(factory_id, champion.version, trained_until, origin)
-        if share < fallback.RECENT_SHARE:
-            raise TooLittleHistory(
-                f"only {100 * share:.0f} % of the last {fallback.RECENT_DAYS} days were measured"
-            )
-        model = champion.bundle.month_ahead
-        bands = model.predict_bands(known, origin, hours)
-        kwh = bands.forecast()
-        about = ForecastModel(
-            name=platform.tracking.model_name(factory_id),
-            version=champion.version,
-            trained_until=trained_until,
-            notice=champion.notice,
-            heldout=HeldOut.of_metrics(platform.tracking.champion_metrics(factory_id)[1]),
-        )
-        return ForecastResult(kwh, bands, about)
-    except (NoModel, TooLittleHistory) as error:
-        baseline = fallback.forecast(known, origin, hours)
-        log.warning("factory %s: the baseline %s forecasts: %s", factory_id, baseline.name, error)
-        code: Literal["no_model", "too_little_data"] = (
-            "no_model" if isinstance(error, NoModel) else "too_little_data"
-        )
-        about = ForecastModel(
-            name=baseline.name,
-            version=baseline.name,
-            trained_until=origin,
-            fallback=str(error),
-            fallback_code=code,
-        )
-        return ForecastResult(baseline.kwh, baseline.bands, about)
-
-
-def _demand(
-    forecast: tables.Forecast,
-    bands: Bands,
-    month: CalendarMonth,
-    native: pd.DataFrame,
-    known: History,
-    grain_minutes: int,
-) -> Demand | None:
-    """The month's maximum demand, what was measured of it included; None where no whole day was measured of late."""
-    feeds_in = bool(fit_floors(known.used_kwh).any())
-    power = factory_power(native, grain_minutes)
-    try:
-        past = past_days(power, interval(grain_minutes), known.rest_country, feeds_in)
-    except TooLittleHistory as error:
-        log.warning("no maximum demand: %s", error)
-        return None
-    ahead = of_forecast(forecast, bands, past, known.rest_country, end=month.end)
-    measured = power[power.index >= month.start]
-    return (
-        ahead
-        if measured.empty
-        else ahead.at_least(float(measured.max()), pd.Timestamp(measured.index[int(measured.argmax())]))
-    )
-
-
-def _fingerprint(lake: Lake, factory_id: str, origin: pd.Timestamp) -> str:
-    """Of the published months that a forecast from an origin can see."""
+def _fingerprint(lake: Lake, factory_id: str, origin: pd.Timestamp, plan: KnownPlan) -> str:
+    """Of the published months, and of the plans, that a forecast from an origin can see."""
     seen = {
         month: manifest.fingerprint
         for month, manifest in with_tables(lake, factory_id).items()
         if month <= month_of(origin)
     }
-    return fingerprint_of(seen)
+    planned = plan.fingerprint(origin)
+    return fingerprint_of(seen | ({"plans": planned} if planned else {}))
 
 
 def _folder(

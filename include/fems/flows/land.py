@@ -6,9 +6,9 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from fems.raw.split import split
 from fems.registry.book import Book
 from fems.registry.feed import FactoryFeed
 from fems.registry.plant import Plant
+from fems.registry.sensors import Feed
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ QUIET_S = 2.0
 _PATIENCE_S = 60.0
 _AHEAD = timedelta(days=1)
 """What a clock on the other side of the date line may be ahead."""
+UNMARKED = timedelta(days=2)
+"""What is younger is listed by every night."""
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
 
 
@@ -86,12 +89,29 @@ def land_tree(
             new[key] = path
     if not new and not kept and days == EVERY_DAY:
         raise ConfigError(f"{folder}: has no files under raw/<feed>/factory=<id>/date=<day>/")
+    _mark(lake, new)
     puts = ((key, partial(_read_plain, path)) for key, path in new.items())
     for done, _ in enumerate(lake.put_many(puts), start=1):
         if done % 1000 == 0:
             progress(f"landed {done} of {len(new)} files")
     progress(f"landed {len(new)} files, {kept} were there already")
     return Landed(len(new), kept)
+
+
+def _mark(lake: Lake, keys_to_come: Iterable[str]) -> None:
+    """Mark the months of what is about to be put, where a night would not list its day by itself.
+
+    Before it is put: what comes after a crash is never without its mark.
+    """
+    now = datetime.now(UTC)
+    listed_from = (now - UNMARKED).date()
+    months: dict[tuple[Feed, str], set[str]] = {}
+    for key in keys_to_come:
+        match = keys.RAW_KEY.match(key)
+        if match and match["date"] < listed_from.isoformat():
+            months.setdefault((match["feed"], match["factory"]), set()).add(match["date"][:7])
+    for (feed, factory_id), own in months.items():
+        lake.indexes.mark(feed, factory_id, own, now)
 
 
 def _is_linked(folder: Path, key: str) -> bool:
@@ -157,6 +177,7 @@ def land_file(
         digest = hashlib.md5(data, usedforsecurity=False).hexdigest()[:12]
         whole = keys.delivered_key(book.feed, factory_id, digest, _printable(path.name))
         lake.add_raw(whole, data, known)
+    _mark(lake, parts)
     put = sum(lake.add_raw(key, part, known) for key, part in parts.items())
     return Landed(put, len(parts) - put)
 

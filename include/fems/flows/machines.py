@@ -5,10 +5,16 @@ import pandas as pd
 
 from fems.model.history import SILENT_HOURS
 from fems.registry.meter_tree import MeterNode, MeterTree
+from fems.registry.plant import Factory
 
 _WORST = {"coverage_pct": "min", "estimated_pct": "max"}
 _NOT_ADDED = ("power_factor_pct",)
 """The share of two sums is no sum; the factory's own is made of its energies."""
+
+
+def machine_columns(factory: Factory) -> dict[str, str]:
+    """Return, by its key in factories.yaml, what each machine's energy is called in a table of `of_machines`."""
+    return {key: node.column for key, node in zip(factory.equipment, factory.meter_tree.nodes, strict=False)}
 
 
 def of_machines(table: pd.DataFrame, tree: MeterTree) -> pd.DataFrame:
@@ -59,8 +65,9 @@ def _part(node: MeterNode, wide: dict[str, pd.DataFrame], meters: pd.DataFrame) 
 def _behind(values: pd.DataFrame) -> pd.Series:
     if not len(values.columns):
         return pd.Series(0.0, index=values.index)
-    steps = np.diff(values.index.asi8) if len(values) > 1 else np.array([1])
-    hour = pd.Timedelta(hours=1) // pd.Timedelta(int(np.median(steps)), unit=values.index.unit)
+    times = pd.DatetimeIndex(values.index)
+    step = pd.Series(times).diff().median() if len(times) > 1 else pd.Timedelta(hours=1)
+    hour = int(pd.Timedelta(hours=1) / step)
     silent = values.ffill(limit=SILENT_HOURS * max(1, hour)).isna()
     return values.mask(silent, 0.0).sum(axis=1, skipna=False)
 

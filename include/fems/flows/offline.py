@@ -39,7 +39,7 @@ def process_folder(
     with tempfile.TemporaryDirectory(prefix="fems-") as scratch:
         landed = (directory / "raw").is_dir()
         store = OutputFolder(out, raw=directory if landed else Path(scratch))
-        lake = Lake(store)
+        lake = Lake(store, indexed=False)
         platform = Platform.from_environment(lake)
         platform.plant.factory(factory_id)
         if not landed:

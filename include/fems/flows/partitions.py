@@ -1,5 +1,6 @@
-"""Which partitions a factory's raw objects make, and which of them are stale."""
+"""Which partitions a factory's raw objects make, and the tables of these."""
 
+from bisect import bisect_left, bisect_right
 from calendar import monthrange
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,10 +9,7 @@ from datetime import date, datetime, timedelta
 
 from fems import __version__
 from fems.canonical import fingerprint
-from fems.contracts.grains import TABLES
-from fems.contracts.manifest import Manifest
 from fems.contracts.raw_object import RawObject
-from fems.lake import keys
 from fems.lake.lake import Lake
 from fems.process import period
 from fems.process.partition import Partition, process
@@ -46,16 +44,27 @@ class PartitionPlan:
     possible: bool = True
 
 
+def _by_day(raw: RawObject) -> tuple[date, str]:
+    return raw.day, raw.key
+
+
 def _fingerprint(
-    source: FactoryFeed, month: str, first: date, last: date, sources: tuple[RawObject, ...]
+    common: dict[str, object], month: str, first: date, last: date, sources: tuple[RawObject, ...]
 ) -> str:
-    content = {
-        "factory_id": source.factory_id,
-        "feed": source.feed,
+    of_month = {
         "month": month,
         "first": first,
         "last": last,
         "sources": [(o.key, o.etag) for o in sources],
+    }
+    return fingerprint({**common, **of_month})
+
+
+def rules(source: FactoryFeed) -> dict[str, object]:
+    """Return what a feed's partitions depend on besides their raw objects."""
+    return {
+        "factory_id": source.factory_id,
+        "feed": source.feed,
         "book": source.version,
         "code": __version__,
         "mapping": [mapping.model_dump(mode="json") for mapping in source.mappings],
@@ -65,7 +74,6 @@ def _fingerprint(
         "since": source.since,
         "sensors": [(s.sensor_id, s.rated_kw, s.net) for s in source.sensors],
     }
-    return fingerprint(content)
 
 
 def plan_partitions(
@@ -89,22 +97,27 @@ def plan_partitions(
     if not raw:
         return
     newest = date.max if now is None else period.last_day(source, now)
-    by_day = sorted(raw, key=lambda o: (o.day, o.key))
-    named = {day for days in late.values() for day in days}
-    there = {o.day for o in by_day} | named
+    by_day = sorted(raw, key=_by_day)
+    days = [o.day for o in by_day]
+    there = set(days) | {day for named in late.values() for day in named}
     possible = {day for day in there if source.since <= day <= newest}
-    for month in sorted({day.isoformat()[:7] for day in there}):
+    by_month: dict[str, set[date]] = {}
+    for day in there:
+        by_month.setdefault(day.isoformat()[:7], set()).add(day)
+    common = rules(source)
+    for month, own in sorted(by_month.items()):
         year, number = int(month[:4]), int(month[5:])
-        own = {day for day in there if day.isoformat()[:7] == month}
-        known = own | (possible if own & possible else set())
-        first = max(min(known), date(year, number, 1))
-        last = min(max(known), date(year, number, monthrange(year, number)[1]))
+        reach = {min(possible), max(possible)} if own & possible else set()
+        first = max(min(own | reach), date(year, number, 1))
+        last = min(max(own | reach), date(year, number, monthrange(year, number)[1]))
         since = first - timedelta(days=source.book.lookback_days)
-        sources = tuple(
+        own_days = by_day[bisect_left(days, since) : bisect_right(days, last)]
+        others = [
             o
-            for o in by_day
-            if since <= o.day <= last or any(since <= day <= last for day in late.get(o, ()))
-        )
+            for o, named in late.items()
+            if not since <= o.day <= last and any(since <= day <= last for day in named)
+        ]
+        sources = tuple(sorted([*own_days, *others], key=_by_day))
         yield PartitionPlan(
             source.factory_id,
             source.feed,
@@ -112,64 +125,9 @@ def plan_partitions(
             first,
             last,
             sources,
-            _fingerprint(source, month, first, last, sources),
+            _fingerprint(common, month, first, last, sources),
             bool(own & possible),
         )
-
-
-def stale(lake: Lake, source: FactoryFeed, now: datetime | None = None) -> list[PartitionPlan]:
-    """Return the partitions of a factory's feed whose published state is not what the raw objects make.
-
-    Args:
-        lake: where they lie.
-        source: registry and book.
-        now: the time; what lay in the future when it was published, and has come since, is stale.
-    """
-    published = lake.readable_manifests(source.feed, source.factory_id)
-    there = lake.part_keys(source.feed, source.factory_id)
-    raw = lake.raw_objects(source.feed, source.factory_id)
-    return [
-        plan
-        for plan in plan_partitions(source, raw, _late_rows(raw, published), now)
-        if plan.month not in published
-        or period.is_due(source, published[plan.month].future_from, now)
-        or published[plan.month].fingerprint != plan.fingerprint
-        or _parts_of(there, plan.month) != wanted_parts(plan, published[plan.month])
-    ]
-
-
-def without_raw(lake: Lake, source: FactoryFeed) -> list[str]:
-    """Return the published months of a factory's feed that no raw object makes any more, in order."""
-    published = lake.readable_manifests(source.feed, source.factory_id)
-    raw = lake.raw_objects(source.feed, source.factory_id)
-    made = {plan.month for plan in plan_partitions(source, raw, _late_rows(raw, published))}
-    return [month for month in published if month not in made]
-
-
-def _late_rows(raw: list[RawObject], published: dict[str, Manifest]) -> dict[RawObject, set[date]]:
-    """Return which objects hold rows of earlier days, as the partitions of their own days found out."""
-    by_name = {(o.key, o.etag): o for o in raw}
-    late: dict[RawObject, set[date]] = {}
-    for manifest in published.values():
-        for item in manifest.late:
-            known = by_name.get((item.key, item.etag))
-            if known is not None:
-                late.setdefault(known, set()).update(item.days)
-    return late
-
-
-def _parts_of(keys_there: set[str], month: str) -> set[str]:
-    return {key for key in keys_there if f"/month={month}/" in key}
-
-
-def wanted_parts(plan: PartitionPlan, manifest: Manifest) -> set[str]:
-    """Return the keys of the tables that a partition is published as."""
-    if manifest.empty:
-        return set()
-    return {
-        keys.processed_key(plan.feed, table, plan.factory_id, plan.month, plan.fingerprint)
-        for table in TABLES
-    }
 
 
 def decode_ahead(

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -41,6 +41,7 @@ class Platform:
     lake: Lake
     plant: Plant
     settings: Settings
+    _books: "dict[Feed, Book]" = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def from_environment(cls, lake: Lake | None = None, *, role: str | None = None) -> "Platform":
@@ -81,4 +82,6 @@ class Platform:
         """Return a feed's definition book."""
         from fems.registry.book import load_book
 
-        return load_book(self.settings.definitions_dir, feed, self.plant)
+        if feed not in self._books:
+            self._books[feed] = load_book(self.settings.definitions_dir, feed, self.plant)
+        return self._books[feed]

@@ -1,6 +1,6 @@
 """Publishing a partition: evaluate, write aside, then let the manifest count."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date
 from functools import partial
 
@@ -8,9 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fems import __version__
-from fems.canonical import to_json
-from fems.contracts.data_package import Resource
-from fems.contracts.grains import GRAINS, ORIGINALS
+from fems.contracts.grains import ORIGINALS
 from fems.contracts.manifest import FailedCounts, LateRows, Manifest, ObjectCounts, Source
 from fems.errors import NeedsAcceptance, QualityFailed
 from fems.flows.evaluate import (
@@ -18,24 +16,18 @@ from fems.flows.evaluate import (
     evaluate,
     evaluation_record,
     keep,
-    newest_before,
-    usual_before,
     write_docs,
 )
 from fems.flows.partitions import PartitionPlan
-from fems.flows.platform import Platform
-from fems.lake import keys
+from fems.flows.past_months import PastMonths
 from fems.lake.lake import Lake
-from fems.lake.traps import readable_trap_manifest
 from fems.process.explain import why_unusable
 from fems.process.losses import losses
 from fems.process.metadata import figures
 from fems.process.month_level import months_off
-from fems.process.package import package, resource
 from fems.process.partition import Partition
 from fems.quality.evaluate import Evaluator
 from fems.registry.feed import FactoryFeed
-from fems.traps.package import trap_resources
 
 
 def manifest_of(plan: PartitionPlan, source: FactoryFeed, partition: Partition) -> Manifest:
@@ -74,6 +66,8 @@ def publish(
     evaluator: Evaluator,
     run: str = "by hand",
     accept: bool = False,
+    past: PastMonths | None = None,
+    there: Collection[str] | None = None,
 ) -> tuple[Manifest, Evaluated | None]:
     """Evaluate a partition and publish it: the tables under new names, then the manifest that makes them count.
 
@@ -90,6 +84,8 @@ def publish(
         run: which run does it, for the record.
         accept: a person's word that it may be published, though it has less than the published month, or its level is
             off the months before by the factor of a unit.
+        past: the months before, for a caller that publishes several; read here if not given.
+        there: keys of the tables that lie there of the month, if they were just listed.
 
     Returns:
         The manifest, and the evaluation; None for a month of which no row could be used.
@@ -99,18 +95,22 @@ def publish(
         NeedsAcceptance: it would need a person's word; the published month stays.
     """
     manifest = manifest_of(plan, source, partition)
+    past = past or PastMonths(lake, plan.feed, plan.factory_id)
+    published = lake.readable_manifest(plan.feed, plan.factory_id, plan.month)
     evaluated = None
     if not manifest.empty:
-        usual = usual_before(lake, plan.feed, plan.factory_id, plan.month)
+        usual = past.usual_before(plan.month)
         evaluated = evaluate(evaluator, plan, source, partition, usual)
         failed = FailedCounts(
             critical_failed=evaluated.count("critical", own_only=True),
             warning_failed=evaluated.count("warning", own_only=True),
         )
         manifest = manifest.model_copy(update={"quality": failed})
-    lost, off = _doubts(lake, plan, source, manifest, evaluated)
+    lost, off = _doubts(lake, plan, source, manifest, published, evaluated, past)
     asked = (lost or off) and not accept
-    keep(lake, plan.feed, evaluation_record(plan, manifest, partition, evaluated, bool(asked)), run)
+    record = evaluation_record(plan, manifest, partition, evaluated, bool(asked))
+    keep(lake, plan.feed, record, run)
+    past.add(record)
     if evaluated is not None and (evaluated.count("critical") or evaluated.count("warning")):
         write_docs(lake, plan, evaluated, run)
     try:
@@ -121,24 +121,28 @@ def publish(
     except QualityFailed as error:
         lake.write_quarantine(plan.feed, plan.factory_id, plan.month, _bad_rows(partition))
         raise type(error)(f"{error} {why_unusable(partition, source)}".strip()) from None
-    published = lake.readable_manifests(plan.feed, plan.factory_id).get(plan.month)
     before = () if published is None else published.accepted
     manifest = manifest.model_copy(update={"accepted": tuple(sorted({*before, *off}))})
-    write(lake, plan, partition, manifest)
+    write(lake, plan, partition, manifest, there)
     return manifest, evaluated
 
 
 def _doubts(
-    lake: Lake, plan: PartitionPlan, source: FactoryFeed, manifest: Manifest, evaluated: Evaluated | None
+    lake: Lake,
+    plan: PartitionPlan,
+    source: FactoryFeed,
+    manifest: Manifest,
+    published: Manifest | None,
+    evaluated: Evaluated | None,
+    past: PastMonths,
 ) -> tuple[list[str], list[str]]:
     """Return what a month would take away from the published one, and which levels are off; neither if accepted."""
-    published = lake.readable_manifests(plan.feed, plan.factory_id).get(plan.month)
     lost = losses(published, manifest) if plan.possible else []
     if published is None and manifest.empty and lake.part_keys(plan.feed, plan.factory_id, plan.month):
         lost = ["all of its tables, of which the metadata cannot be read"]
     if evaluated is None:
         return lost, []
-    off = months_off(evaluated.profile, newest_before(lake, plan.feed, plan.factory_id, plan.month), source)
+    off = months_off(evaluated.profile, past.newest_before(plan.month), source)
     return lost, [line for line in off if published is None or line not in published.accepted]
 
 
@@ -161,10 +165,16 @@ def question(factory_id: str, feed: str, month: str, lost: list[str], off: list[
     )
 
 
-def write(lake: Lake, plan: PartitionPlan, partition: Partition, manifest: Manifest) -> None:
-    """Write a partition's quarantine and tables, then the manifest that makes them count."""
+def write(
+    lake: Lake,
+    plan: PartitionPlan,
+    partition: Partition,
+    manifest: Manifest,
+    there: Collection[str] | None = None,
+) -> None:
+    """Write a partition's quarantine and tables, then the manifest that makes them count; see `publish`."""
     tables = {} if manifest.empty else {**partition.tables, ORIGINALS: partition.originals}
-    lake.write_partition(plan.feed, manifest, tables, _bad_rows(partition))
+    lake.write_partition(plan.feed, manifest, tables, _bad_rows(partition), there)
 
 
 def _bad_rows(partition: Partition) -> dict[date, Callable[[], pa.Table]]:
@@ -176,23 +186,3 @@ def _bad_rows(partition: Partition) -> dict[date, Callable[[], pa.Table]]:
 
 def _rows_of(table: pa.Table, some: "pd.Series[bool]") -> pa.Table:
     return table.filter(pa.array(some))
-
-
-def write_package(platform: Platform, factory_id: str) -> None:
-    """Describe all published tables of a factory in its data package."""
-    lake = platform.lake
-    resources: list[Resource] = []
-    for feed in platform.plant.feeds(factory_id):
-        there, book = lake.part_keys(feed, factory_id), platform.book(feed)
-        for manifest in lake.readable_manifests(feed, factory_id).values():
-            for grain in GRAINS:
-                key = keys.processed_key(feed, grain, factory_id, manifest.month, manifest.fingerprint)
-                if key in there:
-                    resources.append(resource(key.removeprefix("processed/"), grain, book, manifest))
-    traps = readable_trap_manifest(lake, factory_id)
-    resources += trap_resources(traps) if traps else []
-    if not resources:  # a package without a resource is none
-        lake.remove_package(factory_id)
-    else:
-        name = platform.plant.factory(factory_id).name
-        lake.write_package(factory_id, to_json(package(factory_id, name, resources)))

@@ -8,10 +8,12 @@ from fems.contracts.outcomes import TrainingOutcome
 from fems.errors import DataError
 from fems.flows.evaluate import evaluate_training
 from fems.flows.history import as_history, month_of, published_hours, with_tables
+from fems.flows.plans import known_plan
 from fems.flows.platform import Platform, timed
 from fems.lake.lake import Lake
 from fems.model import promotion
 from fems.model.history import History
+from fems.model.plans import Plan
 from fems.model.source import code_version
 from fems.model.train import TrainedFactory
 from fems.model.train import train_factory as train_model
@@ -35,7 +37,7 @@ def train_factory(
     Args:
         platform: where the published hours are.
         factory_id: the factory.
-        epochs: of each network at most; training stops earlier when validation no longer improves.
+        epochs: of the one-step model at most; it stops earlier once validation no longer improves.
         seed: of every random choice.
         dag_run: who asked, for the run's tags.
         reason: why, where the monitor or a person asked for it; a tag, too.
@@ -73,10 +75,15 @@ def train_factory(
         "country": history.country,
         "shifts": history.shifts or "",
     }
+    planned = known_plan(platform, factory_id)
+    plan = planned.plan.known_at(history.end)
+    if plan.entries:
+        tags["plan_fingerprint"] = planned.fingerprint(history.end)
+        params["plan_entries"] = len(plan.entries)
     with platform.tracking.training_run(factory_id, month, tags=tags, params=params) as run:
         run.log_data(hours, seen, seen_fingerprint)
-        trained = train_model(history, epochs=epochs, seed=seed, on_epoch=run.log_epoch)
-        decision = _decide(platform.tracking, factory_id, trained, history)
+        trained = train_model(history, epochs=epochs, seed=seed, on_epoch=run.log_epoch, plan=plan)
+        decision = _decide(platform.tracking, factory_id, trained, history, plan)
         registered = run.register(trained, hours, decision, datetime.now(UTC))
     log.info("factory %s: model version %s, %s", factory_id, registered.version, registered.reason)
     return TrainingOutcome(
@@ -103,7 +110,7 @@ def partitions(lake: Lake, factory_id: str) -> dict[str, dict[str, str]]:
 
 
 def _decide(
-    tracking: Tracking, factory_id: str, trained: TrainedFactory, history: History
+    tracking: Tracking, factory_id: str, trained: TrainedFactory, history: History, plan: Plan
 ) -> promotion.Decision:
     """Judge what was trained against the champion on the same window."""
     ours, naive = (trained.metrics[f"month_ahead.{name}"] for name in ("accuracy", "weekly_naive_accuracy"))
@@ -126,5 +133,6 @@ def _decide(
         trained.span,
         history,
         champion.tags.get("holdout_origin", ""),
+        plan,
     )
     return promotion.decide(ours, naive, score)

@@ -23,8 +23,8 @@ from fems.contracts.traps import (
     TrapSummary,
 )
 from fems.errors import ConfigError, DataError
+from fems.flows.data_package import write_package
 from fems.flows.platform import Platform
-from fems.flows.publish import write_package
 from fems.flows.trap_readings import published_readings
 from fems.lake import keys
 from fems.lake.lake import Lake

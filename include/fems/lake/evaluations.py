@@ -1,7 +1,6 @@
 """The evaluations in the lake: the last one of each month, their history, and the Data Docs pages."""
 
 import logging
-from collections.abc import Iterator
 from datetime import date
 
 from fems.contracts.evaluation import EvaluationRecord, PastEvaluation
@@ -34,7 +33,7 @@ class Evaluations:
         Raises:
             UnknownFormat, DataError: it cannot be read; says what to run.
         """
-        months = self._months(feed, factory_id)
+        months = self.months(feed, factory_id)
         return self.last(feed, factory_id, max(months)) if months else None
 
     def by_month(self, feed: Feed, factory_id: str, newest: int | None = None) -> dict[str, EvaluationRecord]:
@@ -43,27 +42,12 @@ class Evaluations:
         Raises:
             UnknownFormat, DataError: one cannot be read; says what to run.
         """
-        months = sorted(self._months(feed, factory_id))[-newest if newest else None :]
+        months = sorted(self.months(feed, factory_id))[-newest if newest else None :]
         found = (self.last(feed, factory_id, month) for month in months)
         return {record.month: record for record in found if record is not None}
 
-    def before(self, feed: Feed, factory_id: str, month: str) -> Iterator[EvaluationRecord]:
-        """Yield the last evaluations of the months before one, the newest first.
-
-        One that cannot be read is passed over with a warning: ingest, which asks, makes it anew.
-        """
-        for earlier in sorted(self._months(feed, factory_id), reverse=True):
-            if earlier >= month:
-                continue
-            try:
-                record = self.last(feed, factory_id, earlier)
-            except DataError as error:
-                log.warning("%s", error)
-                continue
-            if record is not None:
-                yield record
-
-    def _months(self, feed: Feed, factory_id: str) -> list[str]:
+    def months(self, feed: Feed, factory_id: str) -> list[str]:
+        """Return the months that were evaluated, YYYY-MM, in order, without reading any."""
         return [keys.month_of(key) for key in self._store.keys(keys.quality_prefix(feed, factory_id))]
 
     def write(self, record: EvaluationRecord, past: PastEvaluation, feed: Feed) -> None:

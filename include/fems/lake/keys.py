@@ -22,6 +22,13 @@ TABLE_KEY = re.compile(r"(?P<feed>[^/]+)/grain=(?P<grain>native|hour|day)/")
 """Within the path of a published table, wherever it was copied to."""
 
 
+MARKS = "landed/"
+MARK_KEY = re.compile(
+    r"^landed/date=(?P<date>\d{4}-\d{2}-\d{2})/(?P<feed>[^/]+)/factory=(?P<factory>[^/]+)/month=(?P<month>\d{4}-\d{2})$"
+)
+"""An empty object that says: on this day (UTC) something was put into this month of the factory's feed."""
+
+
 def month_of(key: str) -> str:
     """Return the month, YYYY-MM, that a key bears as `month=`."""
     return key.split("/month=")[1][:7]
@@ -43,6 +50,34 @@ def raw_key(feed: Feed, factory_id: str, day: date, name: str) -> str:
 def delivered_key(feed: Feed, factory_id: str, digest: str, name: str) -> str:
     """Return the key of a file as it was delivered, for one that was cut into days other than between lines."""
     return f"{raw_prefix(feed, factory_id)}delivered/{digest}/{name}"
+
+
+def raw_days(feed: Feed, factory_id: str, month: str | None = None) -> str:
+    """Return how the keys of a factory's raw objects begin that stand for a day; or a month's, YYYY-MM."""
+    return f"{raw_prefix(feed, factory_id)}date={month + '-' if month else ''}"
+
+
+def before_day(feed: Feed, factory_id: str, day: date) -> str:
+    """Return a key that comes before those of a day's raw objects, and after those of the day before."""
+    return f"{raw_prefix(feed, factory_id)}date={day.isoformat()}"
+
+
+# landed/ and index/
+
+
+def mark_key(landed: date, feed: Feed, factory_id: str, month: str) -> str:
+    """Return the key of a mark; see `MARK_KEY`."""
+    return f"{MARKS}date={landed.isoformat()}/{feed}/factory={factory_id}/month={month}"
+
+
+def index_key(feed: Feed, factory_id: str) -> str:
+    """Return the key of the index of a factory's feed."""
+    return f"index/{feed}/factory={factory_id}.json"
+
+
+def listing_key(feed: Feed, factory_id: str) -> str:
+    """Return the key of the listing of raw objects that an index was made from."""
+    return f"index/{feed}/_listing/factory={factory_id}.json"
 
 
 # processed/

@@ -1,6 +1,7 @@
 """The lake: what the flows read and write in the object store, as typed records and tables."""
 
 import hashlib
+import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,14 +10,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fems.canonical import to_json
+from fems.contracts.data_package import Resource
 from fems.contracts.grains import TABLES, QuarantinedRow
 from fems.contracts.manifest import Manifest
 from fems.contracts.model_manifest import ModelManifest
 from fems.contracts.raw_object import RawObject
 from fems.errors import DataError
-from fems.lake import keys, records
+from fems.lake import keys, listing, records
 from fems.lake.evaluations import Evaluations
 from fems.lake.forecasts import Forecasts
+from fems.lake.index import Indexes
 from fems.lake.monitoring import Monitoring
 from fems.lake.serialize import to_parquet
 from fems.lake.store import FolderStore, MinioStore, Store, StoredObject
@@ -36,16 +39,21 @@ MakeBytes = Callable[[], bytes]
 class Lake:
     """Everything the flows read and write: raw objects and partitions here, the rest in parts of its own.
 
+    Args:
+        store: the object store.
+        indexed: whether indexes and marks of landings are kept; a lake that is read once needs none.
+
     Attributes:
         store: the object store; nothing outside this package reads or writes through it.
-        evaluations, forecasts, monitoring: see there.
+        evaluations, forecasts, monitoring, indexes: see there.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, indexed: bool = True) -> None:
         self.store = store
         self.evaluations = Evaluations(store)
         self.forecasts = Forecasts(store)
         self.monitoring = Monitoring(store)
+        self.indexes = Indexes(store, indexed)
 
     @classmethod
     def connect(cls, settings: Settings, role: str | None = None) -> "Lake":
@@ -100,21 +108,20 @@ class Lake:
 
     def raw_objects(self, feed: Feed, factory_id: str) -> list[RawObject]:
         """List a factory's raw objects of a feed, ordered by key; a key without a date= folder is passed over."""
-        found = []
-        for item in self.store.list(keys.raw_prefix(feed, factory_id)):
-            match = keys.RAW_KEY.match(item.key)
-            if keys.DELIVERED_KEY.match(item.key):
-                continue  # the whole of a file that was cut into days
-            if match:
-                try:
-                    day = date.fromisoformat(match["date"])
-                except ValueError:
-                    log.warning("%s: passed over, there is no such date", item.key)
-                    continue
-                found.append(RawObject(item.key, item.etag, item.size, day))
-            else:
-                log.warning("%s: passed over, its folder is not date=YYYY-MM-DD/", item.key)
-        return sorted(found)
+        return listing.raw_objects(self.store, feed, factory_id)
+
+    def raw_from(self, feed: Feed, factory_id: str, first: date) -> list[RawObject]:
+        """List the raw objects of a day and of those after it; see `raw_objects`."""
+        return listing.raw_from(self.store, feed, factory_id, first)
+
+    def raw_of_month(self, feed: Feed, factory_id: str, month: str) -> list[RawObject]:
+        """List the raw objects of a month, YYYY-MM; see `raw_objects`."""
+        return listing.raw_of_month(self.store, feed, factory_id, month)
+
+    def has_feed(self, feed: Feed, factory_id: str) -> bool:
+        """Tell whether there is anything of a factory's feed, raw or published."""
+        prefixes = keys.raw_prefix(feed, factory_id), keys.manifest_prefix(feed, factory_id)
+        return any(next(iter(self.store.keys(prefix)), None) is not None for prefix in prefixes)
 
     def raw_keys(self) -> Iterator[str]:
         """Yield the key of every raw object, in order."""
@@ -213,16 +220,30 @@ class Lake:
 
         For ingest, to which a partition without readable metadata is one to be made anew.
         """
-        found = {}
-        for month in self.months(feed, factory_id):
-            try:
-                manifest = self.manifest(feed, factory_id, month)
-            except DataError as error:
-                log.warning("%s", error)
-                continue
-            if manifest is not None:
-                found[month] = manifest
-        return found
+        return self.readable(feed, factory_id, self.months(feed, factory_id))
+
+    def readable(self, feed: Feed, factory_id: str, months: Iterable[str]) -> dict[str, Manifest]:
+        """Return the metadata of some months, read side by side; see `readable_manifests`."""
+        wanted = list(months)
+        read = partial(self.readable_manifest, feed, factory_id)
+        if len(wanted) < 2:
+            found = [read(month) for month in wanted]
+        else:
+            with ThreadPoolExecutor(4) as pool:
+                found = list(pool.map(read, wanted))
+        return {month: each for month, each in zip(wanted, found, strict=True) if each is not None}
+
+    def readable_manifest(self, feed: Feed, factory_id: str, month: str) -> Manifest | None:
+        """Return a partition's metadata; None where it is not published, or with a warning, cannot be read."""
+        try:
+            return self.manifest(feed, factory_id, month)
+        except DataError as error:
+            log.warning("%s", error)
+            return None
+
+    def manifest_etags(self, feed: Feed, factory_id: str) -> dict[str, str]:
+        """Return the ETag of each published month's metadata, in order, without reading any."""
+        return listing.manifest_etags(self.store, feed, factory_id)
 
     def months(self, feed: Feed, factory_id: str) -> list[str]:
         """Return the published months of a factory, YYYY-MM, in order, without reading any."""
@@ -260,6 +281,7 @@ class Lake:
         manifest: Manifest,
         tables: Mapping[str, "pa.Table"],
         quarantine: Mapping[date, Callable[[], "pa.Table"]],
+        there: Collection[str] | None = None,
     ) -> None:
         """Write quarantine and tables, then the manifest that makes them count; then remove what it no longer names.
 
@@ -270,6 +292,7 @@ class Lake:
             manifest: the partition's metadata; it stands in each file's metadata, too, without the days.
             tables: name (see `fems.contracts.grains.TABLES`) -> table; none where no row could be used.
             quarantine: local day -> the making of the table of its bad rows.
+            there: keys of the month's tables that lie there already, if they are known.
         """
         factory_id, month = manifest.factory_id, manifest.month
         named = {
@@ -282,7 +305,8 @@ class Lake:
         for _ in self.put_many(coming.items()):
             pass
         records.write_record(self.store, keys.manifest_key(feed, factory_id, month), manifest)
-        for key in self.part_keys(feed, factory_id, month) - named.keys():
+        old = self.part_keys(feed, factory_id, month) if there is None else set(there)
+        for key in old - named.keys():
             self.store.delete(key)
         self._keep_quarantine(feed, factory_id, month, bad.keys())
 
@@ -324,6 +348,16 @@ class Lake:
             for key in self.store.keys(keys.quarantine_prefix(feed, factory_id))
             for row in self.read_table(key).to_pylist()
         ]
+
+    def package_resources(self, factory_id: str) -> list[Resource]:
+        """Return what a factory's data package describes; nothing where there is none, or none that can be read."""
+        try:
+            resources: list[Resource] = json.loads(self.get(keys.package_key(factory_id)) or b"{}")[
+                "resources"
+            ]
+            return [each for each in resources if "path" in each]
+        except (ValueError, KeyError, TypeError):
+            return []
 
     def quarantine_before(self, feed: Feed, factory_id: str, day: date) -> Iterator[StoredObject]:
         """Yield the quarantine of a factory's feed of the days before one."""

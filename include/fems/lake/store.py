@@ -43,11 +43,11 @@ class StoredObject:
 class Store(Protocol):
     """What a lake needs of an object store."""
 
-    def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Yield every object under a prefix, ordered by key."""
+    def list(self, prefix: str, after: str | None = None) -> Iterator[StoredObject]:
+        """Yield every object under a prefix, ordered by key; of those whose keys come after one, if it is given."""
 
-    def keys(self, prefix: str) -> Iterator[str]:
-        """Yield the key of every object under a prefix, in order: what a listing costs where no ETag is asked for."""
+    def keys(self, prefix: str, after: str | None = None) -> Iterator[str]:
+        """Yield the keys of `list`: what a listing costs where no ETag is asked for."""
 
     def get(self, key: str) -> bytes:
         """Return an object's bytes; KeyError if there is none."""
@@ -68,16 +68,21 @@ class FolderStore:
     def _path(self, key: str) -> Path:
         return (self._raw if key.startswith("raw/") else self.root) / key
 
-    def keys(self, prefix: str) -> Iterator[str]:
+    def keys(self, prefix: str, after: str | None = None) -> Iterator[str]:
         """Yield the key of every file under a prefix, in order."""
         folder = prefix.rpartition("/")[0]  # as in a bucket, a prefix may end inside a name
         base = self._path(folder + "/")
         for path in sorted(base.rglob("*"), key=lambda p: p.as_posix()):
             key = f"{folder}/{path.relative_to(base).as_posix()}".lstrip("/")
-            if key.startswith(prefix) and path.is_file() and not path.name.endswith(".part"):
+            if (
+                key.startswith(prefix)
+                and key > (after or "")
+                and path.is_file()
+                and not path.name.endswith(".part")
+            ):
                 yield key
 
-    def list(self, prefix: str) -> Iterator[StoredObject]:
+    def list(self, prefix: str, after: str | None = None) -> Iterator[StoredObject]:
         """Yield every file under a prefix; the ETag is the MD5 of its bytes, as for a plain S3 put."""
 
         def stored(key: str) -> StoredObject:
@@ -85,7 +90,7 @@ class FolderStore:
             return StoredObject(key, hashlib.md5(data, usedforsecurity=False).hexdigest(), len(data))
 
         with ThreadPoolExecutor(2) as pool:  # hashing takes its time, and lets other threads run
-            yield from pool.map(stored, self.keys(prefix))
+            yield from pool.map(stored, self.keys(prefix, after))
 
     def get(self, key: str) -> bytes:
         """Return a file's bytes; KeyError if there is none."""
@@ -190,11 +195,11 @@ class MinioStore:
                         raise
                     time.sleep(0.5)
 
-    def list(self, prefix: str) -> Iterator[StoredObject]:
+    def list(self, prefix: str, after: str | None = None) -> Iterator[StoredObject]:
         """Yield every object under a prefix, ordered by key."""
 
         def begin() -> Iterator["MinioObject"]:
-            rest = self._client.list_objects(self.bucket, prefix=prefix, recursive=True)
+            rest = self._client.list_objects(self.bucket, prefix=prefix, recursive=True, start_after=after)
             first = next(rest, None)
             return rest if first is None else chain([first], rest)
 
@@ -203,9 +208,9 @@ class MinioStore:
             for item in items:
                 yield StoredObject(item.object_name or "", (item.etag or "").strip('"'), item.size or 0)
 
-    def keys(self, prefix: str) -> Iterator[str]:
+    def keys(self, prefix: str, after: str | None = None) -> Iterator[str]:
         """Yield the key of every object under a prefix, in order."""
-        return (item.key for item in self.list(prefix))
+        return (item.key for item in self.list(prefix, after))
 
     def get(self, key: str) -> bytes:
         """Return an object's bytes; KeyError if there is none."""

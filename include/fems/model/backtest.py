@@ -15,8 +15,9 @@ from fems.model import peers, scores
 from fems.model.baselines import hour_of_week_profile, weekly_naive
 from fems.model.history import Floats, History
 from fems.model.month_ahead.band import FACTORY
-from fems.model.month_ahead.train import EPOCHS, LEAST_DAYS, train_month_ahead
+from fems.model.month_ahead.train import LEAST_DAYS, train_month_ahead
 from fems.model.one_step.train import train_one_step
+from fems.model.plans import Plan
 
 MONTH_AHEAD, WEEKLY_NAIVE, PROFILE, MSTL, XGBOOST = (
     "month_ahead",
@@ -83,13 +84,19 @@ class BacktestResult:
         return asdict(self)
 
 
-def month_ahead_method(*, epochs: int = EPOCHS, seed: int = 0, threads: int = 1) -> Method:
-    """Return the month-ahead model as a method: it is trained anew for every window."""
+def month_ahead_method(*, seed: int = 0, threads: int = 1, plan: Plan | None = None) -> Method:
+    """Return the month-ahead model as a method: it is trained anew for every window.
+
+    Of a plan only that counts which was known at a window's origin.
+    """
 
     def forecast(measured: History, origin: pd.Timestamp, hours: int) -> pd.DataFrame:
         before = measured.until(origin)
-        model = train_month_ahead(before, epochs, seed, threads=threads)
-        return model.predict_bands(before, origin, hours).hour[FACTORY].rename(columns={"p50_kwh": "kwh"})
+        known = (plan or Plan()).known_at(origin)
+        model = train_month_ahead(before, seed, threads=threads, plan=known)
+        return (
+            model.predict_bands(before, origin, hours, known).hour[FACTORY].rename(columns={"p50_kwh": "kwh"})
+        )
 
     return forecast
 
@@ -106,11 +113,11 @@ def baselines() -> dict[str, Method]:
     }
 
 
-def all_methods(*, epochs: int = EPOCHS, seed: int = 0, threads: int = 1) -> dict[str, Method]:
+def all_methods(*, seed: int = 0, threads: int = 1) -> dict[str, Method]:
     """Return every method of `fems backtest`."""
     boosted = partial(peers.xgboost, seed=seed, threads=threads)
     return {
-        MONTH_AHEAD: month_ahead_method(epochs=epochs, seed=seed, threads=threads),
+        MONTH_AHEAD: month_ahead_method(seed=seed, threads=threads),
         **baselines(),
         MSTL: lambda *args: peers.mstl(*args).to_frame("kwh"),
         XGBOOST: lambda *args: boosted(*args).to_frame("kwh"),

@@ -28,11 +28,11 @@ from fems.model.month_ahead.model import MonthAheadModel
 from fems.model.month_ahead.shares import Shares
 from fems.model.one_step import inputs
 from fems.model.one_step.model import OneStepModel
-from fems.model.plans import Effects
+from fems.model.plan_effects import Effects
 from fems.model.runtime import prepare
 from fems.model.scaling import MinMaxScaler
 
-FORMAT = 7
+FORMAT = 8
 _GATE = "month_ahead.npz"
 _TREES = "trees.npz"
 

@@ -2,6 +2,7 @@
 
 from fems.model.month_ahead import band, experts, features, gate, mstl, shares, trees
 from fems.model.month_ahead import train as month_ahead
+from fems.model.month_ahead.gate_inference import about_shipped_gate
 from fems.model.one_step import train as one_step
 
 Parameters = dict[str, str | int | float]
@@ -23,9 +24,8 @@ def hyperparameters() -> Parameters:
         "gate.learning_rate": gate.LEARNING_RATE,
         "gate.weight_decay": gate.WEIGHT_DECAY,
         "gate.patience": gate.PATIENCE,
-        "gate.steps_an_epoch": gate.STEPS,
         "gate.trust_where_it_earns": month_ahead.TRUST,
-        "gate.margin": month_ahead.MARGIN,
+        **{f"gate.{name}": value for name, value in about_shipped_gate().items()},
         "experts.count": len(experts.NAMES),
         "experts.steady_share": month_ahead.STEADY_SHARE,
         "memory_days": features.MEMORY_DAYS,

@@ -9,6 +9,7 @@ from fems.errors import DataError
 from fems.model import scores
 from fems.model.bundle import Bundle
 from fems.model.history import History
+from fems.model.plans import Plan
 
 MARGIN = 0.1
 """Accuracy, percentage points, that a challenger must be ahead of the champion; less is noise."""
@@ -38,7 +39,13 @@ class Decision:
 
 
 def score_champion(
-    version: str, champion: Bundle, window: pd.DataFrame, span: float, history: History, recorded: str
+    version: str,
+    champion: Bundle,
+    window: pd.DataFrame,
+    span: float,
+    history: History,
+    recorded: str,
+    plan: Plan | None = None,
 ) -> ChampionScore:
     """Score the champion on the window that the challenger was held out from.
 
@@ -52,11 +59,12 @@ def score_champion(
         span: kWh, that accuracy is scaled by.
         history: one factory, past the window's end.
         recorded: the origin of the champion's own held-out window, ISO 8601; "" where none was recorded.
+        plan: what was ever planned; what was known at the window's origin counts.
     """
     origin = window.index[0]
     if champion.month_ahead.trained_until <= origin:
         try:
-            forecast = champion.month_ahead.predict(history, origin, len(window)).sum(axis=1)
+            forecast = champion.month_ahead.predict(history, origin, len(window), plan).sum(axis=1)
         except DataError as error:
             return ChampionScore(version, None, f"it cannot forecast this factory any more: {error}")
         accuracy = scores.accuracy(window["truth"], forecast.to_numpy(), span)

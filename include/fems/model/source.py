@@ -15,6 +15,7 @@ MODEL_CODE = (
     "contracts/model_manifest.py",
     "errors.py",
     "model",
+    "model/month_ahead/shipped_gate.json",
 )
 """Files, and folders with all that is below them, relative to the package. The one list."""
 

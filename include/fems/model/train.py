@@ -14,9 +14,10 @@ from fems.model.bundle import Bundle
 from fems.model.history import History
 from fems.model.hyperparameters import Parameters, hyperparameters
 from fems.model.month_ahead.model import MonthAheadModel
-from fems.model.month_ahead.train import EPOCHS, LEAST_DAYS, train_month_ahead
+from fems.model.month_ahead.train import LEAST_DAYS, train_month_ahead
 from fems.model.one_step.model import OneStepModel
-from fems.model.one_step.train import train_one_step
+from fems.model.one_step.train import EPOCHS, train_one_step
+from fems.model.plans import Plan
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ LOG_EVERY = 5
 """Epochs between two lines of the log."""
 
 OnEpoch = Callable[[str, int, dict[str, float]], None]
-"""Called with "one_step" or "gate", the epoch from 1, and its figures."""
+"""Called with "one_step", the epoch from 1, and its figures."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,12 @@ class TrainedFactory:
         metrics: flat: one_step.accuracy, one_step.persistence_accuracy, month_ahead.accuracy,
             month_ahead.weekly_naive_accuracy, month_ahead.mae, ...; the month-ahead ones from a model that
             did not see the held-out window.
-        curves: "one_step" and "gate" -> a dict an epoch.
+        curves: "one_step" -> a dict an epoch.
         holdout: the held-out window, indexed by hour: truth, month_ahead, weekly_naive, profile, p10_kwh, p90_kwh,
             kWh.
         span: kWh, that accuracy on the window is scaled by.
         scored: method -> its scores on the window.
-        parameters: every setting of the models, and the epochs that each network ran.
+        parameters: every setting of the models, and the epochs that the network ran.
         country: ISO 3166 code.
         holidays_off: whether the factory stops on public holidays.
         shifts: the shift plan; None where none is known.
@@ -81,6 +82,7 @@ def train_factory(
     on_epoch: OnEpoch | None = None,
     threads: int = 1,
     horizon_minutes: int = HORIZON_MINUTES,
+    plan: Plan | None = None,
 ) -> TrainedFactory:
     """Train one factory.
 
@@ -90,12 +92,12 @@ def train_factory(
 
     Args:
         history: one factory; 14 months are plenty.
-        epochs: of each network, the one-step model's and the gate's, at most; either stops earlier once validation
-            no longer improves.
+        epochs: of the one-step model at most; it stops earlier once validation no longer improves.
         seed: the same seed and history give the same models.
-        on_epoch: called after every epoch of the models that are kept.
+        on_epoch: called after every epoch.
         threads: of TensorFlow.
         horizon_minutes: length of the held-out window.
+        plan: what was ever planned; of the held-out window only what was known at its origin counts.
 
     Raises:
         TooLittleHistory: fewer than `LEAST_DAYS` + 7 days.
@@ -134,7 +136,7 @@ def train_factory(
     )  # fmt: skip
     origin = history.end - pd.Timedelta(hours=held_hours)
     methods = {
-        backtest.MONTH_AHEAD: backtest.month_ahead_method(epochs=epochs, seed=seed, threads=threads),
+        backtest.MONTH_AHEAD: backtest.month_ahead_method(seed=seed, threads=threads, plan=plan),
         **backtest.baselines(),
     }
     holdout = backtest.score_window(history, origin, held_hours, methods)
@@ -144,7 +146,7 @@ def train_factory(
         before_refit - after_one_step,
         ", ".join(f"{method} {values['accuracy']:.1f}" for method, values in holdout.scores.items()),
     )  # fmt: skip
-    month_ahead = train_month_ahead(history, epochs, seed, on_epoch=reporter("gate"), threads=threads)
+    month_ahead = train_month_ahead(history, seed, threads=threads, plan=plan)
     log.info("month_ahead: trained on everything, %.0f s", time.perf_counter() - before_refit)
     metrics = {f"one_step.{name}": value for name, value in one_step.metrics.items()}
     for method, values in holdout.scores.items():
@@ -158,7 +160,7 @@ def train_factory(
         "seconds.month_ahead": time.perf_counter() - before_refit,
     }
     metrics |= {f"month_ahead.{name}": value for name, value in month_ahead.notes.items()}
-    curves = {"one_step": one_step.curve, "gate": month_ahead.curve}
+    curves = {"one_step": one_step.curve}
     return TrainedFactory(
         one_step=one_step,
         month_ahead=month_ahead,

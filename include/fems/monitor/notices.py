@@ -1,12 +1,12 @@
 """What people are told, in words: what happened, and what to do. Who is told, and how, is the plugin's affair."""
 
 import html
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from fems.contracts.outcomes import MonitorOutcome, TrainingOutcome
-from fems.contracts.traps import LEAKS, TrapGroupOutcome, TrapNews, TrapNotice
+from fems.contracts.outcomes import GroupOutcome, MonitorOutcome, TrainingOutcome
+from fems.contracts.traps import LEAKS, FactoryTraps, TrapNews, TrapNotice
 
 Kind = Literal[
     "failed", "quality", "late", "drift", "promotion", "peak", "model", "trap", "trap_closed", "trap_digest"
@@ -39,6 +39,8 @@ _WHAT_TO_DO = {
     "UndecodableObject": "Land the file again in a readable form; then start the Dag ingest.",
     "UnknownFormat": "Another version of the package wrote what it names. Do what the line says.",
     "LostRows": "Nothing was published. This is a bug: report it with the key that it names.",
+    "SomeFailed": "Each factory that failed is told of by itself. Start the Dag again: it takes up those alone.",
+    "SomeRefused": "Each factory that failed is told of by itself, with what to do.",
     "DataError": "Do what the line says; then start the Dag again.",
 }
 _OTHERWISE = "Open the task's log from the link: its last error says what happened. Then start the Dag again."
@@ -210,14 +212,23 @@ def of_monitor(result: object) -> list[Notice]:
     return notices
 
 
-def of_trap_groups(result: object) -> list[Notice]:
-    """Tell of the traps of some factories.
+def of_group(of_one: Callable[[object], list[Notice]]) -> Callable[[object], list[Notice]]:
+    """Return what tells of the `GroupOutcome` that a task passed on: of each factory's result what `of_one` says."""
+
+    def of_all(result: object) -> list[Notice]:
+        each = GroupOutcome.model_validate(result).factories.values()
+        return [notice for one in each for notice in of_one(one)]
+
+    return of_all
+
+
+def of_factory_traps(result: object) -> list[Notice]:
+    """Tell of a factory's traps.
 
     Args:
-        result: the `TrapGroupOutcome` that a task passed on, as JSON.
+        result: the `FactoryTraps` of a group that a task passed on, as JSON.
     """
-    outcome = TrapGroupOutcome.model_validate(result)
-    return [notice for news in outcome.news for notice in of_traps(news)]
+    return of_traps(FactoryTraps.model_validate(result).news)
 
 
 def of_traps(news: TrapNews) -> list[Notice]:

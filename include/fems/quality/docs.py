@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,6 @@ def page(result: Any, run_name: str, evaluated_at: datetime) -> str:
         evaluated_at: when.
     """
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
-    from great_expectations.render.view import DefaultJinjaPageView
 
     for each in result.results:
         # its renderer knows Python's numbers only
@@ -41,5 +41,13 @@ def page(result: Any, run_name: str, evaluated_at: datetime) -> str:
         each.result["observed_value"] = value.item() if isinstance(value, np.generic) else value
     result.meta["run_id"] = {"run_name": run_name, "run_time": evaluated_at.isoformat()}
     content = ValidationResultsPageRenderer(run_info_at_end=True).render(result)
-    html = _REMOTE.sub("", DefaultJinjaPageView().render(content))
+    html = _REMOTE.sub("", _view().render(content))
     return html.replace("</head>", _STYLE + "</head>", 1)
+
+
+@cache
+def _view() -> Any:
+    """Return Great Expectations' view: making it compiles all of its templates, and takes longer than many pages."""
+    from great_expectations.render.view import DefaultJinjaPageView
+
+    return DefaultJinjaPageView()

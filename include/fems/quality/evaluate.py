@@ -1,6 +1,7 @@
 """Evaluate a table against its suite, with Great Expectations' own API."""
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,6 +94,8 @@ class Evaluator:
     """Great Expectations, set up once for many tables."""
 
     def __init__(self, suites_dir: Path) -> None:
+        # while it is imported it logs hundreds of lines, each of which a task of Airflow would send on
+        logging.getLogger("great_expectations").setLevel(logging.WARNING)
         import fems.quality.expectations  # noqa: F401 - registers the package's own
         from fems.quality.gx import Context
 

@@ -144,9 +144,8 @@ def _find_sensor(alike: Sequence[TextTable], made: Guess, book: Book, taken: Map
 
 def _overlap(alike: Sequence[TextTable], times: object) -> bool:
     """Tell whether two sheets hold the same times: then they are of two meters."""
-    first = [
-        name for name in ([times] if isinstance(times, str) else times or []) if name in alike[0].columns
-    ]
+    named = [times] if isinstance(times, str) else list(times) if isinstance(times, list) else []
+    first = [name for name in named if name in alike[0].columns]
     if not first:
         return False
     one, other = (set(zip(*(each.columns[n].to_pylist() for n in first), strict=True)) for each in alike[:2])

@@ -40,9 +40,8 @@ _AT_THE_END = re.compile(r"(?:(?:^|[_./,-]\s*)([^\W\d_]{2,5})|\s([^\W\d_]{3,5}|k
 _WATTS = re.compile(r"(?:^p|power|leistung|puissance|potencia|potenza|전력).*[_.,-]\s*W$", re.IGNORECASE)
 """One letter is a unit where the header says what it measures; `I_W` is the current of a phase."""
 _ANYWHERE = re.compile(r"(?<![^\W\d_])([kMG]?Wh?|[kM]?varh?|[kM]?VAh?)(?![^\W_])", re.IGNORECASE)
-_TIMES = re.compile(
-    r"(?:[x×*·]|10\s*\^|\be)\s*\d|\d\s*[x×*·]|[x×*·]\s*(?:Wh|kWh|MWh)\b|\b1[ ,.]?0{2,3}\b", re.IGNORECASE
-)
+_TIMES = re.compile(r"(?:(?<![^\W\d_])x|[×*·]|10\s*\^)\s*\d|\d\s*(?:x(?![^\W\d_])|[×*·])", re.IGNORECASE)
+"""A number beside a unit: `x 1000`, `10^3`; the 3 of `Box 3` is none."""
 
 IN_COLUMNS = frozenset(
     [

@@ -47,6 +47,8 @@ TEXT: dict[Language, dict[str, str]] = {
         "no_model": "등록된 모델이 없음",
         "too_little_data": "최근 실적이 부족함",
         "simulated": "이 공장의 데이터는 모의 데이터입니다.",
+        "plans": "반영한 계획",
+        "plans_lead": "예측 시점까지 알려진 계획과, 과거의 계획에서 학습한 효과입니다.",
         "days": "사용량이 많은 날",
         "days_lead": "사용량 순위와 그 이유입니다. 괄호 안은 80 % 구간입니다.",
         "month_reason": "이달의 배경: {reasons}",
@@ -176,6 +178,8 @@ TEXT: dict[Language, dict[str, str]] = {
         "no_model": "no model is registered",
         "too_little_data": "too little was measured of late",
         "simulated": "This factory's data is simulated.",
+        "plans": "What is planned",
+        "plans_lead": "Plans that were known when the forecast was made, with what past ones taught of their effect.",
         "days": "The highest days",
         "days_lead": "Days by energy, each with what makes it high. The range in brackets is to "
         "hold 80 % of "

@@ -19,6 +19,9 @@ from fems.simulate.streams import Floats
 FEED_COLUMNS: dict[Feed, tuple[str, ...]] = {
     "meter": ("used_kwh", "power_factor_pct", "current_a", "active_kwh", "reactive_kvarh"),
     "steam_trap": ("temperature_c",),
+    "production_plan": ("planned_qty",),
+    "planned_stop": ("stop_min",),
+    "weather_forecast": ("temperature_c", "humidity_pct"),
 }
 """The value columns of each feed, in the order of its files."""
 

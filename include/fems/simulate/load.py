@@ -117,6 +117,7 @@ def true_kw(
     names: tuple[str, str],
     outdoor: Floats,
     levels: Floats,
+    planned: Floats | None = None,
 ) -> tuple[Floats, Floats]:
     """Return a machine's true mean power of every minute in kW, and its load as a share of the nameplate.
 
@@ -130,6 +131,7 @@ def true_kw(
         names: factory and equipment IDs, naming the machine's random streams.
         outdoor: degrees Celsius, a value a minute.
         levels: the factory's production level, a value a day.
+        planned: what the plans of the machine make of its work, a factor a minute; see `plans.work`.
     """
     nature = NATURES.get(equipment.kind, NATURES[OTHER_KIND])
     own = stream(seed, *names, "nature")
@@ -147,6 +149,8 @@ def true_kw(
     numbers = np.array([(day - date(1970, 1, 1)).days for day in grid.dates], dtype=np.float64)
     by_day = levels * mix * (1.0 + 0.025 * noise) * _drift(own, numbers)
     asked = asked * by_day[grid.day] * _breakdowns(rng, n)
+    if planned is not None:
+        asked = asked * planned
     asked[down[grid.day] & (grid.hour >= 4.0) & (grid.hour < 20.0)] = 0.0
 
     mean = nature.run * run * asked * _season(nature, outdoor)

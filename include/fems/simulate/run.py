@@ -23,6 +23,7 @@ from fems.registry.sensors import Feed
 from fems.simulate import collector, faults
 from fems.simulate.calendar import Grid
 from fems.simulate.faults import FAULT_KINDS, FaultRates
+from fems.simulate.plans import PLAN_FEEDS, plan_files
 from fems.simulate.streams import Floats, month_name, stream
 from fems.simulate.truth import MonthTruth, month_truth, months_of
 
@@ -91,6 +92,7 @@ def simulate(
         truth/<feed>/factory=<id>/month=<YYYY-MM>.parquet, the clean values
         truth/faults/<feed>/factory=<id>/month=<YYYY-MM>.parquet, each injected fault
         truth/events/steam_trap/factory=<id>/month=<YYYY-MM>.parquet, what happened to the traps
+    Plans (production_plan, planned_stop, weather_forecast) lie under the day on which each was known.
 
     The same arguments give the same bytes. A month depends on the seed, the registry and the calendar alone,
     not on the start, the number of months, the other factories or the workers (but for running registers,
@@ -181,10 +183,24 @@ def _factory(job: _Job) -> FactoryReport:
     begun = time.perf_counter()
     tally = _Tally(faults=Counter(dict.fromkeys(FAULT_KINDS, 0)))
     for feed in _feeds(job.plant, job.factory_id):
-        _Feed(job, feed, tally).run()
+        if feed in PLAN_FEEDS:
+            _write_plans(job, feed, tally)
+        else:
+            _Feed(job, feed, tally).run()
     return FactoryReport(
         tally.files, tally.rows, tally.bytes, dict(tally.faults), round(time.perf_counter() - begun, 3)
     )
+
+
+def _write_plans(job: _Job, feed: Feed, tally: _Tally) -> None:
+    """Write the files of a feed of plans, each under the day on which it was known; nothing is wrong in them."""
+    end, _ = months_of(job.start, job.months)
+    for day, data in plan_files(job.plant, job.factory_id, feed, job.seed, job.start, end):
+        folder = f"raw/{feed}/factory={job.factory_id}/date={day.isoformat()}"
+        _write(job.out / folder / f"{feed}_{day:%Y%m%d}.csv", data)
+        tally.files += 1
+        tally.bytes += len(data)
+        tally.rows += data.count(b"\n") - 1
 
 
 class _Feed:

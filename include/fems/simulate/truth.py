@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fems.registry.plant import Factory
 from fems.registry.sensors import Feed
-from fems.simulate import electrics, load
+from fems.simulate import electrics, load, plans
 from fems.simulate.calendar import Grid, outdoor_c
 from fems.simulate.solar import solar_kw
 from fems.simulate.streams import Floats, month_name, stream
@@ -64,7 +64,14 @@ def _meters(factory_id: str, factory: Factory, grid: Grid, grain: int, seed: int
     for i, (equipment_id, equipment) in enumerate(factory.equipment.items()):
         names = (factory_id, equipment_id)
         kw, share = load.true_kw(
-            factory, equipment, grid, seed=seed, names=names, outdoor=outdoor, levels=levels
+            factory,
+            equipment,
+            grid,
+            seed=seed,
+            names=names,
+            outdoor=outdoor,
+            levels=levels,
+            planned=plans.work(factory, seed, names, grid),
         )
         month = month_name(grid.first)
         rng = stream(seed, *names, "reactive", month)

@@ -43,7 +43,7 @@ def description(trained: TrainedFactory, alias: str, reason: str) -> str:
     weighed_by = (
         f"the LSTM has {trained.month_ahead.trust:.0%} of the weight among the experts"
         if trained.month_ahead.gate == "network"
-        else "the LSTM earned nothing in validation, so the cross-validated prior weighs the experts"
+        else "the LSTM erred more than the cross-validated prior in validation, so the prior weighs the experts"
     )
     return "\n".join(
         [
@@ -88,19 +88,20 @@ def log_tables(trained: TrainedFactory) -> None:
 
 
 def log_figures(trained: TrainedFactory) -> None:
-    """Draw the learning curves, and the forecast of the held-out window against the truth."""
+    """Draw the learning curve, and the forecast of the held-out window against the truth."""
     import mlflow
     from matplotlib.figure import Figure
 
-    curves = Figure(figsize=(9, 3.5), layout="constrained")
-    for axes, (part, curve) in zip(curves.subplots(1, 2), trained.curves.items(), strict=True):
+    curves = Figure(figsize=(6, 3.5), layout="constrained")
+    for part, curve in trained.curves.items():
+        axes = curves.subplots()
         for name in ("loss", "val_loss"):
-            axes.plot(range(1, len(curve) + 1), [row.get(name) for row in curve], label=name)
+            axes.plot(range(1, len(curve) + 1), [row.get(name, float("nan")) for row in curve], label=name)
         axes.set(
             title=f"{part.replace('_', ' ')}: learning curve", xlabel="epoch", ylabel="MSE, min-max scaled"
         )
         axes.legend()
-    mlflow.log_figure(curves, "figures/learning_curves.png")
+    mlflow.log_figure(curves, "figures/learning_curve.png")
 
     held = trained.holdout
     forecast = Figure(figsize=(12, 4), layout="constrained")

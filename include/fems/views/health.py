@@ -98,8 +98,8 @@ class Health:
     @property
     def ok(self) -> bool:
         """Whether nothing needs a person."""
-        parts = [*self.services, *self.factories, *self.dags, *([self.disk] if self.disk else [])]
-        return all(part.ok for part in parts)
+        seen = [each.ok for group in (self.services, self.factories, self.dags) for each in group]
+        return all(seen) and (self.disk is None or self.disk.ok)
 
 
 def health(

@@ -97,8 +97,8 @@ def published_data(
         sources=len({(s.key, s.etag) for m in every for s in m.sources}),
         late=tuple(item for m in every for item in m.late),
         laws_not_applied=_laws_not_applied(manifests, sensor),
-        off_levels=_of_sensor((line for m in every for line in m.off_levels), sensor),
-        register_sums=_of_sensor((line for m in every for line in m.register_sums), sensor),
+        off_levels=_lines_of((line for m in every for line in m.off_levels), sensor),
+        register_sums=_lines_of((line for m in every for line in m.register_sums), sensor),
         causes=_causes(platform, factory_id, feed, manifests, sensor),
         sensors=sensors,
         months={name: _month(m, sensor) for name, m in manifests.items()},
@@ -239,7 +239,7 @@ def _month(manifest: Manifest, sensor: str | None) -> MonthOverview:
     )
 
 
-def _of_sensor(lines: Iterable[str], sensor: str | None) -> tuple[str, ...]:
+def _lines_of(lines: Iterable[str], sensor: str | None) -> tuple[str, ...]:
     return tuple(line for line in lines if sensor is None or line.startswith(f"{sensor} "))
 
 

@@ -13,10 +13,10 @@ from builders import HEADER, day_lines, plant
 from fems.contracts.grains import GRAINS
 from fems.contracts.manifest import ObjectCounts, RowCounts
 from fems.errors import DataError, QualityFailed
+from fems.flows.feed_state import stale
 from fems.flows.history import published_hours, published_months
 from fems.flows.ingest import ingest_factory, stale_factories
 from fems.flows.ingest_status import ingest_status
-from fems.flows.partitions import stale
 from fems.flows.platform import Platform
 from fems.lake import keys
 from fems.lake.lake import Lake

@@ -1,6 +1,6 @@
 """Nothing good is replaced by nothing, nor by much less, without a person's word."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from fems.contracts.manifest import CellCounts, Manifest
 from fems.errors import NeedsAcceptance, QualityFailed
+from fems.flows.feed_state import stale
 from fems.flows.ingest import ingest_factory, stale_factories
-from fems.flows.partitions import stale
 from fems.flows.platform import Platform
 from fems.lake import keys
 from fems.lake.lake import Lake
@@ -88,7 +88,7 @@ def test_a_month_whose_raw_objects_are_gone_stays_until_somebody_says_so(platfor
     land(platform, date(2025, 4, 2), both_sensors(date(2025, 4, 2)))
     ingest_factory(platform, "F")
     platform.lake.store.delete(keys.raw_key("meter", "F", date(2025, 4, 2), "meter.csv"))
-    assert stale_factories(platform, ["F"]) == ["F"]
+    assert stale_factories(platform, ["F"], datetime.now(UTC) + timedelta(days=7)) == ["F"], "once a week"
     with pytest.raises(NeedsAcceptance, match=r"2025-04.*raw objects are gone"):
         ingest_factory(platform, "F")
     assert platform.lake.published("meter", "hour", "F", ["2025-04"]).num_rows

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from fems.contracts.raw_object import RawObject
 from fems.errors import QualityFailed
+from fems.flows.feed_state import stale
 from fems.flows.ingest import ingest_factory, stale_factories
-from fems.flows.partitions import stale
 from fems.flows.platform import Platform
 from fems.lake import keys
 from fems.process.partition import process, row_totals

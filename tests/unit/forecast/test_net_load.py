@@ -63,7 +63,7 @@ def test_only_who_often_measures_less_than_nothing_has_a_floor() -> None:
 
 def test_a_hall_with_panels_is_forecast_below_zero_with_its_band_and_sums(history: History) -> None:
     origin = history.end - pd.Timedelta(hours=705)
-    model = train_month_ahead(history.until(origin), epochs=0)
+    model = train_month_ahead(history.until(origin))
     assert model.floor[0] == 0.0 and model.floor[1] == pytest.approx(
         np.nanmin(history.until(origin).used_kwh[:, 1])
     )
@@ -81,7 +81,7 @@ def test_a_hall_with_panels_is_forecast_below_zero_with_its_band_and_sums(histor
     assert 0.65 < inside < 0.95
     # Better than weekly naive, which is clipped nowhere.
     result = backtest.month_ahead(
-        history, {"month_ahead": backtest.month_ahead_method(epochs=0), **backtest.baselines()}, count=1
+        history, {"month_ahead": backtest.month_ahead_method(), **backtest.baselines()}, count=1
     )
     assert result.mean["month_ahead"]["accuracy"] > result.mean["weekly_naive"]["accuracy"] + 1
 
@@ -92,7 +92,7 @@ def test_where_nothing_is_below_zero_nothing_is_other_than_before(history: Histo
         used_kwh=np.abs(history.used_kwh),
         inputs=pd.DataFrame({"used_kwh": np.abs(history.used_kwh).sum(axis=1)}, index=history.hours),
     )
-    model = train_month_ahead(plain, epochs=0)
+    model = train_month_ahead(plain)
     assert not model.floor.any() and plain.above(model.floor) is plain
     assert (model.predict(plain, plain.end, 705) >= 0).all().all()
 
@@ -101,7 +101,7 @@ def test_a_net_model_survives_a_save(history: History, tmp_path: object) -> None
     from pathlib import Path
 
     folder = Path(str(tmp_path))
-    model = train_month_ahead(history.until(history.hours[60 * 24]), epochs=0)
+    model = train_month_ahead(history.until(history.hours[60 * 24]))
     bundle.save(Bundle("N", model, None, "KR", True), folder)
     read = bundle.load(folder, one_step=False).month_ahead
     pd.testing.assert_frame_equal(

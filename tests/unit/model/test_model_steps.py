@@ -55,7 +55,7 @@ def test_the_test_span_is_42300_minutes_at_any_grain() -> None:
 
 def test_a_month_is_forecast_from_hours_alone() -> None:
     with pytest.raises(DataError, match="15:00; a month is forecast from hours"):
-        train_month_ahead(quarters(40), epochs=1)
+        train_month_ahead(quarters(40))
     with pytest.raises(DataError, match="no part of an hour"):
         seven = pd.date_range("2025-01-01", periods=50, freq="7min", tz=ZONE)
         History(seven, np.ones((50, 1)), ("M",), pd.DataFrame({"used_kwh": np.ones(50)}, index=seven))

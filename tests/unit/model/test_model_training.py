@@ -3,6 +3,7 @@
 import contextlib
 import json
 import pickle
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -22,7 +23,7 @@ from fems.model.month_ahead import features, gate, prior, trees
 from fems.model.month_ahead.band import Bands
 from fems.model.month_ahead.boosted import BoostedTrees
 from fems.model.month_ahead.experts import NAMES
-from fems.model.month_ahead.gate_inference import TrainedGate
+from fems.model.month_ahead.gate_inference import TrainedGate, about_shipped_gate, shipped_gate
 from fems.model.month_ahead.model import MonthAheadModel
 from fems.model.month_ahead.train import train_month_ahead
 from fems.model.one_step.inputs import CALENDAR_FEATURES, input_columns
@@ -61,7 +62,7 @@ def origin(history: History) -> pd.Timestamp:
 
 @pytest.fixture(scope="module")
 def model(history: History, origin: pd.Timestamp) -> MonthAheadModel:
-    return train_month_ahead(history.until(origin), epochs=1, seed=3)
+    return train_month_ahead(history.until(origin), seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -156,8 +157,8 @@ def test_a_long_horizon_and_equipment_without_rows(history: History, model: Mont
 def test_the_same_seed_gives_the_same_model(
     history: History, origin: pd.Timestamp, model: MonthAheadModel
 ) -> None:
-    again = train_month_ahead(history.until(origin), epochs=1, seed=3)
-    assert again.curve == model.curve and again.trust == model.trust
+    again = train_month_ahead(history.until(origin), seed=3)
+    assert again.notes == model.notes and again.trust == model.trust
     np.testing.assert_array_equal(again.prior, model.prior)
     pd.testing.assert_frame_equal(
         again.predict(history, origin, 50), model.predict(history, origin, 50), check_exact=True
@@ -174,7 +175,7 @@ def test_the_same_seed_gives_the_same_weights_of_the_gate(history: History, mode
     def fitted(seed: int) -> list[np.ndarray]:
         runtime.prepare(seed)
         network = gate.build(some.encoder.shape[2], some.decoder.shape[2])
-        gate.fit(network, some, flat, validation=None, validation_log_prior=None, epochs=2, seed=seed)
+        gate.fit(network, some, flat, validation=some, validation_log_prior=flat, epochs=2, seed=seed)
         return [np.asarray(weight) for weight in network.get_weights()]
 
     for one, again in zip(fitted(1), fitted(1), strict=True):
@@ -193,6 +194,18 @@ def test_the_gate_without_tensorflow_says_what_keras_says(history: History, mode
     np.testing.assert_allclose(ours.sum(axis=-1), 1)
     # The weights are far from the prior: what the layers said is in it.
     assert abs(ours - prior_of_each).max() > 0.1
+
+
+def test_the_shipped_gate_knows_todays_features_and_what_it_was_trained_on() -> None:
+    """Who changes a feature or an expert trains it anew: `make gate`."""
+    shipped, about = shipped_gate(), about_shipped_gate()
+    assert len(shipped.encode.kernel) == len(features.ENCODER_FEATURES)
+    assert len(shipped.decode.kernel) == len(features.DECODER_FEATURES)
+    assert shipped.kernel.shape[1] == len(NAMES)
+    assert re.fullmatch("[0-9a-f]{16}", str(about["data_fingerprint"])) and "simulated" in str(
+        about["trained_on"]
+    )
+    assert float(about["mse"]) < float(about["mse_of_the_prior"])
 
 
 def test_a_forecast_does_without_tensorflow(
@@ -234,7 +247,7 @@ def test_arrays_that_are_no_gate_are_refused(tmp_path: Path) -> None:
 
 def test_too_little_history_says_how_much_is_needed() -> None:
     with pytest.raises(TooLittleHistory, match="35 days"):
-        train_month_ahead(made_up(34), epochs=1)
+        train_month_ahead(made_up(34))
     with pytest.raises(TooLittleHistory, match="42 days"):
         train_factory(made_up(40), epochs=1)
     with pytest.raises(TooLittleHistory, match="4 windows"):
@@ -284,7 +297,7 @@ def test_a_trained_factory_tells_everything(trained: TrainedFactory) -> None:
     assert wanted <= set(trained.metrics)
     assert {"truth", "month_ahead", "weekly_naive"} <= set(trained.holdout)
     assert trained.metrics["month_ahead.holdout_hours"] == len(trained.holdout) == 25 * 24
-    assert len(trained.curves["one_step"]) == len(trained.curves["gate"]) == 1
+    assert list(trained.curves) == ["one_step"] and len(trained.curves["one_step"]) == 1
 
 
 def test_a_saved_bundle_forecasts_the_same_and_holds_no_pickle(

@@ -13,7 +13,8 @@ from fems.model.bundle import Bundle
 from fems.model.history import History
 from fems.model.month_ahead.model import MonthAheadModel
 from fems.model.month_ahead.train import train_month_ahead
-from fems.model.plans import Plan, fit_effects
+from fems.model.plan_effects import fit_effects
+from fems.model.plans import Plan
 
 ZONE = "Asia/Seoul"
 MACHINES = ("press", "oven")
@@ -73,7 +74,7 @@ def history(plan: Plan) -> History:
 
 @pytest.fixture(scope="module")
 def model(history: History, plan: Plan) -> MonthAheadModel:
-    return train_month_ahead(history, epochs=0, plan=plan)
+    return train_month_ahead(history, plan=plan)
 
 
 def with_future(*rows: dict[str, object]) -> Plan:
@@ -165,7 +166,7 @@ def test_without_plans_nothing_is_other_than_before(history: History) -> None:
     short = replace(
         history, hours=history.hours[:1200], used_kwh=history.used_kwh[:1200], inputs=history.inputs[:1200]
     )
-    one, two = (train_month_ahead(short, epochs=0, plan=plan) for plan in (None, Plan()))
+    one, two = (train_month_ahead(short, plan=plan) for plan in (None, Plan()))
     pd.testing.assert_frame_equal(
         one.predict(short, short.end, 100), two.predict(short, short.end, 100, Plan()), check_exact=True
     )
@@ -184,7 +185,7 @@ def test_learnt_effects_survive_a_save(history: History, model: MonthAheadModel,
     ("spoil", "says"),
     [
         ({"sensor_id": "lathe"}, "row 2: machine 'lathe' is not known .*press, oven"),
-        ({"kind": "party"}, "row 2: kind 'party' is none of stop, production"),
+        ({"kind": "party"}, "row 2: kind 'party' is none of stop, production, shift, temperature"),
         ({"end": START}, "row 2: it ends at .* not after its start"),
         ({"start": pd.Timestamp("2025-03-01")}, "row 2: start .* no time zone"),
         ({"start": "yesterday"}, "row 2: start 'yesterday' cannot be read"),

@@ -100,6 +100,7 @@ def assert_right(native: pd.DataFrame, kwh: Any = KWH, times: Any = TIMES) -> No
 HEADERS = {
     "Active power (kW)": 1, "Leistung in kW": 1, "load_MW": 0.001, "Verbrauch (MWh/h)": 0.001, "P_total_W": 1000,
     "사용전력량[Wh]": 1000, "Energy (MWh) 15min": 0.001, "Power Wh total": 1000, "1.8.0 [kWh]": 1, "phase_a": 1,
+    "Box 3 kWh": 1, "Line 100 (kWh)": 1, "Press E1 MWh": 0.001, "Max 2 [kW]": 1,
 }  # fmt: skip
 
 
@@ -167,6 +168,9 @@ def test_whole_numbers_grouped_by_points_are_no_small_ones(sep: str) -> None:
     native, _ = read(text(rows(value=lambda x: f"{x:,.0f}".replace(",", "."), kwh=pulses), sep=sep), PLAIN)
     small = pulses < 1000
     assert_right(native, pulses[small], TIMES[small])
+    grouped = text(rows(value=lambda x: f"{x:,.0f}".replace(",", "."), kwh=pulses), ("t", "v (Wh)"), sep)
+    in_wh = {"columns": {"timestamp": "t", "used_kwh": "v (Wh)"}, **ONE}
+    assert_right(read(grouped, in_wh)[0], pulses[small] / 1000, TIMES[small])
     german = {**PLAIN, "decimal": ","}
     assert_right(
         read(text(rows(value=lambda x: f"{x:,.0f}".replace(",", "."), kwh=pulses), sep=sep), german)[0],

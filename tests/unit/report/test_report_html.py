@@ -8,7 +8,7 @@ import openpyxl
 import pytest
 from builders import TRACK, content_of, expected
 
-from fems.contracts.forecast import Change
+from fems.contracts.forecast import Change, PlanEffect
 from fems.forecast.reasons import Language
 from fems.report.content import Content
 from fems.report.page import money, number, opened_in, render, signed
@@ -44,6 +44,23 @@ def test_both_languages_are_whole_and_one_is_shown(page: str) -> None:
         assert f'<html lang="{language}">' in shown
         assert f'id="show-{language}" checked' in shown and f'id="show-{other}" checked' not in shown
     assert "{" not in re.sub(r"<style>.*?</style>|<svg.*?</svg>", "", page, flags=re.S)
+
+
+def test_what_is_planned_is_told_where_something_is(content: Content, page: str) -> None:
+    assert TEXT["en"]["plans_lead"] not in page
+    effect = PlanEffect(
+        sensor_id="F-M1",
+        kind="production",
+        planned=12,
+        energy_pct=8.1,
+        kwh=400,
+        kept=True,
+        reason_ko="프레스: 계획 생산량 +12 %: 사용량 +8.1 %",
+        reason_en="Press: planned production +12 %: +8.1 % energy",
+    )
+    planned = render(replace(content, summary=content.summary.model_copy(update={"plans": (effect,)})))
+    assert effect.reason_ko in planned and effect.reason_en in planned
+    assert TEXT["en"]["plans_lead"] in planned and TEXT["ko"]["plans_lead"] in planned
 
 
 def test_every_picture_has_words_and_ids_are_unique(page: str) -> None:

@@ -14,8 +14,9 @@ from rich.console import Console
 
 from embedded.demo import Demo
 from fems.contracts.manifest import CellCounts, Manifest, ObjectCounts, RowCounts
+from fems.contracts.outcomes import GroupOutcome
 from fems.contracts.record import write
-from fems.contracts.traps import TrapGroupOutcome, TrapOutcome
+from fems.contracts.traps import FactoryTraps, TrapOutcome
 from fems.errors import ConfigError, DataError, UnknownFormat
 from fems.flows.platform import Platform
 from fems.flows.report import open_traps
@@ -28,7 +29,7 @@ from fems.lake.lake import Lake
 from fems.lake.serialize import to_parquet
 from fems.lake.store import FolderStore
 from fems.lake.traps import trap_records
-from fems.monitor.notices import compose, of_trap_groups, of_traps
+from fems.monitor.notices import compose, of_factory_traps, of_group, of_traps
 from fems.registry.steam_traps import Repair, Stop
 from fems.report.page import render as render_report
 from fems.views.factory import factory_page
@@ -267,12 +268,13 @@ def test_tables_of_another_format_are_made_anew_and_no_reader_guesses(
 def test_what_a_task_passes_on_is_told_as_it_was(watched: Platform, tmp_path: Path) -> None:
     platform = replace(watched, lake=Lake(FolderStore(tmp_path)))
     publish_readings(platform.lake)
-    outcome = TrapGroupOutcome(watched=(watch_quietly(platform),), news=(trap_news(platform, "1100", "run"),))
-    passed_on = json.loads(json.dumps(outcome.model_dump(mode="json")))
-    assert of_trap_groups(passed_on) == of_traps(outcome.news[0]) != []
-    assert (
-        passed_on["watched"][0]["states"] == {"blow_through": 1, "ok": 1} and outcome.watched[0].seconds > 0
-    )
+    seen = watch_quietly(platform)
+    outcome = FactoryTraps(seconds=seen.seconds, watched=seen, news=trap_news(platform, "1100", "run"))
+    group = GroupOutcome.of({"1100": outcome.model_dump(mode="json")})
+    passed_on = json.loads(json.dumps(group.model_dump(mode="json")))
+    assert of_group(of_factory_traps)(passed_on) == of_traps(outcome.news) != []
+    watched_traps = passed_on["factories"]["1100"]["watched"]
+    assert watched_traps["states"] == {"blow_through": 1, "ok": 1} and group.seconds > 0
 
 
 @pytest.mark.parametrize(("language", "words"), [("ko", "스팀 트랩"), ("en", "Steam traps")])

@@ -104,22 +104,20 @@ def predict_all(
     forecasts += [shapes.by_weekday(observed, weeks)[ahead[1]] for weeks in _PLAIN]
     forecasts += [apart[weeks][ahead] for weeks in _APART]
 
-    detrended = observed.less(_trend(observed, usual))
+    above = {weeks: _DailySums.of(observed, shape) for weeks, shape in apart.items()}
+    detrended = observed.less(_trend(observed, above[_BASE_WEEKS]))
     seasonal = {weeks: shapes.by_day_kind(detrended, weeks) for weeks, _ in (*_LEVEL, *_HOURLY)}
+    beside = {weeks: _DailySums.of(observed, shape) for weeks, shape in seasonal.items()}
+    forecasts += [seasonal[w][ahead] + _level(observed, beside[w], half_life) for w, half_life in _LEVEL]
     forecasts += [
-        seasonal[weeks][ahead] + _level(observed, seasonal[weeks], half_life) for weeks, half_life in _LEVEL
+        seasonal[w][ahead] + _hourly_level(observed, beside[w], half_life) for w, half_life in _HOURLY
     ]
-    forecasts += [
-        seasonal[w][ahead] + _hourly_level(observed, seasonal[w], half_life) for w, half_life in _HOURLY
-    ]
-    forecasts += [
-        apart[weeks][ahead] * _ratio(observed, apart[weeks], half_life) for weeks, half_life in _TIMES
-    ]
+    forecasts += [apart[w][ahead] * _ratio(observed, above[w], half_life) for w, half_life in _TIMES]
     for weeks, *half_lives, kept in _PLUS_TREND:
-        levels = [_level(observed, seasonal[weeks], half_life) for half_life in half_lives]
+        levels = [_level(observed, beside[weeks], half_life) for half_life in half_lives]
         forecasts.append(seasonal[weeks][ahead] + _onward(levels, half_lives, observed, steps, kept))
     for weeks, *half_lives, kept in _TIMES_TREND:
-        ratios = [np.log(_ratio(observed, apart[weeks], half_life)) for half_life in half_lives]
+        ratios = [np.log(_ratio(observed, above[weeks], half_life)) for half_life in half_lives]
         grown = np.exp(_onward(ratios, half_lives, observed, steps, kept))
         forecasts.append(apart[weeks][ahead] * np.minimum(grown, _MOST_RATIO))
     future = np.maximum(np.stack([_or(each, usual[ahead]) for each in forecasts], axis=1), 0.0)
@@ -137,16 +135,32 @@ def _last_week(known: Floats, steps: int) -> Floats:
     return out
 
 
-def _residual(observed: ObservedDays, shape: Floats) -> Floats:
-    """(D, 24, E) kWh above the shape on ordinary days, 0 elsewhere."""
-    return np.where(observed.ordinary, observed.values - shape[observed.kinds, observed.week], 0.0)
+@dataclass(frozen=True)
+class _DailySums:
+    """Days beside a shape: computed once, for all the memories that weigh them.
+
+    Attributes:
+        residual: (D, 24, E) kWh above the shape on ordinary days, 0 elsewhere.
+        above: (D, E) its sum over the day's hours.
+        expected: (D, E) kWh that the shape has in the ordinary hours.
+    """
+
+    residual: Floats
+    above: Floats
+    expected: Floats
+
+    @classmethod
+    def of(cls, observed: ObservedDays, shape: Floats) -> "_DailySums":
+        usual = np.where(observed.ordinary, shape[observed.kinds, observed.week], 0.0)
+        residual = np.where(observed.ordinary, observed.values - usual, 0.0)
+        return cls(residual, residual.sum(axis=1), usual.sum(axis=1))
 
 
-def _trend(observed: ObservedDays, shape: Floats) -> Floats:
+def _trend(observed: ObservedDays, days: _DailySums) -> Floats:
     """(D, E) kWh an hour above the shape, smoothed from both sides."""
-    hours = observed.ordinary.sum(axis=1)
+    hours = observed.hours
     near = _two_sided(len(hours), _TREND_HALF_LIFE_DAYS)
-    total = near @ _residual(observed, shape).sum(axis=1)
+    total = near @ days.above
     trend: Floats = total / np.maximum(near @ hours, 1e-6)
     return trend
 
@@ -157,30 +171,29 @@ def _two_sided(days: int, half_life: float) -> Floats:
     return decay_weights(np.abs(at[:, None] - at), half_life)
 
 
-def _level(observed: ObservedDays, shape: Floats, half_life: float) -> Floats:
+def _level(observed: ObservedDays, days: _DailySums, half_life: float) -> Floats:
     """(E,) kWh an hour above the shape of late."""
     weight = decay_weights(observed.age, half_life)
-    total = weight @ _residual(observed, shape).sum(axis=1)
-    count = weight @ observed.ordinary.sum(axis=1)
+    total = weight @ days.above
+    count = weight @ observed.hours
     level: Floats = total / (count + 24 * _LEVEL_PSEUDO_DAYS)
     return level
 
 
-def _hourly_level(observed: ObservedDays, shape: Floats, half_life: float) -> Floats:
+def _hourly_level(observed: ObservedDays, days: _DailySums, half_life: float) -> Floats:
     """(24, E) kWh above the shape of late, hour by hour."""
     weight = decay_weights(observed.age, half_life)
-    total = np.tensordot(weight, _residual(observed, shape), 1)
+    total = np.tensordot(weight, days.residual, 1)
     count = np.tensordot(weight, observed.ordinary.astype(np.float64), 1)
     level: Floats = total / (count + _LEVEL_PSEUDO_DAYS)
     return level
 
 
-def _ratio(observed: ObservedDays, shape: Floats, half_life: float) -> Floats:
+def _ratio(observed: ObservedDays, days: _DailySums, half_life: float) -> Floats:
     """(E,) recent energy over what the shape would have had."""
     weight = decay_weights(observed.age, half_life)
-    usual = np.where(observed.ordinary, shape[observed.kinds, observed.week], 0.0)
-    expected = weight @ usual.sum(axis=1)
-    seen = expected + weight @ _residual(observed, shape).sum(axis=1)
+    expected = weight @ days.expected
+    seen = expected + weight @ days.above
     ratio = np.where(expected > 0, seen / np.where(expected > 0, expected, 1.0), 1.0)
     return np.clip(ratio, _LEAST_RATIO, _MOST_RATIO)
 
@@ -201,7 +214,7 @@ def _onward(
 
 def _mean_age(observed: ObservedDays, half_life: float) -> Floats:
     """(E,) days between the origin and what a memory rests on."""
-    weight = decay_weights(observed.age, half_life)[:, None] * observed.ordinary.sum(axis=1)
+    weight = decay_weights(observed.age, half_life)[:, None] * observed.hours
     age: Floats = observed.age @ weight / np.maximum(weight.sum(axis=0), 1e-9)
     return age
 

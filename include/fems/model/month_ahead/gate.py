@@ -1,6 +1,7 @@
 """The gate of the month-ahead forecast: an LSTM that weighs, day by day, how far to trust each expert.
 
-It is bounded on purpose. A network that is free to add what it likes learns level shifts that are not
+It is trained once, over many simulated plants (`benchmarks.gate`), and shipped; a factory's training asks it only. It
+is bounded on purpose. A network that is free to add what it likes learns level shifts that are not
 there; this one can only move between forecasts that are each plausible, and it starts at the cross-
 validated prior (a zero kernel, with the prior's logarithm added to the logits).
 """
@@ -19,8 +20,7 @@ DROPOUT = 0.2
 LEARNING_RATE = 2e-3
 WEIGHT_DECAY = 1e-2
 PATIENCE = 12
-STEPS = 8
-"""Gradient steps an epoch: the time to train does not grow with the number of machines."""
+BATCH = 64
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 
@@ -51,81 +51,76 @@ def fit(
     training: Samples,
     log_prior: Floats,
     *,
-    validation: Samples | None,
-    validation_log_prior: Floats | None,
+    validation: Samples,
+    validation_log_prior: Floats,
     epochs: int,
     seed: int,
-    learning_rate: float = LEARNING_RATE,
     on_epoch: OnEpoch | None = None,
 ) -> tuple[list[dict[str, float]], float]:
     """Train the gate on the mixture's squared error; missing hours do not count.
 
-    With validation samples training stops once their error has not fallen for `PATIENCE` epochs; the
-    weights of the best epoch are put back, and those from before training if no epoch was better.
+    Training stops once the error of the validation samples has not fallen for `PATIENCE` epochs; the weights of the
+    best epoch are put back, and those from before training if no epoch was better.
 
     Args:
         gate: from `build`; changed in place.
         training: N samples.
         log_prior: (N, S, K).
-        validation: samples whose targets the training ones do not hold.
+        validation: samples of other series.
         validation_log_prior: likewise.
-        epochs: how many.
+        epochs: how many at most.
         seed: of the order of samples.
-        learning_rate: at the start; falls to 0 along a cosine.
         on_epoch: called with the epoch, from 1, and its figures.
 
     Returns:
-        The learning curve; and the validation error before training, NaN without validation.
+        The learning curve, and the validation error before training.
     """
     import keras
 
-    model, batch = _trainer(gate), _batch(len(training.target))
+    model = _trainer(gate)
+    batches = _batches(training, log_prior, min(BATCH, len(training.target)), seed)
     model.compile(
         optimizer=keras.optimizers.AdamW(
-            keras.optimizers.schedules.CosineDecay(learning_rate, epochs * STEPS),
+            keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * len(batches)),
             weight_decay=WEIGHT_DECAY,
             global_clipnorm=1.0,
         ),
         loss=masked_mse,
-        jit_compile=False,
+        jit_compile=keras.backend.backend() != "tensorflow",  # XLA hurts an encoder with a decoder there
     )
-    held = None if validation is None else _dataset(validation, validation_log_prior, len(validation.target))
-    start = float("nan") if held is None else float(model.evaluate(held, verbose=0))
+    held = _batches(validation, validation_log_prior, len(validation.target))
+    start = float(model.evaluate(held, verbose=0))
     curve: list[dict[str, float]] = []
     best, best_weights, best_epoch = start, gate.get_weights(), 0
 
     def note(epoch: int, logs: dict[str, Any]) -> None:
         nonlocal best, best_weights, best_epoch
         curve.append({name: float(value) for name, value in logs.items()})
-        if curve[-1].get("val_loss", np.inf) < best:
-            best, best_weights = curve[-1]["val_loss"], gate.get_weights()
-            best_epoch = epoch
-        if held is not None and epoch - best_epoch >= PATIENCE:
-            model.stop_training = True
+        if curve[-1]["val_loss"] < best:
+            best, best_weights, best_epoch = curve[-1]["val_loss"], gate.get_weights(), epoch
+        model.stop_training = epoch - best_epoch >= PATIENCE
         if on_epoch:
             on_epoch(epoch + 1, curve[-1])
 
     model.fit(
-        _dataset(training, log_prior, batch, seed),
+        batches,
         epochs=epochs,
-        steps_per_epoch=STEPS,
         shuffle=False,
         validation_data=held,
         verbose=0,
         callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=note)],
     )
-    if held is not None:
-        gate.set_weights(best_weights)
+    gate.set_weights(best_weights)
     return curve, start
 
 
 def masked_mse(truth: Any, mixture: Any) -> Any:
     """Mean squared error over the hours whose truth is known (not NaN)."""
-    import tensorflow as tf
+    from keras import ops
 
-    known = tf.math.is_finite(truth)
-    error = tf.where(known, mixture - tf.where(known, truth, 0.0), 0.0)
-    return tf.reduce_sum(error**2) / tf.maximum(tf.reduce_sum(tf.cast(known, tf.float32)), 1.0)
+    known = ops.isfinite(truth)
+    error = ops.where(known, mixture - ops.where(known, truth, 0.0), 0.0)
+    return ops.sum(error**2) / ops.maximum(ops.sum(ops.cast(known, "float32")), 1.0)
 
 
 def _trainer(gate: Any) -> Any:
@@ -137,20 +132,28 @@ def _trainer(gate: Any) -> Any:
     return keras.Model([*gate.inputs, forecasts], mixture)
 
 
-def _batch(samples: int) -> int:
-    """Samples a step: 16, more where there are many, so that an epoch sees about all of them."""
-    return min(samples, max(16, min(64, samples // STEPS)))
-
-
-def _dataset(samples: Samples, log_prior: Any, batch: int, seed: int | None = None) -> Any:
-    """Batches of one fixed size, so that nothing is traced twice; endless and shuffled if a seed is given."""
-    import tensorflow as tf
+def _batches(samples: Samples, log_prior: Floats, batch: int, seed: int | None = None) -> Any:
+    """Whole batches of one size, so that nothing is traced twice; in another order each epoch if a seed is given."""
+    import keras
 
     inputs = (samples.encoder, samples.decoder, log_prior.astype(np.float32), samples.experts)
-    data = tf.data.Dataset.from_tensor_slices((inputs, samples.target))
-    if seed is not None:
-        data = data.shuffle(len(samples.target), seed=seed).repeat()
-    return data.batch(batch, drop_remainder=True)
+    random = None if seed is None else np.random.default_rng(seed)
+
+    class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+        order = np.arange(len(samples.target))
+
+        def __len__(self) -> int:
+            return len(self.order) // batch
+
+        def __getitem__(self, index: int) -> tuple[tuple[Singles, ...], Singles]:
+            rows = self.order[index * batch : (index + 1) * batch]
+            return tuple(values[rows] for values in inputs), samples.target[rows]
+
+        def on_epoch_end(self) -> None:
+            if random is not None:
+                self.order = random.permutation(self.order)
+
+    return Batches()
 
 
 def mixture(weights: Floats, forecasts: Singles) -> Floats:

@@ -5,7 +5,9 @@ everything else the forecast does, and more than doubles its memory; two LSTM la
 trains the gate (`gate`), and a test holds the two to the same answer.
 """
 
+import json
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +110,23 @@ class TrainedGate:
             return cls(encode, decode, _floats(flat["logits.kernel"]), _floats(flat["logits.bias"]))
         except (ValueError, TypeError) as error:
             raise DataError(f"{path.name}: no weights of a gate: {error}") from error
+
+
+SHIPPED = Path(__file__).with_name("shipped_gate.npz")
+"""The gate that comes with the package; beside it stands, as JSON, what it was trained on."""
+
+
+@lru_cache(maxsize=1)
+def shipped_gate() -> TrainedGate:
+    """Return the gate that comes with the package."""
+    return TrainedGate.load(SHIPPED)
+
+
+@lru_cache(maxsize=1)
+def about_shipped_gate() -> dict[str, str | int | float]:
+    """Return what the shipped gate was trained on: its `data_fingerprint`, and how it did on plants held out."""
+    about: dict[str, str | int | float] = json.loads(SHIPPED.with_suffix(".json").read_text(encoding="utf-8"))
+    return about
 
 
 _LAYERS = ("encode", "decode", "logits")

@@ -21,7 +21,8 @@ from fems.model.month_ahead.daygrid import DayGrid, horizon_hours, positions
 from fems.model.month_ahead.features import DECODER_DAYS, DailyHistory, Singles
 from fems.model.month_ahead.gate_inference import TrainedGate
 from fems.model.month_ahead.shares import Shares
-from fems.model.plans import Effects, Plan
+from fems.model.plan_effects import Effects
+from fems.model.plans import Plan
 from fems.model.scaling import MinMaxScaler
 
 Gate = Literal["network", "prior"]
@@ -40,7 +41,7 @@ class MonthAheadModel:
         scaler: E columns, kWh above the floor, from the training span.
         covariates: the measured columns' daily means.
         prior: (E, B, K) weights of the experts in each part of the horizon.
-        trust: 0 to 1, the network's share in the weights; 0 where it earned nothing on held-out origins.
+        trust: 0 to 1, the network's share in the weights; 0 where it erred more on held-out origins.
         network: the gate's LSTM, None with trust 0.
         trees: of the factory's sum, None where there was too little to fit them on.
         shares: of trees and MSTL in the factory's sum.
@@ -48,7 +49,6 @@ class MonthAheadModel:
         effects: what plans are worth, learnt from past ones.
         trained_until: first instant not trained on.
         notes: what training measured.
-        curve: a dict an epoch of the gate.
     """
 
     equipment: tuple[str, ...]
@@ -64,24 +64,35 @@ class MonthAheadModel:
     effects: Effects
     trained_until: pd.Timestamp
     notes: dict[str, float] = field(default_factory=dict)
-    curve: list[dict[str, float]] = field(default_factory=list)
 
     @property
     def gate(self) -> Gate:
-        """Who weighs the experts: "network", or "prior" where the network earned nothing."""
+        """Who weighs the experts: "network", or "prior" where the network erred more."""
         return "network" if self.trust > 0 else "prior"
 
     def predict(
         self, history: History, origin: pd.Timestamp, horizon_hours: int, plan: Plan | None = None
     ) -> pd.DataFrame:
-        """Forecast every hour from `origin` on, by equipment.
+        """Forecast every hour from `origin` on, by equipment, with what is planned.
+
+        Raises:
+            TooLittleHistory: as `predict_usual`.
+            DataError: as `predict_usual`.
+        """
+        usual = self.predict_usual(history, origin, horizon_hours, plan)
+        return self.effects.apply(usual, (plan or Plan()).known_at(origin))
+
+    def predict_usual(
+        self, history: History, origin: pd.Timestamp, horizon_hours: int, plan: Plan | None = None
+    ) -> pd.DataFrame:
+        """Forecast every hour from `origin` on, by equipment, as if nothing were planned from there on.
 
         Args:
             history: what was measured; what lies at or after `origin` is cut off before anything is
                 computed. About 430 days are of use.
             origin: any full hour.
             horizon_hours: how many hours.
-            plan: what is planned; what was not known at `origin` is cut off, too.
+            plan: what was planned of the past; what was not known at `origin` is cut off, too.
 
         Returns:
             (horizon_hours, E) kWh, not below `floor`, indexed by hour, one column an equipment.
@@ -112,8 +123,7 @@ class MonthAheadModel:
         mixed = gate.mixture(weights, inputs.experts)
         kwh = np.maximum(self.scaler.inverse(np.moveaxis(mixed, 0, -1))[at, slot], 0.0)
         kwh *= self._correction(known, hours, kwh.sum(axis=1))[:, None]
-        usual = pd.DataFrame(kwh + self.floor, index=hours, columns=list(self.equipment))
-        return self.effects.apply(usual, planned)
+        return pd.DataFrame(kwh + self.floor, index=hours, columns=list(self.equipment))
 
     def _correction(self, known: History, hours: pd.DatetimeIndex, factory: Floats) -> Floats:
         """(T,) what the experts' factory is to be multiplied by, so that trees and MSTL have their share in it."""
@@ -140,7 +150,10 @@ class MonthAheadModel:
             TooLittleHistory: as `predict`.
             DataError: as `predict`.
         """
-        kwh = self.predict(history, origin, horizon_hours, plan)
+        return self.bands_around(self.predict(history, origin, horizon_hours, plan), history)
+
+    def bands_around(self, kwh: pd.DataFrame, history: History) -> Bands:
+        """Return the bands of a forecast that `predict` made; of `history` only the calendar counts."""
         return band.around(kwh, self.band, history.country, history.holidays_off, self.floor)
 
 

@@ -51,6 +51,12 @@ class ObservedDays:
         ordinary: NDArray[np.bool_] = self.mask & ~self.stopped[:, None, :] & usual[:, None, None]
         return ordinary
 
+    @cached_property
+    def hours(self) -> NDArray[np.int64]:
+        """(D, E) how many hours of each day are ordinary."""
+        hours: NDArray[np.int64] = self.ordinary.sum(axis=1)
+        return hours
+
     def less(self, level: Floats) -> "ObservedDays":
         """Return the same days with a (D, E) level taken off."""
         return replace(self, values=np.where(self.mask, self.values - level[:, None, :], 0.0))

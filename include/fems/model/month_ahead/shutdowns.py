@@ -4,7 +4,6 @@ Such days say nothing of the weeks after them; a mean or a level that counts the
 """
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from fems.model.calendar_features import HOLIDAY
@@ -39,8 +38,19 @@ def find_shutdowns(known: Floats, kinds: NDArray[np.int64]) -> NDArray[np.bool_]
         rows = np.flatnonzero((kinds == weekday) & np.isfinite(mean).any(axis=1))
         if len(rows) < _LEAST_DAYS:
             continue
-        low = (
-            mean[rows] < SHARE * pd.DataFrame(mean[rows]).median().to_numpy()
-        )  # without NaN, and NaN is not low
+        low = mean[rows] < SHARE * _median(mean[rows])  # NaN is not low
         stopped[rows] = low & (low.mean(axis=0) <= MOST)
     return stopped
+
+
+def _median(values: Floats) -> Floats:
+    """(D, E) -> (E,) medians of what is not NaN; of so few columns much faster than `np.nanmedian`."""
+    ordered = np.sort(values, axis=0)  # NaN last
+    known = np.isfinite(values).sum(axis=0)
+    column = np.arange(values.shape[1])
+    low, high = (
+        ordered[np.maximum(known - 1, 0) // 2, column],
+        ordered[np.minimum(known // 2, len(values) - 1), column],
+    )
+    median: Floats = (low + high) / 2
+    return np.where(known > 0, median, np.nan)

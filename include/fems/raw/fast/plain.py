@@ -156,6 +156,7 @@ def read(batch: Batch) -> TypedRows | None:
             count = int(filled.n[buffers.TEXTS + k])
             coded[name] = Coded(filled.codes[k, :n], _texts(filled.places[k], filled.letters[k], count))
     seconds, ahead = _times(filled, coded["timestamp"].texts, source)
+    left = _undecided(filled, owner, source.mapping, batch.delimiter)  # as written, before units
     values, states, odd, supplied = _numbers(filled, batch, mark, units, scale)
 
     def fields(row: int) -> list[str]:
@@ -167,7 +168,7 @@ def read(batch: Batch) -> TypedRows | None:
     return TypedRows(
         owner, filled.lines[:n], _bad_lines(filled, batch, bad), coded["timestamp"], seconds, ahead,
         coded["sensor_id"], coded["factory_id"], values, states, odd, supplied, fields,
-        left=_undecided(filled, owner, source.mapping, batch.delimiter),
+        left=left,
     )  # fmt: skip
 
 
@@ -200,7 +201,14 @@ def _grouped(filled: buffers.ReaderBuffers, owner: np.ndarray, delimiter: str) -
             below = known[whole & (known > 0) & (known < 1000)]
             parts = known[~whole] * 1000
             in_thousandths = np.abs(parts - np.round(parts)) < 1e-6
-            if len(np.unique(below)) >= marks.SOME_WHOLE and len(parts) and bool(in_thousandths.all()):
+            # a last digit of three is seldom 0; the text tells what it is
+            shorter = np.abs(parts / 10 - np.round(parts / 10)) < 1e-6
+            if (
+                len(np.unique(below)) >= marks.SOME_WHOLE
+                and len(parts)
+                and in_thousandths.all()
+                and shorter.mean() < 0.5
+            ):
                 left.add(i)
     return frozenset(left)
 
