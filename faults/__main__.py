@@ -223,7 +223,9 @@ def main(
                     _unpause(stack, "ingest")
                 bench = Bench(stack, disk)
                 try:
-                    rows = _try_all(bench, wanted, minutes)
+                    _try_all(bench, wanted, minutes, rows)
+                except KeyboardInterrupt:
+                    out.print("interrupted: the table holds what was tried until then")
                 finally:
                     bench.worker.stop()
             finally:
@@ -243,18 +245,19 @@ def _unpause(stack: Stack, dag_id: str) -> None:
     api.unpause(dag_id)
 
 
-def _try_all(bench: Bench, wanted: Sequence[tuple[Any, ...]], minutes: float) -> list[dict[str, Any]]:
+def _try_all(
+    bench: Bench, wanted: Sequence[tuple[Any, ...]], minutes: float, rows: list[dict[str, Any]]
+) -> None:
+    """Try one cell after the other, and add their rows to the table."""
     deadline = time.monotonic() + 60 * minutes
     for stage in dict.fromkeys(stage for stage, *_ in wanted):
         for earlier in STAGES[: STAGES.index(stage) + 1]:
             bench.prepare(earlier)
-    rows = []
     for number, cell in enumerate(wanted, start=1):
         if time.monotonic() > deadline:
             break
         rows.append(bench.cell(*cell))
         out.print(f"{number}/{len(wanted)} " + ", ".join(f"{key} {value}" for key, value in rows[-1].items()))
-    return rows
 
 
 def _show(rows: Sequence[dict[str, Any]], wanted: int, full: bool) -> None:

@@ -39,7 +39,7 @@ _IN_BRACKETS = re.compile(r"[(\[]\s*([^()\[\]]{1,8}?)\s*[)\]]\s*$")
 _AT_THE_END = re.compile(r"(?:(?:^|[_./,-]\s*)([^\W\d_]{2,5})|\s([^\W\d_]{3,5}|kW|Wh))$")
 _WATTS = re.compile(r"(?:^p|power|leistung|puissance|potencia|potenza|전력).*[_.,-]\s*W$", re.IGNORECASE)
 """One letter is a unit where the header says what it measures; `I_W` is the current of a phase."""
-_ANYWHERE = re.compile(r"(?<![^\W\d_])([kMG]?Wh?|[kM]?varh?|[kM]?VAh?)(?![^\W_])", re.IGNORECASE)
+_ANYWHERE = re.compile(r"(?<![^\W\d_])(kW|[kMG]?Wh|[kM]?varh|kvar|kVAh?)(?![^\W_])", re.IGNORECASE)
 _TIMES = re.compile(r"(?:(?<![^\W\d_])x|[×*·]|10\s*\^)\s*\d|\d\s*(?:x(?![^\W\d_])|[×*·])", re.IGNORECASE)
 """A number beside a unit: `x 1000`, `10^3`; the 3 of `Box 3` is none."""
 
@@ -83,9 +83,7 @@ def in_header(header: str) -> str | None:
         return named(end[1] or end[2])
     if _WATTS.search(header):
         return "W"
-    anywhere = {
-        unit for unit in map(named, _ANYWHERE.findall(header)) if unit not in (None, "W", "VA", "var")
-    }
+    anywhere = set(map(named, _ANYWHERE.findall(header)))
     return anywhere.pop() if len(anywhere) == 1 else None
 
 

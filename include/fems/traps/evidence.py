@@ -90,8 +90,8 @@ class Recent:
 
     def middle(self) -> Floats:
         """Return their median, NaN until all are there."""
-        middle: Floats = np.sort(self._values, axis=0)[RECENT_DAYS // 2] + 0.0 * self._values.sum(axis=0)
-        return middle
+        middle: Floats = np.sort(self._values, axis=0)[RECENT_DAYS // 2]
+        return np.where(np.isnan(self._values).any(axis=0), np.nan, middle)
 
     def forget(self, traps: Ints) -> None:
         """Begin anew."""
