@@ -229,11 +229,11 @@ def _peak_day(axes: "Axes", content: Content, language: Language, narrow: bool) 
         ahead = 0.0 if demand.contract_kw is None else demand.contract_kw - demand.kw
         under, over = 0 < ahead < LABEL_HEIGHT * top, 0 < -ahead < LABEL_HEIGHT * top
         expected = f"{words['expected_peak']} {demand.kw:,.0f} kW"
-        axes.text(0.15, demand.kw, expected, color=ALERT, va="top" if under else "bottom")
+        _label(axes, 0.15, demand.kw, expected, ALERT, below=under)
         if demand.contract_kw is not None and demand.contract_kw < 1.5 * top:
             axes.axhline(demand.contract_kw, color=INK, linewidth=1.2)
             text = f"{words['contract_line']} {demand.contract_kw:,.0f} kW"
-            axes.text(23.9, demand.contract_kw, text, color=INK, va="top" if over else "bottom", ha="right")
+            _label(axes, 23.9, demand.contract_kw, text, INK, below=over, ha="right")
             top = max(top, demand.contract_kw)
     axes.set(xlim=(0, 24), ylim=(0, 1.12 * top), ylabel=words["kw_axis"])
     axes.set_xticks(
@@ -243,6 +243,14 @@ def _peak_day(axes: "Axes", content: Content, language: Language, narrow: bool) 
     axes.legend(
         frameon=False, loc="upper left", ncols=3 if narrow else 6, bbox_to_anchor=(0, -0.11), borderaxespad=0,
         handlelength=1.0, columnspacing=1.2,
+    )  # fmt: skip
+
+
+def _label(axes: "Axes", x: float, y: float, text: str, color: str, *, below: bool, ha: str = "left") -> None:
+    """Write on a horizontal line, a little above it or below."""
+    axes.annotate(
+        text, (x, y), (0, -3 if below else 2), textcoords="offset points", color=color, ha=ha,
+        va="top" if below else "bottom",
     )  # fmt: skip
 
 
