@@ -150,7 +150,7 @@ def test_the_work_list_comes_as_excel(airflow_stack: Stack, mails: list[str]) ->
         assert client.get(address).status_code == 401, "who is not logged in reads nothing"
         answer = client.get(address, headers={"authorization": f"Bearer {airflow_stack.airflow().token()}"})
     assert answer.status_code == 200
-    table = pd.read_excel(io.BytesIO(answer.content))
+    table = pd.read_excel(io.BytesIO(answer.content), engine="openpyxl")
     assert table["state"].tolist() == ["suspected leak"] and table["상태"].tolist() == ["누설 의심"]
     assert "ultrasound" in table["to do"][0] and table["일 비용 cost a day"][0] > 0
 
