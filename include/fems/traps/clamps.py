@@ -61,7 +61,9 @@ def _move(values: Floats, told: Bools) -> tuple[Floats, Bools]:
         move = np.where(told, after.mean(axis=0) - before.mean(axis=0), np.nan)
         size = np.abs(move)
         at_once = (after[-1] - before[0]) * np.sign(move) > _AT_ONCE * size
-        level = (np.ptp(before, axis=0) < _LEVEL_BEFORE * size) & (np.ptp(after, axis=0) < _LEVEL_AFTER * size)
+        level = (np.ptp(before, axis=0) < _LEVEL_BEFORE * size) & (
+            np.ptp(after, axis=0) < _LEVEL_AFTER * size
+        )
     return move, at_once & level & (size > _LEAST_JUMP_C)
 
 

@@ -148,6 +148,7 @@ class Memory:
         self.cold_start[traps] = self.cold_clear[traps] = -1
         self.cold_days[traps] = 0
 
+
 def begin(begun: Ints, clear: Ints, today: int, there: Bools, known: Bools) -> Ints:
     """Return since when the evidence is there, -1 where it is not.
 
