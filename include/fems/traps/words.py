@@ -57,8 +57,8 @@ _REASONS: dict[str, tuple[str, str]] = {
         "배관이 식을 수 있는 속도보다 빨리 떨어짐: 센서 이탈 가능",
     ),
     "not_warmed": (
-        "it stayed cold when its line was heated, colder than metal on a hot line: the sensor may be off the pipe",
-        "배관이 데워져도 배관에 붙은 금속보다 차가움: 센서 이탈 가능",
+        "colder than metal on a hot line: the sensor is off the pipe, or its supply is shut",
+        "뜨거운 배관의 금속보다 차가움: 센서 이탈 또는 공급 차단",
     ),
     "jumped": (
         "its level jumped within one reading, as when it is clamped anew; if nobody did that, look at the trap",
