@@ -195,7 +195,9 @@ def test_a_run_is_refused_at_once_where_no_factory_can_be_forecast(platform: Pla
     with pytest.raises(TooLittleHistory, match=without_data):
         targets(platform, None, [without_data], NEXT)
     chosen = targets(platform, None, [without_data, FACTORY], NEXT)
-    assert [target["factory"] for target in chosen] == [without_data, FACTORY], "the one fails in its own task"
+    assert [target["factory"] for target in chosen] == [without_data, FACTORY], (
+        "the one fails in its own task"
+    )
 
 
 def test_an_unknown_factory_a_report_of_none_and_a_silent_service_are_said(
