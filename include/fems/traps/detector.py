@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fems.contracts.traps import FAULTS, TrapState
+from fems.contracts.traps import FAULTS, LEAKS, TrapState
 from fems.traps import rules
 from fems.traps.baseline import Neighbours, agreed, usual
+from fems.traps.clamps import Contact
 from fems.traps.evidence import Day, Memory, Verdict
 from fems.traps.features import Features
 from fems.traps.layout import Bools, Floats, Ints, TrapLayout
@@ -15,8 +16,10 @@ STATES = tuple(TrapState)
 CODE = {state: number for number, state in enumerate(STATES)}
 _FAULT_CODES = np.array([CODE[state] for state in FAULTS])
 _GOOD_DAYS_TO_CLOSE = 3
-_FORGOTTEN_AFTER = 10
-"""Days without evidence after which what was suspected before is forgotten."""
+_LEAK_CODES = np.array([CODE[state] for state in LEAKS])
+_SETTLED_DAYS, _LEVEL_DAYS = 14, 5
+"""A leak is held to have settled after so many days, when so many of the newest ones are known."""
+_WORSE_C, _WORSE_SIGMAS = 8.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ class OpenedEvent:
         severity: shift of a temperature on each of them, degrees.
         confidence: of each of them.
         end: first day without it; empty while it is open.
-        closed: the day on which that was known, and how: a repair, or the third good day.
+        closed: the day on which that was known, and how: a repair, the third good day, or a leak that became
+            a worse one.
     """
 
     trap: int
@@ -91,6 +95,8 @@ class _Run:
         shape = stopped.shape
         self.features, self.layout, self.stopped, self.repaired = features, layout, stopped, repaired
         self.neighbours = Neighbours(layout)
+        self.main = Contact(features.main_c, features.main_jump)
+        self.outlet = Contact(features.outlet_c, features.outlet_jump)
         self.good = np.zeros(shape, dtype=bool)
         self.trusted = np.zeros(shape, dtype=bool)
         nothing = np.full(shape, np.nan)
@@ -119,9 +125,11 @@ class _Run:
         """Judge one day."""
         f, out = self.features, self.detection
         self._close_repaired(day)
-        main = usual(f.main_c, self.good, day, rules.LEAST_SIGMA_MAIN)
-        outlet = usual(f.outlet_c, self.good, day, rules.LEAST_SIGMA_OUTLET)
         is_open = self.numbers >= 0
+        jumped = self.main.jumped(day, ~is_open) | self.outlet.jumped(day, ~is_open)
+        self.memory.forget_shifts(np.flatnonzero(jumped))
+        main = usual(self.main.values, self.good, day, rules.LEAST_SIGMA_MAIN)
+        outlet = usual(self.outlet.values, self.good, day, rules.LEAST_SIGMA_OUTLET)
         # An event keeps the baseline of the day it was opened: it shall not become usual.
         main_usual = np.where(is_open & ~np.isnan(self.frozen_main), self.frozen_main, main.median)
         keep = is_open & ~np.isnan(self.frozen_outlet)
@@ -148,6 +156,7 @@ class _Run:
             outlet_sigma=sigma,
             floor_high=self._floor_high(day, f.floor_c),
             outlet_floor_high=self._floor_high(day, f.outlet_floor_c),
+            jumped=jumped,
         )
         verdict = rules.judge(seen, self.memory, self._open_kinds(), self.level)
         out.main_usual[day], out.outlet_usual[day] = main_usual, outlet_usual
@@ -179,28 +188,18 @@ class _Run:
         self, day: int, verdict: Verdict, seen: Day, main: Floats, outlet: Floats, sigma: Floats
     ) -> None:
         """Open, go on with and close events."""
-        out = self.detection
         fault = np.isin(verdict.state, _FAULT_CODES)
         shift = np.fmax(np.abs(np.nan_to_num(seen.main_moved)), np.abs(np.nan_to_num(seen.outlet_moved)))
         for trap in np.flatnonzero(fault | (self.numbers >= 0)).tolist():
             event = self.open[trap]
             if event is None:
-                start = min(int(verdict.start[trap]), day)
-                event = OpenedEvent(
-                    int(trap),
-                    start,
-                    day,
-                    [(day, int(verdict.state[trap]))],
-                    [float(shift[trap])],
-                    [float(verdict.confidence[trap])],
-                )
-                self.open[trap], self.numbers[trap] = event, len(out.events)
-                out.events.append(event)
-                self.good_days[trap] = 0
-                self.level[trap] = shift[trap]
+                self._open(trap, min(int(verdict.start[trap]), day), day, verdict, float(shift[trap]))
                 self.frozen_main[trap], self.frozen_outlet[trap] = main[trap], outlet[trap]
                 self.frozen_sigma[trap] = sigma[trap]
-                self.good[start : day + 1, trap] = False
+            elif fault[trap] and (since := self._worse_since(day, trap, event)) is not None:
+                event.end.append(since)
+                event.closed.append((day, "worse"))
+                self._open(trap, since, day, verdict, float(shift[trap]))
             elif fault[trap]:
                 event.kinds.append((day, int(verdict.state[trap])))
                 event.severity.append(float(shift[trap]))
@@ -211,6 +210,28 @@ class _Run:
                 self.good_days[trap] += 1
                 if self.good_days[trap] >= _GOOD_DAYS_TO_CLOSE:
                     self._close(trap, self._first_good(day, trap), day, "recovered")
+
+    def _worse_since(self, day: int, trap: int, event: OpenedEvent) -> int | None:
+        """Return since when a leak that had settled passes far more than before, None if it does not."""
+        moved = self.detection.outlet_moved[event.detected : day + 1, trap]
+        known = np.flatnonzero(~np.isnan(moved))
+        if len(known) < _LEVEL_DAYS + 2 or known[-3] < _SETTLED_DAYS or known[-1] != len(moved) - 1:
+            return None
+        if not np.isin([kind for _, kind in event.kinds[-2:]], _LEAK_CODES).all():
+            return None
+        level = np.median(moved[known[-_LEVEL_DAYS - 2 : -2]])
+        least = max(_WORSE_C, _WORSE_SIGMAS * float(np.nan_to_num(self.frozen_sigma[trap])))
+        newest = known[-2:]
+        return int(event.detected + newest[0]) if (moved[newest] - level > least).all() else None
+
+    def _open(self, trap: int, start: int, day: int, verdict: Verdict, shift: float) -> None:
+        kinds, confidence = [(day, int(verdict.state[trap]))], [float(verdict.confidence[trap])]
+        event = OpenedEvent(trap, start, day, kinds, [shift], confidence)
+        self.open[trap], self.numbers[trap] = event, len(self.detection.events)
+        self.detection.events.append(event)
+        self.good_days[trap] = 0
+        self.level[trap] = shift
+        self.good[start : day + 1, trap] = False
 
     def _open_kinds(self) -> Ints:
         return np.array([-1 if event is None else event.kinds[-1][1] for event in self.open], dtype=np.int64)

@@ -21,6 +21,8 @@ CAUSES = (
     "flat",
     "sensors_contradict",
     "came_off",
+    "not_warmed",
+    "jumped",
     "too_hot",
     "broken_lately",
     "rose_to_steam",
@@ -57,6 +59,7 @@ class Day:
     outlet_sigma: Floats
     floor_high: Floats
     outlet_floor_high: Floats
+    jumped: Bools
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,9 @@ class Memory:
         self.cold_days = np.zeros(traps, dtype=np.int64)
         self.longest_cold = np.zeros(traps, dtype=np.int64)
         self.came_off = np.zeros(traps, dtype=bool)
+        self.heatings = np.zeros(traps, dtype=np.int64)
+        self.warmed_sum = np.zeros(traps)
+        self.warmed_most = np.full(traps, np.nan)
         self.risen_days = np.zeros(traps, dtype=np.int64)
         self.offset = np.zeros(traps, dtype=bool)
         self.since_broken = np.full(traps, 99, dtype=np.int64)
@@ -126,22 +132,20 @@ class Memory:
         """Traps whose newest days are not usual: they are no measure for others, nor for themselves."""
         return np.asarray((self.fell_days > 0) | (self.leak_days > 0) | (self.cold_start >= 0))
 
-    def forget(self, traps: Ints) -> None:
-        """Begin anew."""
+    def forget_shifts(self, traps: Ints) -> None:
+        """Forget what was suspected by the level of a sensor."""
         self.cusum[traps] = 0.0
         for count in (self.leak_days, self.blow_days, self.fell_days):
             count[traps] = 0
-        for day in (
-            self.cold_start,
-            self.rise_start,
-            self.fell_start,
-            self.cold_clear,
-            self.rise_clear,
-            self.fell_clear,
-        ):
+        for day in (self.rise_start, self.fell_start, self.rise_clear, self.fell_clear):
             day[traps] = -1
         for recent in (self.rises, self.falls, self.outlet_falls):
             recent.forget(traps)
+
+    def forget(self, traps: Ints) -> None:
+        """Begin anew."""
+        self.forget_shifts(traps)
+        self.cold_start[traps] = self.cold_clear[traps] = -1
         self.cold_days[traps] = 0
 
 

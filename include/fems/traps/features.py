@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fems.traps.clamps import jumps, warmed
 from fems.traps.layout import TrapLayout
 from fems.traps.readings import Bools, Floats, Readings, earlier, nan_median, nan_quantile, trailing_all
 
@@ -44,6 +45,10 @@ class Features:
         level_c: temperature that the main sensor has when hot, by the days before.
         floor_c: temperature that the day's coldest twentieth stays under, NaN where the line was not off for hours;
             `outlet_floor_c` the outlet's.
+        main_jump: by how much the main sensor's level jumped within one reading, alone, 0 where it did not;
+            `outlet_jump` the outlet's.
+        warmed: how far the main sensor came towards its usual heat when the line was heated from cold, as a share,
+            NaN where it was not.
     """
 
     measured: Floats
@@ -63,6 +68,9 @@ class Features:
     level_c: Floats
     floor_c: Floats
     outlet_floor_c: Floats
+    main_jump: Floats
+    outlet_jump: Floats
+    warmed: Floats
 
 
 def day_features(readings: Readings, layout: TrapLayout) -> Features:
@@ -123,6 +131,7 @@ def _line_features(readings: Readings, layout: TrapLayout, members: np.ndarray) 
 
     cooled = days.count(~line_on & (others > 0)) * hours >= _COOLING_HOURS
     enough = days.count(own) * hours >= 1.0
+    main_jump, outlet_jump = jumps(main, outlet, own, layout.pair[members], readings.grain)
     return {
         "measured": days.count(valid) / days.length[:, None],
         "outlet_measured": days.count(~np.isnan(outlet)) / days.length[:, None],
@@ -141,6 +150,9 @@ def _line_features(readings: Readings, layout: TrapLayout, members: np.ndarray) 
         "level_c": level,
         "floor_c": np.where(cooled, days.quantile(main, 0.05), np.nan),
         "outlet_floor_c": np.where(cooled, days.quantile(outlet, 0.05), np.nan),
+        "main_jump": days.largest(main_jump),
+        "outlet_jump": days.largest(outlet_jump),
+        "warmed": days.quantile(warmed(main, by_step, line_on, settled_steps, readings), 1.0),
     }
 
 
@@ -166,6 +178,12 @@ class _Days:
 
     def median(self, values: Floats) -> Floats:
         return nan_median(self._padded(values))
+
+    def largest(self, values: Floats) -> Floats:
+        """Return the value that is farthest from 0, with its sign."""
+        cube = np.nan_to_num(self._padded(values))
+        high, low = cube.max(axis=0), cube.min(axis=0)
+        return np.where(high > -low, high, low)
 
     def quantile(self, values: Floats, share: float) -> Floats:
         return nan_quantile(self._padded(values), share)

@@ -21,7 +21,7 @@ _COLD_WHOLE_HOURS, _COLD_WHOLE_SHARE = 7.0, 0.1
 _NEIGHBOURS = 3
 _LONGEST_COLD, _COLD_BATCH_DAYS = 5, 4
 _FLOODED_C, _FLOODED_SIGMAS = 8.0, 4.0
-_FLOODED_AT_ONCE_C = 16.0
+_FLOODED_AT_ONCE_C, _AT_ONCE_HOURS = 16.0, 5.0
 _LEAK_C, _LEAK_ALONE_C, _LEAK_SIGMAS = 4.5, 6.0, 3.0
 _BLOW_C, _BLOW_SIGMAS = 10.0, 5.0
 _BLOW_SHARE, _BLOW_ALONE_C = 0.28, 20.0
@@ -42,6 +42,8 @@ _CLOSE_SHARE, _CLOSE_LEVEL = 0.5, 0.35
 _FLAT_SHARE = 0.4
 _FLAT_HOURS = 2.0
 _SEASON_SHARE = 0.6
+_HANGS_BESIDE, _HEATINGS = 0.048, 3
+"""A pipe behind a blocked trap is warmed by more than that along the metal; seen so often where steam is not sure."""
 
 _STATE = {state: number for number, state in enumerate(TrapState)}
 _LEAK_STATES = [_STATE[state] for state in LEAKS]
@@ -118,13 +120,27 @@ def _sensors(day: Day, memory: Memory, settle: Settle, hot: Floats) -> None:
     settle(memory.offset, TrapState.sensor_fault, "too_hot", 0.8)
     outlet_cold = layout.pair & (outlet_hot < _COLD_SHARE) & ~np.isnan(f.outlet_hot[n])
     settle(memory.came_off & cold & ~outlet_cold & on, TrapState.sensor_fault, "came_off", 0.8)
+    heated = ~np.isnan(f.warmed[n]) & cold
+    memory.heatings = np.where(cold, memory.heatings + heated, np.where(np.isnan(hot), memory.heatings, 0))
+    again = memory.heatings > 1
+    memory.warmed_sum = np.where(again, memory.warmed_sum, 0.0) + np.where(heated, f.warmed[n], 0.0)
+    memory.warmed_most = np.where(
+        heated, np.fmax(np.where(again, memory.warmed_most, np.nan), f.warmed[n]), memory.warmed_most
+    )
+    warmed = np.where(
+        layout.always_hot, memory.warmed_sum / np.maximum(memory.heatings, 1), memory.warmed_most
+    )
+    least = np.where(layout.always_hot, 1, _HEATINGS)
+    beside = layout.at_inlet & (memory.heatings >= least) & (warmed < _HANGS_BESIDE)
+    settle(beside & cold & on, TrapState.cold_or_shut, "not_warmed", 0.7)
+    settle(day.jumped, TrapState.sensor_fault, "jumped", 0.6)
     settle(
         layout.pair & cold & (outlet_hot > _WARM_AGAIN_SHARE) & on,
         TrapState.sensor_fault,
         "sensors_contradict",
         0.9,
     )
-    inlet_usual = (hot > _WARM_AGAIN_SHARE) & (np.abs(day.main_moved) < _INLET_HOLDS_C)
+    inlet_usual = (hot > _WARM_AGAIN_SHARE) & ~(day.main_moved <= -_INLET_HOLDS_C)
     settle(
         outlet_cold & inlet_usual & on & (f.line_hours[n] >= _COLD_HOURS),
         TrapState.sensor_fault,
@@ -145,7 +161,7 @@ def _sensors(day: Day, memory: Memory, settle: Settle, hot: Floats) -> None:
     high = day.outlet_moved > _JUMP_LEFT_C
     # A jump in the evening is not yet in the median of its own day.
     memory.outlet_jumped = f.outlet_jumped[n] | (memory.outlet_jumped & (high | np.isnan(day.outlet_moved)))
-    settle(memory.outlet_jumped & high & layout.pair, TrapState.sensor_fault, "too_hot", 0.6)
+    settle(memory.outlet_jumped & high, TrapState.sensor_fault, "too_hot", 0.6)
     settle(too_hot, TrapState.sensor_fault, "too_hot", 0.85)
 
 
@@ -204,6 +220,7 @@ def _fell(
     both = (
         known
         & layout.pair
+        & (day.main_moved < -_BEGUN_SHARE * least)
         & (memory.falls.middle() < -least)
         & (memory.outlet_falls.middle() < -outlet_least)
     )
@@ -212,6 +229,8 @@ def _fell(
     memory.fell_start = begin(memory.fell_start, memory.fell_clear, n, begun, known)
     memory.fell_days = np.where(fell, memory.fell_days + 1, np.where(known, 0, memory.fell_days))
     much = day.main_moved < -np.maximum(_FLOODED_AT_ONCE_C, 2 * limit)
+    # A few hours with steam, as on the day of an outage, hold more of the warming up than of the work.
+    much &= (day.features.line_hours[n] >= _AT_ONCE_HOURS) | ~day.features.line_known[n]
     alarm = (fell & ((memory.fell_days >= 2) | much | is_open)) | both
     start[alarm] = np.where(memory.fell_start[alarm] >= 0, memory.fell_start[alarm], n)
     sure = np.clip(0.5 + 0.1 * (-day.main_moved / limit - 1.0) + 0.05 * memory.fell_days, 0.5, 0.95)
@@ -243,7 +262,7 @@ def _leaks(
     )
     rising = known & (moved > _BEGUN_SHARE * slow)
     memory.rise_start = begin(memory.rise_start, memory.rise_clear, n, rising, known)
-    slowly = known & holds & ~is_open & (memory.rises.middle() > slow) & (memory.cusum > _CUSUM_ALARM)
+    slowly = rising & holds & ~is_open & (memory.rises.middle() > slow) & (memory.cusum > _CUSUM_ALARM)
     least = np.where(is_open, np.maximum(_CLOSE_SHARE * least, _CLOSE_LEVEL * level), least)
     rose = known & holds & (moved > least) & ((memory.cusum > _CUSUM_ALARM) | is_open)
     much = known & holds & (moved > np.maximum(_BLOW_C, _BLOW_SIGMAS * day.outlet_sigma))

@@ -56,6 +56,14 @@ _REASONS: dict[str, tuple[str, str]] = {
         "the reading fell faster than a pipe can cool: the sensor may have come off",
         "배관이 식을 수 있는 속도보다 빨리 떨어짐: 센서 이탈 가능",
     ),
+    "not_warmed": (
+        "it stayed cold when its line was heated, colder than metal on a hot line: the sensor may be off the pipe",
+        "배관이 데워져도 배관에 붙은 금속보다 차가움: 센서 이탈 가능",
+    ),
+    "jumped": (
+        "its level jumped within one reading, as when it is clamped anew; if nobody did that, look at the trap",
+        "한 측정 간격 안에 값이 옮겨짐: 센서를 다시 부착한 경우와 같음. 그런 작업이 없었다면 트랩을 확인하십시오",
+    ),
     "too_hot": (
         "hotter than the steam, its own past and its line allow",
         "증기, 과거 값, 같은 배관에 비해 지나치게 높음",
