@@ -34,8 +34,7 @@ class OpenedEvent:
         severity: shift of a temperature on each of them, degrees.
         confidence: of each of them.
         end: first day without it; empty while it is open.
-        closed: the day on which that was known, and how: a repair, the third good day, or a leak that became
-            a worse one.
+        closed: the day on which that was known, and how: a repair, the third good day, or another fault.
     """
 
     trap: int
@@ -196,9 +195,9 @@ class _Run:
                 self._open(trap, min(int(verdict.start[trap]), day), day, verdict, float(shift[trap]))
                 self.frozen_main[trap], self.frozen_outlet[trap] = main[trap], outlet[trap]
                 self.frozen_sigma[trap] = sigma[trap]
-            elif fault[trap] and (since := self._worse_since(day, trap, event)) is not None:
+            elif fault[trap] and (since := self._another_since(day, trap, event, verdict)) is not None:
                 event.end.append(since)
-                event.closed.append((day, "worse"))
+                event.closed.append((day, "another"))
                 self._open(trap, since, day, verdict, float(shift[trap]))
             elif fault[trap]:
                 event.kinds.append((day, int(verdict.state[trap])))
@@ -211,13 +210,22 @@ class _Run:
                 if self.good_days[trap] >= _GOOD_DAYS_TO_CLOSE:
                     self._close(trap, self._first_good(day, trap), day, "recovered")
 
+    def _another_since(self, day: int, trap: int, event: OpenedEvent, verdict: Verdict) -> int | None:
+        """Return since when a trap with an open event has another fault than that, None if it has not.
+
+        Another is water where steam was lost, or the reverse, on two days; and a leak that had settled and now passes
+        far more than before.
+        """
+        before, newest = event.kinds[-1]
+        lost = [bool(np.isin(kind, _LEAK_CODES)) for kind in (event.kinds[0][1], newest, verdict.state[trap])]
+        if lost[0] != lost[1] == lost[2]:
+            return before
+        return self._worse_since(day, trap, event) if all(lost) else None
+
     def _worse_since(self, day: int, trap: int, event: OpenedEvent) -> int | None:
-        """Return since when a leak that had settled passes far more than before, None if it does not."""
         moved = self.detection.outlet_moved[event.detected : day + 1, trap]
         known = np.flatnonzero(~np.isnan(moved))
         if len(known) < _LEVEL_DAYS + 2 or known[-3] < _SETTLED_DAYS or known[-1] != len(moved) - 1:
-            return None
-        if not np.isin([kind for _, kind in event.kinds[-2:]], _LEAK_CODES).all():
             return None
         level = np.median(moved[known[-_LEVEL_DAYS - 2 : -2]])
         least = max(_WORSE_C, _WORSE_SIGMAS * float(np.nan_to_num(self.frozen_sigma[trap])))

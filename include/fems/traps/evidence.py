@@ -121,7 +121,7 @@ class Memory:
         self.came_off = np.zeros(traps, dtype=bool)
         self.heatings = np.zeros(traps, dtype=np.int64)
         self.warmed_sum = np.zeros(traps)
-        self.warmed_most = np.full(traps, np.nan)
+        self.warmed_most = np.zeros(traps)
         self.risen_days = np.zeros(traps, dtype=np.int64)
         self.offset = np.zeros(traps, dtype=bool)
         self.since_broken = np.full(traps, 99, dtype=np.int64)
@@ -131,6 +131,21 @@ class Memory:
     def suspected(self) -> Bools:
         """Traps whose newest days are not usual: they are no measure for others, nor for themselves."""
         return np.asarray((self.fell_days > 0) | (self.leak_days > 0) | (self.cold_start >= 0))
+
+    def heat(self, warmed: Floats, cold: Bools, *, known: Bools) -> None:
+        """Keep how far cold traps were warmed when their line was heated.
+
+        Args:
+            warmed: share of the way to their usual heat, NaN where the line was not heated.
+            cold: which are cold today.
+            known: of which that is known.
+        """
+        over = known & ~cold
+        self.heatings[over], self.warmed_sum[over], self.warmed_most[over] = 0, 0.0, 0.0
+        heated = known & cold & ~np.isnan(warmed)
+        self.heatings[heated] += 1
+        self.warmed_sum[heated] += warmed[heated]
+        self.warmed_most[heated] = np.maximum(self.warmed_most[heated], warmed[heated])
 
     def forget_shifts(self, traps: Ints) -> None:
         """Forget what was suspected by the level of a sensor."""

@@ -16,7 +16,7 @@ _DESCRIPTIONS = {
     "detected": "The day whose evening knew of it.",
     "end": "First day without the fault; empty while the event is open.",
     "closed": "The day on which the end was known.",
-    "closing": "What closed it: a repair, three good days, or a worse leak in its place.",
+    "closing": "What closed it: a repair, three good days, or another fault in its place.",
     "confidence": "How sure the state is, 0 to 1.",
     "reason": "Why, in English.",
     "reason_ko": "Why, in Korean.",

@@ -120,13 +120,7 @@ def _sensors(day: Day, memory: Memory, settle: Settle, hot: Floats) -> None:
     settle(memory.offset, TrapState.sensor_fault, "too_hot", 0.8)
     outlet_cold = layout.pair & (outlet_hot < _COLD_SHARE) & ~np.isnan(f.outlet_hot[n])
     settle(memory.came_off & cold & ~outlet_cold & on, TrapState.sensor_fault, "came_off", 0.8)
-    heated = ~np.isnan(f.warmed[n]) & cold
-    memory.heatings = np.where(cold, memory.heatings + heated, np.where(np.isnan(hot), memory.heatings, 0))
-    again = memory.heatings > 1
-    memory.warmed_sum = np.where(again, memory.warmed_sum, 0.0) + np.where(heated, f.warmed[n], 0.0)
-    memory.warmed_most = np.where(
-        heated, np.fmax(np.where(again, memory.warmed_most, np.nan), f.warmed[n]), memory.warmed_most
-    )
+    memory.heat(f.warmed[n], cold, known=~np.isnan(f.hot_share[n]))
     warmed = np.where(
         layout.always_hot, memory.warmed_sum / np.maximum(memory.heatings, 1), memory.warmed_most
     )
