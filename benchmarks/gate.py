@@ -31,7 +31,7 @@ from fems.model.month_ahead.model import weigh
 from fems.model.month_ahead.train import fit_priors
 from fems.model.runtime import prepare
 from fems.model.scaling import MinMaxScaler
-from fems.registry.plant import Equipment, Factory
+from fems.registry.factory import Equipment, Factory
 from fems.simulate.calendar import Grid
 from fems.simulate.load import NATURES
 from fems.simulate.truth import month_truth, months_of

@@ -32,8 +32,9 @@ from fems.flows.partitions import rules
 from fems.flows.platform import Platform
 from fems.lake import keys
 from fems.lake.lake import Lake
+from fems.registry.factory import Equipment, Factory
 from fems.registry.mapping import FileMapping
-from fems.registry.plant import Equipment, Factory, Plant
+from fems.registry.plant import Plant
 from fems.settings import settings
 
 COUNTS = (10, 100, 1000)

@@ -4,8 +4,9 @@ from datetime import date
 from pathlib import Path
 
 from benchmarks import data
+from fems.registry.factory import Equipment, Factory
 from fems.registry.mapping import FileMapping
-from fems.registry.plant import Equipment, Factory, Plant
+from fems.registry.plant import Plant
 
 FACTORY = "bench"
 START = date(2024, 1, 1)

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from fems.registry.plant import Factory
+from fems.registry.factory import Factory
 from fems.simulate import load
 from fems.simulate.calendar import Grid, outdoor_c
 from fems.simulate.streams import EPOCH, Floats, stream

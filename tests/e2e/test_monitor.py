@@ -178,7 +178,7 @@ def test_a_failed_run_is_one_message_for_all_its_factories(
     wait("Dag forecast", lambda: api.dag("forecast"))
     api.unpause("forecast")
     without_data = ["1100", "2140"]
-    run_id = api.trigger("forecast", {"factories": without_data, "month": "2025-04"})
+    run_id = api.trigger("forecast", {"factories": without_data})
     wait("forecast", lambda: api.run("forecast", run_id)["state"] == "failed")
     (told,) = wait("the notice", lambda: of(webhook, "failed"))
     assert [one["about"].split()[0] for one in told["notices"]] == without_data

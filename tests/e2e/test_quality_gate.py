@@ -103,8 +103,9 @@ def test_the_task_and_the_run_lead_to_the_page(
         params={"map_index": failed["map_index"]},
     )
     address = links["extra_links"]["Quality evaluation"]
-    assert address.endswith("/fems/quality"), "of a group, the page of all"
-    address = f"{address}/{DAMAGED}"
+    assert address.endswith(f"/fems/quality/{DAMAGED}"), (
+        "three factories are three groups: the page of the one"
+    )
     note = api.run("ingest", run_id)["note"]
     assert note is not None and "/fems/quality" in note
 

@@ -60,6 +60,7 @@ def compose_login(airflow_stack: Stack, tmp_path_factory: pytest.TempPathFactory
     passwords = {user: f"word-of-{user}" for user in USERS}
     for user, password in passwords.items():
         (folder / f"airflow_{user}_password").write_text(password)
+    (folder / "airflow_connections").write_text('{"fems_logs": {"conn_type": "aws"}}')
     log = (folder / "log").open("wb")
     subprocess.run(
         ["bash", "-ceu", f"{init_script(folder)}\nairflow dags reserialize"],
@@ -101,7 +102,7 @@ def init_script(folder: Path) -> str:
     return script.replace("$$", "$").replace("/run/secrets", str(folder))
 
 
-@pytest.fixture(scope="module", params=["embedded", "compose"])
+@pytest.fixture(scope="module", params=["embedded", pytest.param("compose", marks=pytest.mark.slow)])
 def login(request: pytest.FixtureRequest) -> Login:
     made: Login = request.getfixturevalue(f"{request.param}_login")
     return made

@@ -14,7 +14,7 @@ import pytest
 from embedded.stack import Stack
 from fems import tracking
 from fems.errors import ConfigError, DataError, ServiceUnavailable, TooLittleHistory
-from fems.flows.forecast import forecast_factory
+from fems.flows.forecast import forecast_factory, targets
 from fems.flows.history import published_months
 from fems.flows.offline import process_folder
 from fems.flows.platform import Platform
@@ -188,6 +188,16 @@ def test_what_cannot_be_asked_is_one_clear_line_and_leaves_nothing(
     with pytest.raises(error, match=words) as caught:
         forecast_factory(platform, FACTORY, **asked)
     assert "\n" not in str(caught.value) and stored(platform) == {}
+
+
+def test_a_run_is_refused_at_once_where_no_factory_can_be_forecast(platform: Platform) -> None:
+    without_data = "2140"
+    with pytest.raises(TooLittleHistory, match=without_data):
+        targets(platform, None, [without_data], NEXT)
+    chosen = targets(platform, None, [without_data, FACTORY], NEXT)
+    assert [target["factory"] for target in chosen] == [without_data, FACTORY], (
+        "the one fails in its own task"
+    )
 
 
 def test_an_unknown_factory_a_report_of_none_and_a_silent_service_are_said(

@@ -117,8 +117,9 @@ def _trial(
 ) -> Trial:
     """Return what a mapping would make of a file, in a plant of its own with the sensors that the file names."""
     from fems.raw.decode import read_rows
+    from fems.registry.factory import GRAIN_MINUTES
     from fems.registry.feed import FactoryFeed
-    from fems.registry.plant import GRAIN_MINUTES, Plant
+    from fems.registry.plant import Plant
 
     grains = {steps: grain for grain, steps in GRAIN_MINUTES.items()}
     if minutes is not None and minutes not in grains:

@@ -165,7 +165,7 @@ def targets(
         origin: see `origin_of`.
 
     Raises:
-        DataError: the partition is not FACTORY|YYYY-MM; or, as TooLittleHistory, see `require_origin`.
+        DataError: the partition is not FACTORY|YYYY-MM; or no factory can be forecast then (see `require_origin`).
         ConfigError: a factory is not registered.
     """
     if partition is not None:
@@ -177,6 +177,13 @@ def targets(
         platform.plant.factory(factory_id)
     chosen = factories or [f for f in platform.plant.factories if platform.tracking.has_champion(f)]
     if partition is None and (month is not None or origin is not None):
+        refused: list[DataError] = []
         for factory_id in chosen:
-            require_origin(platform, factory_id, month, origin)
+            try:
+                require_origin(platform, factory_id, month, origin)
+            except DataError as error:
+                refused.append(error)
+        # Where one can be forecast, the others fail in tasks of their own.
+        if refused and len(refused) == len(chosen):
+            raise type(refused[0])("; ".join(map(str, refused)))
     return [{"factory": factory_id, "month": month} for factory_id in chosen]

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from fems.model.history import SILENT_HOURS
+from fems.registry.factory import Factory
 from fems.registry.meter_tree import MeterNode, MeterTree
-from fems.registry.plant import Factory
 
 _WORST = {"coverage_pct": "min", "estimated_pct": "max"}
 _NOT_ADDED = ("power_factor_pct",)

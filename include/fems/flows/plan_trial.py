@@ -20,7 +20,7 @@ from fems.flows.platform import Platform
 from fems.flows.prediction import draw, machine_names, native_before, predict
 from fems.forecast.calendar_month import reach_minutes
 from fems.model.plans import Plan
-from fems.registry.plant import Factory
+from fems.registry.factory import Factory
 
 AS_KNOWN = "as known"
 """The name of what the factory's feeds of plans say, without any plan that is tried."""

@@ -35,7 +35,7 @@ from fems.lake.traps import (
     trap_records,
     write_trap_tables,
 )
-from fems.registry.plant import Factory
+from fems.registry.factory import Factory
 from fems.registry.trap_records import TrapRecords
 from fems.traps.detector import detect
 from fems.traps.features import day_features

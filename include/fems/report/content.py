@@ -8,7 +8,7 @@ from fems.contracts.forecast import ForecastSummary
 from fems.contracts.trap_views import OpenTrap
 from fems.forecast.reasons import Language
 from fems.forecast.tables import Forecast
-from fems.registry.plant import Factory
+from fems.registry.factory import Factory
 
 TRACK_COLUMNS = (
     "month",

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fems.calendar import Shifts, holiday_dates
-from fems.registry.plant import Factory
+from fems.registry.factory import Factory
 from fems.simulate.streams import EPOCH, Floats, daily_draws, daily_noise, stream
 
 Profile = tuple[tuple[float, float], ...]

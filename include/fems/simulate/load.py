@@ -6,7 +6,7 @@ from datetime import date
 
 import numpy as np
 
-from fems.registry.plant import Equipment, Factory
+from fems.registry.factory import Equipment, Factory
 from fems.simulate.calendar import Grid, activity, campaign_levels, maintenance_days
 from fems.simulate.streams import Floats, ar1, daily_noise, month_name, stream
 

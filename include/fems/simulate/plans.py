@@ -13,7 +13,8 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from fems.registry.plant import Factory, Plant
+from fems.registry.factory import Factory
+from fems.registry.plant import Plant
 from fems.registry.sensors import Feed
 from fems.simulate import collector
 from fems.simulate.calendar import Grid, campaign_levels, day_profiles, outdoor_c

@@ -5,8 +5,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
@@ -26,6 +26,7 @@ from fems.simulate.faults import FAULT_KINDS, FaultRates
 from fems.simulate.plans import PLAN_FEEDS, plan_files
 from fems.simulate.streams import Floats, month_name, stream
 from fems.simulate.truth import MonthTruth, month_truth, months_of
+from fems.simulate.truth_tables import event_table, fault_table, value_table
 
 
 @dataclass(frozen=True)
@@ -261,9 +262,9 @@ class _Feed:
                     (fault.kind, starts[steps.start + step], sensor_id, fault.column, key, fault.written)
                 )
         self._write_truth(first, starts, clean)
-        self._write_table("faults/" + self.feed, first, _fault_table(records))
+        self._write_table("faults/" + self.feed, first, fault_table(records))
         if self.feed == "steam_trap":
-            self._write_table("events/" + self.feed, first, self._event_table(truth))
+            self._write_table("events/" + self.feed, first, event_table(truth, self.factory.timezone))
 
     def _day(self, day: faults.Day, local: date) -> list[tuple[str, faults.Fault]]:
         """Write one day's file, or two; return its faults, each with the key of the file that it is in."""
@@ -293,74 +294,16 @@ class _Feed:
         self.tally.rows += sum(bytes(piece).count(b"\n") for piece in pieces)
 
     def _write_truth(self, first: date, starts: pd.DatetimeIndex, clean: Floats) -> None:
-        steps, sensors, _ = clean.shape
-        times = starts.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[us]")
-        columns: dict[str, pa.Array] = {
-            "timestamp": pa.array(np.repeat(times, sensors), pa.timestamp("us")).cast(
-                pa.timestamp("us", tz=self.factory.timezone)
-            ),
-            "factory_id": pa.DictionaryArray.from_arrays(
-                np.zeros(steps * sensors, np.int32), pa.array([self.job.factory_id])
-            ),
-            "sensor_id": pa.DictionaryArray.from_arrays(
-                np.tile(np.arange(sensors, dtype=np.int32), steps), pa.array(self.sensors)
-            ),
-        }
-        for i, name in enumerate(self.sheet.columns):
-            columns[name] = pa.array(clean[:, :, i].reshape(-1))
-        self._write_table(self.feed, first, pa.table(columns))
-
-    def _event_table(self, truth: MonthTruth) -> pa.Table:
-        zone = self.factory.timezone
-
-        def instant(local: datetime) -> pd.Timestamp:
-            return pd.Timestamp(local).tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
-
-        rows = [
-            {**asdict(event), "start": instant(event.start), "end": instant(event.end)}
-            for event in truth.events
-        ]
-        return pa.Table.from_pylist(rows, schema=_EVENTS)
+        table = value_table(
+            clean, starts, self.job.factory_id, self.factory.timezone, self.sensors, self.sheet.columns
+        )
+        self._write_table(self.feed, first, table)
 
     def _write_table(self, table_name: str, first: date, table: pa.Table) -> None:
         folder = self.job.out / "truth" / table_name / f"factory={self.job.factory_id}"
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd", use_dictionary=["factory_id", "sensor_id"])
         _write(folder / f"month={month_name(first)}.parquet", sink.getvalue())
-
-
-_UTC = pa.timestamp("us", tz="UTC")
-_FAULTS = pa.schema(
-    {
-        "kind": pa.string(),
-        "timestamp": _UTC,
-        "sensor_id": pa.string(),
-        "column": pa.string(),
-        "key": pa.string(),
-        "written": pa.string(),
-    }
-)
-_EVENTS = pa.schema(
-    {
-        "kind": pa.string(),
-        "trap_id": pa.string(),
-        "sensor_id": pa.string(),
-        "line": pa.string(),
-        "start": _UTC,
-        "end": _UTC,
-        "severity": pa.float64(),
-    }
-)
-
-
-def _fault_table(
-    records: list[tuple[str, pd.Timestamp, str | None, str | None, str, str | None]],
-) -> pa.Table:
-    columns = list(zip(*records, strict=True)) or [()] * len(_FAULTS)
-    columns[1] = tuple(time.to_pydatetime().astimezone(UTC) for time in columns[1])
-    return pa.table(
-        [pa.array(values, kind.type) for values, kind in zip(columns, _FAULTS, strict=True)], schema=_FAULTS
-    )
 
 
 def _write(path: Path, data: bytes | pa.Buffer) -> None:

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fems.registry.plant import Factory
+from fems.registry.factory import Factory
 from fems.simulate.calendar import Grid, activity, outdoor_c
 from fems.simulate.renewals import Spells, spells
 from fems.simulate.streams import EPOCH, Floats, ar1, daily_draws, month_name, stream

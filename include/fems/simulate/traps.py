@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 import numpy as np
 
 from fems import steam as properties
-from fems.registry.plant import Factory
+from fems.registry.factory import Factory
 from fems.registry.steam_traps import SteamTrap
 from fems.simulate import steam_supply, trap_causes
 from fems.simulate.calendar import Grid, activity, campaign_levels

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fems.registry.plant import Factory
+from fems.registry.factory import Factory
 from fems.registry.sensors import Feed
 from fems.simulate import electrics, load, plans
 from fems.simulate.calendar import Grid, outdoor_c

@@ -183,7 +183,8 @@ class _Days:
         """Return the value that is farthest from 0, with its sign."""
         cube = np.nan_to_num(self._padded(values))
         high, low = cube.max(axis=0), cube.min(axis=0)
-        return np.where(high > -low, high, low)
+        largest: Floats = np.where(high > -low, high, low)
+        return largest
 
     def quantile(self, values: Floats, share: float) -> Floats:
         return nan_quantile(self._padded(values), share)

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from fems.forecast.reasons import LANGUAGES, Language
-from fems.registry.plant import Factory
+from fems.registry.factory import Factory
 from fems.report.page import chance, money, number, signed
 from fems.tracking.names import model_name
 from fems.views.factory import FactoryPage

@@ -11,7 +11,7 @@ from fems.contracts.forecast import ForecastSummary
 from fems.contracts.track_record import MeasuredForecast
 from fems.errors import DataError
 from fems.flows.platform import Platform
-from fems.registry.plant import Factory
+from fems.registry.factory import Factory
 
 READERS = 16
 """Threads that read the factories' records side by side."""

@@ -7,7 +7,7 @@ from fems.contracts.evaluation import EvaluationRecord
 from fems.contracts.record import Part
 from fems.errors import DataError
 from fems.flows.platform import Platform
-from fems.registry.plant import Factory
+from fems.registry.factory import Factory
 from fems.registry.sensors import Feed
 
 READERS = 16

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fems.flows.groups import group_factories, rows_a_day
+from fems.registry.factory import Equipment, Factory
 from fems.registry.mapping import FileMapping
-from fems.registry.plant import Equipment, Factory, Plant
+from fems.registry.plant import Plant
 
 
 def plant_with(machines: list[int]) -> Plant:

@@ -17,7 +17,8 @@ from fems.model.floors import NEGATIVE_SHARE, fit_floors
 from fems.model.history import History
 from fems.model.month_ahead.train import train_month_ahead
 from fems.model.one_step.train import train_one_step
-from fems.registry.plant import Equipment, load_plant
+from fems.registry.factory import Equipment
+from fems.registry.plant import load_plant
 from fems.settings import settings
 from fems.simulate.calendar import Grid
 from fems.simulate.solar import solar_kw

@@ -232,16 +232,16 @@ assert len(model.predict_bands(history, history.end, 705).hour[""]) == 705
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"no archive"])
 def test_weights_that_are_none_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "month_ahead.npz").write_bytes(content)
-    with pytest.raises(DataError, match="no weights of a gate"):
+    with pytest.raises(DataError, match=r"no weights of a gate|no arrays that can be read"):
         TrainedGate.load(tmp_path / "month_ahead.npz")
 
 
 def test_arrays_that_are_no_gate_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", values=np.zeros(3))
-    with pytest.raises(DataError, match="no weights of a gate"):
+    with pytest.raises(DataError, match=r"no weights of a gate|no arrays that can be read"):
         TrainedGate.load(tmp_path / "other.npz")
     np.save(tmp_path / "bare.npy", np.zeros(3))
-    with pytest.raises(DataError, match="no weights of a gate"):
+    with pytest.raises(DataError, match=r"no weights of a gate|no arrays that can be read"):
         TrainedGate.load(tmp_path / "bare.npy")
 
 
@@ -437,7 +437,7 @@ def test_trees_say_what_xgboost_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"tree\nversion=v4\n", b"{}", b"PK\x03\x04 cut off"])
 def test_what_is_no_trees_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "trees.npz").write_bytes(content)
-    with pytest.raises(DataError, match="no trees"):
+    with pytest.raises(DataError, match=r"no trees|no arrays that can be read"):
         BoostedTrees.load(tmp_path / "trees.npz", trees.COLUMNS)
 
 

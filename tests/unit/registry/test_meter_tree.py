@@ -15,7 +15,8 @@ from fems.lake import keys
 from fems.lake.lake import Lake
 from fems.lake.store import FolderStore
 from fems.model.history import History
-from fems.registry.plant import Factory, Plant
+from fems.registry.factory import Factory
+from fems.registry.plant import Plant
 from fems.settings import settings
 from fems.views.sql import query
 

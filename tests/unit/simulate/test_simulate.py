@@ -12,7 +12,8 @@ import pytest
 from fems import steam
 from fems.calendar import holiday_dates
 from fems.errors import ConfigError
-from fems.registry.plant import Factory, Plant, load_plant
+from fems.registry.factory import Factory
+from fems.registry.plant import Plant, load_plant
 from fems.settings import Settings
 from fems.simulate import FAULT_KINDS, FaultRates, SimulationReport, simulate
 from fems.simulate.calendar import Grid
