@@ -46,6 +46,8 @@ _ABOUT = (
     "MLflow's menus for language models go away with *Model training*, top left."
 )
 _SETTLE_S = 0.5
+_LOOKS = 10
+"""How often an open run of a month is looked at, each after `_SETTLE_S`, until it is taken for its maker's last act."""
 _LONGEST = timedelta(hours=4)
 """A task is stopped after three hours; a run of another machine that is older has no process any more."""
 
@@ -204,26 +206,36 @@ def month_run(server: Server, month: str) -> str:
     """Find or make the run that a month's factories stand under, and return its ID.
 
     Factories train in tasks of their own, and two may start at once; MLflow cannot make a run only if there is none.
-    So each looks again after it made one, and all but the oldest are taken back.
+    So a run that was just made is open, and whoever made it looks again after a while: a closed one counts before it,
+    an older one too, and then it is taken back; else it is closed, and stays. A request that took long comes too late
+    to change what others have read.
 
     Raises:
         ServiceUnavailable: MLflow does not answer.
     """
     server.connect()
     with server.errors():
-        client = server.client()
+        client, made = server.client(), None
         experiment = _experiment(client)
         parents = _parents(client, experiment, month)
         if not parents:
             tags = {"level": "month", "month": month, _DESCRIPTION: "The mean of the factories below."}
             made = client.create_run(experiment, run_name=month, tags=tags).info.run_id
+        for _ in range(_LOOKS):
+            if parents and parents[0][1]:
+                break
             time.sleep(_SETTLE_S)
-            parents = _parents(client, experiment, month) or [made]
-            if parents[0] != made:
-                client.delete_run(made)
-            else:
-                client.set_terminated(made)
-        return parents[0]
+            parents = _parents(client, experiment, month) or ([(made, False)] if made else [])
+            if not parents or parents[0][0] == made:
+                break
+        if not parents:  # whoever made it took it back
+            return month_run(server, month)
+        chosen, closed = parents[0]
+        if made and made != chosen:
+            client.delete_run(made)
+        if not closed:
+            client.set_terminated(chosen)  # it is this one's, or whoever made it is gone
+        return chosen
 
 
 def _experiment(client: "MlflowClient") -> str:
@@ -242,10 +254,12 @@ def _experiment(client: "MlflowClient") -> str:
         return str(found.experiment_id)
 
 
-def _parents(client: "MlflowClient", experiment: str, month: str) -> list[str]:
-    """IDs of the runs of a month, oldest first."""
+def _parents(client: "MlflowClient", experiment: str, month: str) -> list[tuple[str, bool]]:
+    """IDs of the runs of a month, and whether each is closed; closed ones first, then the oldest."""
     runs = client.search_runs([experiment], f"tags.level = 'month' and tags.month = '{month}'")
-    return [r.info.run_id for r in sorted(runs, key=lambda r: (r.info.start_time, r.info.run_id))]
+    ended = {run.info.run_id: run.info.status == "FINISHED" for run in runs}
+    runs = sorted(runs, key=lambda r: (not ended[r.info.run_id], r.info.start_time, r.info.run_id))
+    return [(run.info.run_id, ended[run.info.run_id]) for run in runs]
 
 
 def _log_mean(client: "MlflowClient", parent: str) -> None:
