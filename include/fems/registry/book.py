@@ -19,11 +19,10 @@ from fems.registry.rules import (
     Coverage,
     MonthToMonth,
     Override,
-    StrictModel,
     StuckReading,
 )
 from fems.registry.sensors import Feed
-from fems.registry.yamlfile import WrongAt
+from fems.registry.yamlfile import StrictModel, WrongAt
 
 ColumnType = Literal["time", "text", "number"]
 TABLE_COLUMNS = ("timestamp", "factory_id", "sensor_id")

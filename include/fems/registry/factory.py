@@ -5,7 +5,7 @@ from datetime import date
 from functools import cached_property
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from fems.calendar import Shifts, changes_by_half_an_hour
 from fems.registry import yamlfile
@@ -15,6 +15,7 @@ from fems.registry.names import OneLine
 from fems.registry.sensors import Feed, FeedSensor
 from fems.registry.steam_traps import Repair, Steam, SteamTrap, Stop
 from fems.registry.tariff import Budget
+from fems.registry.yamlfile import StrictModel
 
 GRAIN_MINUTES = {"1min": 1, "5min": 5, "10min": 10, "15min": 15, "30min": 30, "1h": 60} | {
     "8h": 480,
@@ -29,11 +30,7 @@ OWN_SENSORS = {"meter": "equipment", "steam_trap": "steam_traps"}
 """Feeds whose sensors stand elsewhere than under `sensors`."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Meter(_Strict):
+class Meter(StrictModel):
     """A meter of no machine, such as that of a hall; the key is its sensor ID."""
 
     name: OneLine
@@ -43,7 +40,7 @@ class Meter(_Strict):
     )
 
 
-class Equipment(_Strict):
+class Equipment(StrictModel):
     """A machine with one meter, or several."""
 
     name: OneLine
@@ -76,7 +73,7 @@ class Equipment(_Strict):
         return self
 
 
-class Factory(_Strict):
+class Factory(StrictModel):
     """One factory: its clock, its sensors and the mappings of its files."""
 
     name: OneLine

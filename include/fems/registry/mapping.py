@@ -5,19 +5,15 @@ from datetime import UTC, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from fems.registry import units
-from fems.registry.yamlfile import WrongAt
+from fems.registry.yamlfile import StrictModel, WrongAt
 
 NAME_GROUPS = ("sensor_id", "factory_id", "date")
 """What a file's name or folder may say."""
 _YEAR, _MONTH, _DAY = {"Y", "y", "G", "c", "x"}, {"m", "b", "B", "c", "x"}, {"d", "c", "x"}
 _TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d(?::\d\d)?(?:\s*[-–~]\s*\d{1,2}:\d\d(?::\d\d)?)?")
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def known_zone(name: str) -> str:
@@ -33,14 +29,14 @@ def known_zone(name: str) -> str:
     return name
 
 
-class IntervalNumber(_Strict):
+class IntervalNumber(StrictModel):
     """A column with the number of the interval in its day: hours 1 to 24, quarters 1 to 96."""
 
     column: str = Field(description="the file's header")
     first: Literal[0, 1] = Field(1, description="the number of the day's first interval")
 
 
-class RowPerDay(_Strict):
+class RowPerDay(StrictModel):
     """A row a day, a column an interval."""
 
     column: str = Field(description="our column that the intervals hold, such as used_kwh")
@@ -70,7 +66,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
         raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
 
 
-class FileMapping(_Strict):
+class FileMapping(StrictModel):
     """How one kind of collector writes its files, and what that means in the project's own words."""
 
     format: Literal["table", "nem12", "green_button"] = Field(

@@ -4,7 +4,7 @@ from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from fems.errors import ConfigError
 from fems.registry import yamlfile
@@ -13,10 +13,7 @@ from fems.registry.mapping import FileMapping
 from fems.registry.names import Id
 from fems.registry.sensors import Feed
 from fems.registry.tariff import GridEmission, Tariff, emission_factor
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from fems.registry.yamlfile import StrictModel
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class Sensor:
     net: bool = False
 
 
-class Monitoring(_Strict):
+class Monitoring(StrictModel):
     """When the monitor asks for training, and when it tells of a coming peak."""
 
     behind_days: int = Field(
@@ -63,7 +60,7 @@ class Monitoring(_Strict):
     )
 
 
-class Plant(_Strict):
+class Plant(StrictModel):
     """The whole registry."""
 
     mappings: dict[str, FileMapping]

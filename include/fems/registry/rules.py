@@ -3,17 +3,11 @@
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from fems.registry.yamlfile import WrongAt
+from fems.registry.yamlfile import StrictModel, WrongAt
 
 Aggregate = Literal["sum", "mean", "max", "energy_weighted_mean"]
-
-
-class StrictModel(BaseModel):
-    """A part of a definition book: frozen, and a key that it does not know is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Limits(StrictModel):

@@ -1,17 +1,16 @@
 """Sensors of feeds other than the meters of machines and the steam traps: gas, steam, water, production, weather."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from fems.registry.names import Id, OneLine
+from fems.registry.yamlfile import StrictModel
 
 Feed = Id
 """The name of a definition book: `meter`, `steam_trap`, `gas` and whatever else a plant measures."""
 
 
-class FeedSensor(BaseModel):
+class FeedSensor(StrictModel):
     """A sensor of a feed; the key is the sensor ID. Of production, it is a line's product."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: OneLine
     name_ko: OneLine | None = Field(None, description="the same in Korean")

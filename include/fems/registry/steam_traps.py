@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from fems.registry.names import OneLine
+from fems.registry.yamlfile import StrictModel
 
 Position = Literal["inlet", "outlet", "body", "pair"]
 TrapType = Literal["float", "inverted_bucket", "thermodynamic", "thermostatic", "orifice"]
@@ -14,11 +15,7 @@ Application = Literal["process", "drip", "tracer"]
 Service = Literal["continuous", "batch", "seasonal"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SteamTrap(_Strict):
+class SteamTrap(StrictModel):
     """A steam trap with a thermal sensor, or two; the key is the ID of its sensor, of a pair the inlet's."""
 
     name: OneLine
@@ -59,7 +56,7 @@ class SteamTrap(_Strict):
         return self
 
 
-class Dated(_Strict):
+class Dated(StrictModel):
     """A figure with its year and its source."""
 
     value: float = Field(gt=0)
@@ -80,7 +77,7 @@ class FeedWater(Dated):
     value: float = Field(gt=0, lt=200)
 
 
-class FuelPrice(_Strict):
+class FuelPrice(StrictModel):
     """What a megajoule of fuel costs."""
 
     per_mj: float = Field(gt=0)
@@ -90,7 +87,7 @@ class FuelPrice(_Strict):
     source: str = Field(min_length=1)
 
 
-class FuelEmission(_Strict):
+class FuelEmission(StrictModel):
     """What a gigajoule of fuel emits. Never the electricity grid's factor."""
 
     kgco2e_per_gj: float = Field(ge=0)
@@ -99,7 +96,7 @@ class FuelEmission(_Strict):
     source: str = Field(min_length=1)
 
 
-class Steam(_Strict):
+class Steam(StrictModel):
     """How a factory makes its steam; what is absent is not counted."""
 
     fuel: str | None = Field(None, description="its name, such as natural gas")
@@ -145,7 +142,7 @@ class Steam(_Strict):
             )
 
 
-class Repair(_Strict):
+class Repair(StrictModel):
     """A trap that was mended or changed: what it measured before says nothing of it any more."""
 
     trap_id: str
@@ -153,7 +150,7 @@ class Repair(_Strict):
     note: str = ""
 
 
-class Stop(_Strict):
+class Stop(StrictModel):
     """Days on which a trap, a line or the whole factory has no steam by plan, both ends included."""
 
     first: date

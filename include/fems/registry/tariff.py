@@ -8,11 +8,11 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from fems.calendar import REST, SATURDAY, WORKDAY, Days, kinds_of_days
 from fems.errors import DataError
-from fems.registry.yamlfile import WrongAt
+from fems.registry.yamlfile import StrictModel, WrongAt
 
 Load = Literal["light", "medium", "maximum"]
 LOADS: tuple[Load, ...] = get_args(Load)
@@ -22,11 +22,7 @@ _MONTH = re.compile(r"^\d{4}-(0[1-9]|1[0-2])$")
 _SPAN = re.compile(r"^([01]\d|2[0-4]):00-([01]\d|2[0-4]):00$")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Discount(_Strict):
+class Discount(StrictModel):
     """Hours of Saturdays, Sundays and public holidays that cost less."""
 
     hours: tuple[str, ...] = Field(min_length=1, description="spans of whole hours such as 11:00-14:00")
@@ -40,7 +36,7 @@ class Discount(_Strict):
         return hours
 
 
-class Season(_Strict):
+class Season(StrictModel):
     """Some months of the year, the hours of each load in them and what a kWh costs then."""
 
     name: str
@@ -90,7 +86,7 @@ class Season(_Strict):
         return out
 
 
-class PriceList(_Strict):
+class PriceList(StrictModel):
     """The hours and prices of a tariff from a day on."""
 
     valid_from: date = Field(description="the first day on which they hold; the next list ends them")
@@ -165,7 +161,7 @@ class PriceList(_Strict):
         return out
 
 
-class Tariff(_Strict):
+class Tariff(StrictModel):
     """A time-of-use tariff: an energy price by season and load, and a price of the maximum demand, dated."""
 
     name: str
@@ -234,7 +230,7 @@ class Tariff(_Strict):
             yield self.price_lists[int(i)], which == i
 
 
-class GridEmission(_Strict):
+class GridEmission(StrictModel):
     """What the use of a MWh from a country's grid emits, by a year's factor."""
 
     tco2e_per_mwh: float = Field(gt=0)
@@ -250,7 +246,7 @@ def emission_factor(factors: Sequence[GridEmission], year: int) -> GridEmission 
     return next((factor for factor in reversed(known) if factor.year <= year), known[0])
 
 
-class Budget(_Strict):
+class Budget(StrictModel):
     """What a factory means to stay under in a calendar month."""
 
     unit: Literal["kwh", "cost"] = Field(description="kwh, or cost in the tariff's currency")

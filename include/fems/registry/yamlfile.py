@@ -5,12 +5,18 @@ from pathlib import Path
 from typing import TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fems.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
 _MOST_VALUES = 1_000_000
+
+
+class StrictModel(BaseModel):
+    """A part of a YAML file: frozen, and a key that it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class WrongAt(ValueError):
@@ -74,6 +80,19 @@ def _refuse_bomb(root: yaml.Node) -> None:
     size(root)
 
 
+def _read(text: str) -> tuple[yaml.Node | None, object]:
+    """Return a document's nodes and what they say, parsed once; the nodes are looked at before any is unfolded."""
+    loader = _UniqueKeys(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return None, None
+        _refuse_bomb(root)
+        return root, loader.construct_document(root)
+    finally:
+        loader.dispose()
+
+
 def line_of(root: yaml.Node, path: tuple[int | str, ...]) -> int:
     """Return the 1-based line of the deepest node of `path` that the document has."""
     node, line = root, root.start_mark.line
@@ -114,10 +133,7 @@ def load(path: Path, model: type[M]) -> M:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text") from error
     try:
-        root = yaml.compose(text, Loader=_UniqueKeys)
-        if root is not None:
-            _refuse_bomb(root)
-        data = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader with unique keys
+        root, data = _read(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise _one_line(f"{path}:{line}: {error.problem or error.context}") from error
