@@ -6,7 +6,7 @@ that Airflow's own pages use.
 
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
 from airflow.sdk.configuration import conf
@@ -36,7 +36,7 @@ Grain = Literal["native", "hour", "day"]
 Language = Literal["ko", "en"]
 Origin = Annotated[str | None, Query(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$")]
 Horizon = Annotated[int | None, Query(ge=60)]
-_CHOICE = ("origin", "model", "horizon")
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _COOKIE = "fems_language"
 
 
@@ -232,21 +232,25 @@ def report_newest(request: Request, factory: str) -> HTMLResponse:
     return _html(report_page(reading_platform(), factory, language=language_of(request), root=_root()))
 
 
-@app.get("/report/{factory}/{month}", include_in_schema=False)
-def report_of_month(
+def _chosen(
     request: Request,
-    factory: str,
     month: Month,
     origin: Origin = None,
     model: str | None = None,
     horizon: Horizon = None,
-) -> HTMLResponse:
-    """The report of a factory's month; of several forecasts the newest of those that fit."""
+) -> "Choice":
+    """Return which of a month's forecasts an address asks for."""
     from fems.views.forecasts import Choice
+
+    _know(request, "origin", "model", "horizon")
+    return Choice(month, origin, model, horizon)
+
+
+@app.get("/report/{factory}/{month}", include_in_schema=False)
+def report_of_month(request: Request, factory: str, choice: Annotated[Any, Depends(_chosen)]) -> HTMLResponse:
+    """The report of a factory's month; of several forecasts the newest of those that fit."""
     from fems.views.report import report_page
 
-    _know(request, *_CHOICE)
-    choice = Choice(month, origin, model, horizon)
     return _html(report_page(reading_platform(), factory, choice, language_of(request), _root()))
 
 
@@ -258,19 +262,9 @@ def workbook_newest(request: Request, factory: str) -> Response:
 
 
 @app.get("/workbook/{factory}/{month}", include_in_schema=False)
-def workbook_of_month(
-    request: Request,
-    factory: str,
-    month: Month,
-    origin: Origin = None,
-    model: str | None = None,
-    horizon: Horizon = None,
-) -> Response:
+def workbook_of_month(request: Request, factory: str, choice: Annotated[Any, Depends(_chosen)]) -> Response:
     """The Excel workbook of a factory's month, as the report."""
-    from fems.views.forecasts import Choice
-
-    _know(request, *_CHOICE)
-    return _workbook(request, factory, Choice(month, origin, model, horizon))
+    return _workbook(request, factory, choice)
 
 
 def _workbook(request: Request, factory: str, choice: "Choice | None" = None) -> Response:
@@ -278,12 +272,11 @@ def _workbook(request: Request, factory: str, choice: "Choice | None" = None) ->
     from fems.views.report import workbook_file
 
     name, data = workbook_file(reading_platform(), factory, language_of(request), choice or Choice())
-    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
         "Cache-Control": "no-store",
     }
-    return Response(data, media_type=kind, headers=headers)
+    return Response(data, media_type=_XLSX, headers=headers)
 
 
 @app.get("/traps/{factory}")
@@ -300,8 +293,7 @@ def trap_work_list(factory: str) -> Response:
     from fems.views.traps import work_list
 
     content, _ = work_list(reading_platform(), [factory])
-    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-    return Response(content, media_type=kind, headers=_HEADERS)
+    return Response(content, media_type=_XLSX, headers=_HEADERS)
 
 
 @app.get("/{path:path}", include_in_schema=False)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from browser import Browser
 
 from embedded.stack import Stack
 from fems.flows.platform import Platform
@@ -23,3 +24,11 @@ def airflow_platform(airflow_stack: Stack) -> Iterator[Platform]:
         else:
             os.environ[key] = value
     settings.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, for files and pages that need no login."""
+    made_browser = Browser()
+    yield made_browser
+    made_browser.close()

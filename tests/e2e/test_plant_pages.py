@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,13 +49,6 @@ def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             files[f"{name}-{language}"] = folder / f"{name}-{language}.html"
             files[f"{name}-{language}"].write_text(html, encoding="utf-8")
     return files
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    made_browser = Browser()
-    yield made_browser
-    made_browser.close()
 
 
 @pytest.mark.parametrize("width", [390, 1440])

@@ -1,7 +1,6 @@
 """The report in a real browser: both languages, desktop and phone, no console error, no request elsewhere, printed."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,13 +17,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(render(content_of(expected(), TRACK)), encoding="utf-8")
     return path
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    made_browser = Browser()
-    yield made_browser
-    made_browser.close()
 
 
 @pytest.mark.parametrize("width", [390, 1440])
