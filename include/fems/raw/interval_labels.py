@@ -96,7 +96,9 @@ def may_be_intervals(labels: list[str], mapping: FileMapping) -> np.ndarray:
     """
     if any("%z" in form for form in mapping.time_formats):
         return np.zeros(len(labels), bool)
-    return np.array([label.rstrip()[-6:-5] == "-" and bool(_EITHER.search(label.rstrip())) for label in labels], bool)
+    return np.array(
+        [label.rstrip()[-6:-5] == "-" and bool(_EITHER.search(label.rstrip())) for label in labels], bool
+    )
 
 
 def names_both_ends(text: str) -> bool:

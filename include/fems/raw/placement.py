@@ -50,11 +50,16 @@ class Placement:
         near = np.flatnonzero(self.times.near_change[rows.times.codes])
         if not len(near):
             return
-        groups = rows.owner[near].astype(np.int64) * len(self.places) + rows.sensors.codes[near]
         zone = source.mapping.timezone or source.zone
         wall = self.times.wall[rows.times.codes[near]]
         self.starts[near] = clock_change.resolve(
-            wall, groups, self.starts[near], source.mapping, source.grain_minutes, zone
+            wall,
+            rows.owner[near],
+            rows.sensors.codes[near],
+            self.starts[near],
+            source.mapping,
+            source.grain_minutes,
+            zone,
         )
         self.days[near] = clock.local_days(self.starts[near], source.zone).astype(np.int32)
 
