@@ -564,7 +564,9 @@ class TestClockChanges:
         assert len(read("\n".join(["time,kwh", *lines]), source, autumn).starts) == 25
         for gone in (0, 1):
             decoded = read("\n".join(["time,kwh", *lines[:gone], *lines[gone + 1 :]]), source, autumn)
-            assert len(decoded.starts) == 23 and "does not tell" in reasons(decoded)
+            # of ends of intervals, 02:00 is open as well: the start plus the interval may have been written
+            assert len(decoded.starts) == (23 if marks == "start" else 22)
+            assert "does not tell" in reasons(decoded)
 
     @ZONES
     def test_rows_in_no_order_tell_nothing(self, zone: str, autumn: date, spring: date) -> None:
