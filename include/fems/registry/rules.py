@@ -39,6 +39,9 @@ class Jump(StrictModel):
     """The rate-of-change limit: a value that leaps away from both its neighbours and back again is abnormal."""
 
     per_minute: float | None = Field(None, gt=0, description="the most it may change in a minute, own unit")
+    at_most: float | None = Field(
+        None, gt=0, description="the most it may change at once, however long the interval, own unit"
+    )
     of_usual: float | None = Field(
         None, gt=0, description="the most it may change at once, x the usual level"
     )
