@@ -339,6 +339,13 @@ INTERVALS: dict[str, tuple[Callable[[pd.Timestamp, pd.Timestamp], str], dict[str
     "the last minute": (lambda a, b: f"{a:{ISO}} - {b - pd.Timedelta('1min'):%H:%M}", {}),
     "the last second": (lambda a, b: f"{a:%Y-%m-%d %H:%M:%S} - {b - pd.Timedelta('1s'):%H:%M:%S}", {}),
     "two dates": (lambda a, b: f"{a:%d.%m.%Y %H:%M} - {b:%d.%m.%Y %H:%M}", {"time_format": "%d.%m.%Y %H:%M"}),
+    "two dates in the format": (
+        lambda a, b: f"{a:%d/%m/%Y %H:%M} - {b:%d/%m/%Y %H:%M}",
+        {"time_format": "%d/%m/%Y %H:%M - %d/%m/%Y %H:%M"},
+    ),
+    "two times in the format": (
+        lambda a, b: f"{a:%m/%d/%Y %H:%M}-{b:%H:%M}", {"time_format": "%m/%d/%Y %H:%M-%H:%M"},
+    ),
     "ISO 8601": (lambda a, b: f"{a.isoformat()}/{b.isoformat()}", {}),
     "ISO 8601 with a duration": (lambda a, b: f"{a.isoformat()}/PT15M", {}),
     "a word": (lambda a, b: f"{a:%d.%m.%Y %H:%M} bis {b:%H:%M}", {"time_format": "%d.%m.%Y %H:%M"}),
