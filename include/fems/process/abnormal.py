@@ -8,8 +8,6 @@ from fems.process.runs import longer_than
 from fems.registry.laws import check_laws
 from fems.registry.rules import Column, Consistency, Jump, Stuck, StuckReading
 
-_TELLING_STEPS = 100
-"""A value of fewer steps of the meter's resolution repeats under a load that is steady to 1 %."""
 _LEAST_DISTINCT = 10
 """So many distinct values show a meter's resolution."""
 
@@ -105,7 +103,7 @@ def stuck_values(values: np.ndarray, stuck: Stuck, usual: np.ndarray, grain_minu
     sensor = cells // values.shape[1]
     least = np.zeros(len(values))
     for s in np.unique(sensor):
-        least[s] = _TELLING_STEPS * resolution(values[s])
+        least[s] = stuck.above_steps * resolution(values[s])
     result: np.ndarray = cells[np.abs(values.reshape(-1)[cells]) >= least[sensor]]
     return result
 

@@ -57,6 +57,12 @@ class Stuck(StrictModel):
         description="only above this x the usual level: the standby of a machine that is off repeats too, "
         "at the meter's resolution",
     )
+    above_steps: int = Field(
+        100,
+        ge=0,
+        description="only above so many steps of the meter's resolution: a load that is steady to 1 % repeats below. 0 "
+        "for a temperature, whose zero means nothing",
+    )
 
 
 class Fill(StrictModel):

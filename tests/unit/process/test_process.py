@@ -426,6 +426,13 @@ def test_a_stuck_value_is_stuck_behind_a_gap_as_well() -> None:
     assert found.tolist() == [*range(2, 11), 12, 13, 14, 16]
 
 
+def test_a_temperature_near_zero_may_not_stand_still() -> None:
+    rule = load_book(settings().definitions_dir, "steam_trap").columns["temperature_c"].stuck
+    assert rule is not None
+    series = np.concatenate([np.linspace(-9, 9, 50).round(1), [-0.5] * 9])
+    assert abnormal.stuck_values(series[None], rule, np.array([9.0]), 15).tolist() == list(range(51, 59))
+
+
 @pytest.mark.parametrize("gap", [3, 20])
 def test_the_same_value_twice_with_a_gap_between_is_not_stuck(gap: int) -> None:
     series = np.array([5.0, 129.2, *[np.nan] * gap, 129.2, 129.2, 5.0])
