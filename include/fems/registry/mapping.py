@@ -60,7 +60,8 @@ def _first_of_both(form: str) -> str:
     named: set[str] = set()
     for match in re.finditer(r"%(.)", form):
         if match[1] in named:
-            return re.sub(r"\s*(?:[-~–—/]|\bto\b|\bbis\b)\s*$", "", form[: match.start()])
+            between = re.search(r"\s*(?:[-~–—/]|\bto\b|\bbis\b)\s*$", form[: match.start()])
+            return form[: between.start()] if between else form
         if match[1] != "%":
             named.add(match[1])
     return form
