@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fems.process.runs import longer_than
+from fems.process.runs import cells_of, longer_than, runs
 from fems.registry.laws import check_laws
 from fems.registry.rules import Column, Consistency, Jump, Stuck, StuckReading
 
+_TREND_STEPS = 10
+"""Steps of the resolution by which a value moves that rises or falls."""
 _LEAST_DISTINCT = 10
 """So many distinct values show a meter's resolution."""
 
@@ -98,6 +100,8 @@ def stuck_values(values: np.ndarray, stuck: Stuck, usual: np.ndarray, grain_minu
     repeats[:, 1:] &= (now != 0) & (np.abs(now) >= floor[:, None])
     length = stuck.minutes // grain_minutes
     cells = longer_than(repeats, length)
+    if stuck.trend_minutes is not None:
+        cells = np.union1d(cells, _still_in_a_trend(values, repeats, stuck.trend_minutes // grain_minutes))
     for s in np.unique(cells // values.shape[1]).tolist():
         cells = np.union1d(cells, s * values.shape[1] + _repeats_over_gaps(values[s], floor[s], length))
     sensor = cells // values.shape[1]
@@ -106,6 +110,28 @@ def stuck_values(values: np.ndarray, stuck: Stuck, usual: np.ndarray, grain_minu
         least[s] = stuck.above_steps * resolution(values[s])
     result: np.ndarray = cells[np.abs(values.reshape(-1)[cells]) >= least[sensor]]
     return result
+
+
+def _still_in_a_trend(values: np.ndarray, repeats: np.ndarray, length: int) -> np.ndarray:
+    """Return the flat positions of runs of more than `length` repetitions before which and after which values move.
+
+    Args:
+        values: float64, (S, T).
+        repeats: bool, (S, T): the value is the one before it.
+        length: of a run.
+    """
+    steps = values.shape[1]
+    sensor, begin, end = runs(repeats)
+    inside = (end - begin > length) & (begin >= 2) & (end < steps)
+    sensor, begin, end = sensor[inside], begin[inside], end[inside]
+    held = values[sensor, begin]
+    before, after = held - values[sensor, begin - 2], values[sensor, end] - held
+    least = np.zeros(len(values))
+    for s in np.unique(sensor):
+        least[s] = _TREND_STEPS * resolution(values[s])
+    moves = (np.sign(before) == np.sign(after)) & (np.abs(before) >= least[sensor])
+    moves &= np.abs(after) >= np.abs(before)
+    return cells_of(sensor[moves], begin[moves], end[moves], steps)[0]
 
 
 def _repeats_over_gaps(series: np.ndarray, floor: float, length: int) -> np.ndarray:

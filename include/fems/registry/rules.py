@@ -51,6 +51,12 @@ class Stuck(StrictModel):
     """When one column's repeated value means a stuck meter."""
 
     minutes: int = Field(gt=0, description="a value that repeats exactly for longer than this is abnormal")
+    trend_minutes: int | None = Field(
+        None,
+        gt=0,
+        description="so is one that repeats for longer than this in the middle of a rise or a fall: it moved by ten "
+        "steps of the resolution or more, stands still, and leaps on the same way, by as much again or more",
+    )
     above_of_usual: float = Field(
         0.0,
         ge=0,

@@ -426,6 +426,25 @@ def test_a_stuck_value_is_stuck_behind_a_gap_as_well() -> None:
     assert found.tolist() == [*range(2, 11), 12, 13, 14, 16]
 
 
+def test_what_stands_still_in_the_middle_of_a_fall_is_stuck_and_what_is_flat_is_not() -> None:
+    rule = load_book(settings().definitions_dir, "steam_trap").columns["temperature_c"].stuck
+    assert rule is not None
+    still = [50.3, 45.1, 40.6, 36.8, 36.8, 36.8, 36.8, 36.8, 23.3, 21.3]
+    flat = [22.9, 22.6, 23.1, 23.0, 23.0, 23.0, 23.0, 23.0, 22.1, 22.4]
+    start = [22.9, 22.6, 23.1, 23.0, 23.0, 23.0, 23.0, 23.0, 41.0, 80.4]
+    back = [10.1, 20.6, 28.1, 36.0, 36.0, 36.0, 36.0, 36.0, 28.1, 22.4]
+    others = np.random.default_rng(1).uniform(3, 180, 2000).round(1)
+    for series, found in (
+        (still, [4, 5, 6, 7]),
+        (flat, []),
+        (start, []),
+        (back, []),
+        ([200.0 - x for x in still], [4, 5, 6, 7]),
+    ):
+        values = np.concatenate([series, others])[None]
+        assert abnormal.stuck_values(values, rule, np.array([150.0]), 15).tolist() == found
+
+
 def test_a_temperature_near_zero_may_not_stand_still() -> None:
     rule = load_book(settings().definitions_dir, "steam_trap").columns["temperature_c"].stuck
     assert rule is not None
