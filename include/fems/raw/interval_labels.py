@@ -82,7 +82,10 @@ def read_times(
         fits &= ~either
     for k, pair in enumerate(pairs):
         if fits[pair.index]:
-            seconds[pair.index] = starts[k] + (step if mapping.time_marks == "end" else 0)
+            marked = int(starts[k]) + (step if mapping.time_marks == "end" else 0)
+            # a midnight is then taken for that of the day after, and this one needs no such mending
+            again = mapping.midnight == "same_day" and marked % _DAY_S == 0
+            seconds[pair.index] = marked - (_DAY_S if again else 0)
             ahead[pair.index] = clocks[k]
     return seconds, ahead
 

@@ -277,10 +277,14 @@ QUARTERS = pd.date_range("2024-03-04", periods=192, freq="15min", tz="Asia/Seoul
 OF_QUARTERS = np.random.default_rng(8).uniform(1, 2, 192).round(3)
 
 
+@pytest.mark.parametrize("midnight", ["next_day", "same_day"])
 @pytest.mark.parametrize("marks", ["start", "end"])
 @pytest.mark.parametrize("kind", INTERVALS)
-def test_a_label_that_names_both_ends_of_its_interval_is_read_as_what_it_says(kind: str, marks: str) -> None:
+def test_a_label_that_names_both_ends_of_its_interval_is_read_as_what_it_says(
+    kind: str, marks: str, midnight: str
+) -> None:
     label, more = INTERVALS[kind]
+    more = {**more, "midnight": midnight}
     table = rows(lambda t: label(t, t + pd.Timedelta("15min")), kwh=OF_QUARTERS, times=QUARTERS)
     native, reasons = read(text(table, sep=";"), {**PLAIN, **more, "time_marks": marks}, grain="15min")
     assert reasons == []
