@@ -258,6 +258,7 @@ INTERVALS: dict[str, tuple[Callable[[pd.Timestamp, pd.Timestamp], str], dict[str
     "a hyphen": (lambda a, b: f"{a:{ISO}} - {b:%H:%M}", {}),
     "a hyphen, no blank": (lambda a, b: f"{a:{ISO}}-{b:%H:%M}", {}),
     "a dash, and 24:00": (lambda a, b: f"{a:{ISO}}–{b:%H:%M}".replace("–00:00", "–24:00"), {}),
+    "digits alone": (lambda a, b: f"{a:%Y%m%d %H%M}-{b:%H%M}", {}),
     "the last minute": (lambda a, b: f"{a:{ISO}} - {b - pd.Timedelta('1min'):%H:%M}", {}),
     "the last second": (lambda a, b: f"{a:%Y-%m-%d %H:%M:%S} - {b - pd.Timedelta('1s'):%H:%M:%S}", {}),
     "two dates": (lambda a, b: f"{a:%d.%m.%Y %H:%M} - {b:%d.%m.%Y %H:%M}", {"time_format": "%d.%m.%Y %H:%M"}),
