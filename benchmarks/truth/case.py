@@ -98,7 +98,7 @@ class Case:
             for column in range(touched.shape[2]):
                 series = self.readings[sensor, :, column]
                 held = series[max(begin - 1, 0)]  # the last reading that was not stuck
-                before = np.append(series[begin - 1 :: -1] != held, True) if begin else [True]
+                before = np.append(series[begin - 1 :: -1] != held, True) if begin else np.array([True])
                 after = np.append(series[end:] != held, True)
                 touched[sensor, begin - int(np.argmax(before)) : end + int(np.argmax(after)), column] = True
 

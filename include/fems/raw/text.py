@@ -105,10 +105,9 @@ def read_delimited(
     if not len(lines.numbers):
         raise UndecodableObject("the object is empty")
     first, header, delimiter = _find_header(lines, mapping, fits)
-    if records:  # now that it is known what stands between how many fields
-        names = with_trailing_delimiter(
-            header, delimiter, lines.text(lines.numbers[first:][:1].max(initial=1))
-        )
+    numbers = lines.numbers[first:]
+    if records and len(numbers):  # now that it is known what stands between how many fields
+        names = with_trailing_delimiter(header, delimiter, lines.text(numbers[0]))
         lines = _Lines(body, mapping, lines.records(records, first, delimiter, len(names)))
     numbers = lines.numbers[first:]
     if not len(numbers):
