@@ -53,6 +53,10 @@ def main(
     stages: Annotated[str, typer.Option(help=f"Of {', '.join(STAGES)}; all if empty.")] = "",
     moments: Annotated[str, typer.Option(help=f"Of {', '.join(MOMENTS)}; all if empty.")] = "",
     faults: Annotated[str, typer.Option(help=f"Of {KILL}, {STOP}, {FULL}; all if empty.")] = "",
+    runner: Annotated[
+        str,
+        typer.Option(help="Of process (a stage runs by itself) and airflow (a Dag runs it); both if empty."),
+    ] = "",
     minutes: Annotated[float, typer.Option(help="No new fault is begun after so long.")] = 600.0,
     report: Annotated[Path, typer.Option(help="Holds what was tried.")] = Path(".local/faults.json"),
     again: Annotated[bool, typer.Option("--again", help="Try also what went well before.")] = False,
@@ -73,6 +77,8 @@ def main(
             _names(faults, (KILL, STOP, FULL), "fault"),
         )
     )
+    by_dag = {name == "airflow" for name in _names(runner, ("process", "airflow"), "runner")}
+    wanted = [cell for cell in wanted if cell.by_dag in by_dag]
     results = Results(report)
     if show:
         out.print(results.markdown(wanted), markup=False)
