@@ -56,8 +56,9 @@ class Results:
             self.of = {key: Result(**row) for key, row in json.loads(path.read_text()).items()}
 
     def left(self, cells: Iterable[Cell]) -> list[Cell]:
-        """Return the cells that were not tried, or did not end well."""
-        return [cell for cell in cells if cell.key not in self.of or not self.of[cell.key].good]
+        """Return the cells that were not tried, then those that did not end well."""
+        left = [cell for cell in cells if cell.key not in self.of or not self.of[cell.key].good]
+        return sorted(left, key=lambda cell: cell.key in self.of)
 
     def keep(self, cell: Cell, result: Result) -> None:
         """Add a result, or put it in the place of an earlier one."""

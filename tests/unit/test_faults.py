@@ -69,7 +69,8 @@ def test_a_matrix_goes_on_where_it_stopped(tmp_path: Path) -> None:
     results.keep(other, replace(GOOD, lost=5))
     again = Results(path)
     assert again.of == results.of
-    assert again.left([CELL, other]) == [other]  # what went wrong is tried again
+    new = replace(CELL, moment="start")
+    assert again.left([CELL, other, new]) == [new, other]  # what went wrong is tried again, last
     assert [item.name for item in path.parent.iterdir()] == ["faults.json"]
 
 
