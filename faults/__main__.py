@@ -18,15 +18,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from minio.error import MinioException
 from rich.console import Console
+from urllib3.exceptions import HTTPError
 
 from embedded.config import Config
 from embedded.ports import free_ports
 from embedded.stack import Stack
 from faults import plant
-from faults.bench import Bench
+from faults.bench import Bench, NoMeasure
 from faults.cells import FULL, KILL, MOMENTS, SERVICES, STAGES, STOP, Cell, cells
 from faults.results import Results
+from fems.errors import FemsError
 
 IMPATIENT = {
     # What a killed scheduler or task is noticed by: seconds, of a stack that is disturbed all the time.
@@ -126,7 +129,11 @@ def _try_each(bench: Bench, wanted: list[Cell], results: Results, deadline: floa
     for number, cell in enumerate(wanted, start=1):
         if time.monotonic() > deadline:
             break
-        result = bench.cell(cell)
+        try:
+            result = bench.cell(cell)
+        except (NoMeasure, FemsError, MinioException, HTTPError) as error:
+            out.print(f"{number}/{len(wanted)} {cell.key}: not tried: {error}", markup=False)
+            continue
         results.keep(cell, result)
         word = "" if result.good else "  <-- look at this"
         out.print(f"{number}/{len(wanted)} {cell.key}: {result}{word}", markup=False)
