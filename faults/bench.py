@@ -37,6 +37,7 @@ class Bench:
 
     def __init__(self, stack: Stack, disk: Path | None) -> None:
         self.stack, self.disk = stack, disk
+        os.environ.update(stack.environment())  # the worker's, too
         self.observer = Observer(stack, FACTORY)
         self.worker = Worker()
         self.notes: list[str] = []
@@ -47,7 +48,7 @@ class Bench:
         """Land the factory's files and bring it to where each stage that is to be disturbed can be run."""
         stages = {(cell.stage, cell.by_dag) for cell in wanted}
         last = max(STAGES.index(stage) for stage, _ in stages)
-        _land(self.stack, folder, FIRST, MONTHS)
+        _land(folder, FIRST, MONTHS)
         self._require("ingest")
         if last >= STAGES.index("forecast"):
             self._require("train")
@@ -55,7 +56,7 @@ class Bench:
             self._require("forecast")
             # of this forecast a month will have been measured
             self.observer.keep_forecasts()
-            _land(self.stack, folder, date(FIRST.year, FIRST.month + MONTHS, 1), 1)
+            _land(folder, date(FIRST.year, FIRST.month + MONTHS, 1), 1)
             self._require("ingest")
         for stage in STAGES:
             if (stage, False) in stages:
@@ -184,14 +185,13 @@ class Bench:
         api.unpause(dag_id)
 
 
-def _land(stack: Stack, folder: Path, start: date, months: int) -> None:
+def _land(folder: Path, start: date, months: int) -> None:
     """Simulate some months of the factory and land their files."""
     from fems.flows.land import land_tree
     from fems.flows.platform import Platform
     from fems.settings import settings
     from fems.simulate import simulate
 
-    os.environ.update(stack.environment())
     settings.cache_clear()
     platform, files = Platform.from_environment(), folder / f"files-{start}"
     simulate(platform.plant, files, start=start, months=months, seed=1, factories=[FACTORY], workers=1)
