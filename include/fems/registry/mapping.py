@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator, model_validator
 
 from fems.registry import units
+from fems.registry.names import one_line
 from fems.registry.yamlfile import StrictModel, WrongAt
 
 NAME_GROUPS = ("sensor_id", "factory_id", "date")
@@ -167,6 +168,21 @@ class FileMapping(StrictModel):
     )
 
     _zone = field_validator("timezone")(lambda name: known_zone(name) if name else name)
+
+    @field_validator("columns")
+    @classmethod
+    def _headers_on_one_line(
+        cls, given: dict[str, str | tuple[str, ...]]
+    ) -> dict[str, str | tuple[str, ...]]:
+        return {
+            ours: one_line(header) if isinstance(header, str) else tuple(map(one_line, header))
+            for ours, header in given.items()
+        }
+
+    @field_validator("wide")
+    @classmethod
+    def _wide_headers_on_one_line(cls, given: dict[str, str]) -> dict[str, str]:
+        return {one_line(header): target for header, target in given.items()}
 
     @field_validator("delimiter")
     @classmethod
