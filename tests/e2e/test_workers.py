@@ -144,8 +144,12 @@ def test_a_worker_begins_with_an_empty_disk_and_runs_tasks(worker_stack: Stack, 
     path = f"dags/ingest/dagRuns/{run_id}/taskInstances/find_stale/logs/1"
     assert "find_stale" in str(worker_stack.airflow().call("GET", path, params={"full_content": True}))
     observer = Observer(worker_stack)
-    names = [o.object_name for o in observer._client.list_objects(LOGS, prefix="tasks/", recursive=True)]
-    assert any(name and f"run_id={run_id}" in name for name in names), names
+
+    def own_log() -> bool:
+        logs = observer._client.list_objects(LOGS, prefix="tasks/", recursive=True)
+        return any(each.object_name and f"run_id={run_id}" in each.object_name for each in logs)
+
+    wait_for("the task's log, which is sent once the task is over", own_log, patience=60)
     own = [path for path in worker_stack.config.task_logs.rglob("*.log") if "dag_id=" in str(path)]
     assert own == [], "no task wrote where only this machine looks"
 

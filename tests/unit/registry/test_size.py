@@ -29,16 +29,16 @@ def factory(factory_id: str) -> str:
         "    main_meter: " + factory_id,
         "    equipment:",
     ]
-    for i in range(10):
-        lines.append(
-            f"      E{i}: {{name: Pump {i}, name_ko: 펌프, kind: pump, sensor: {factory_id}-M{i}, rated_kw: 90}}"
-        )
-    lines.append("    steam_traps:")
-    for i in range(3):
-        lines.append(
-            f"      {factory_id}-T{i}: {{name: Trap, name_ko: 트랩, line: L1, set_point_c: 150, orifice_mm: 8,"
-            " pressure_bar_g: 6, application: process, service: continuous}"
-        )
+    lines += [
+        f"      E{i}: {{name: Pump {i}, name_ko: 펌프, kind: pump, sensor: {factory_id}-M{i}, rated_kw: 90}}"
+        for i in range(10)
+    ]
+    lines += ["    steam_traps:"]
+    lines += [
+        f"      {factory_id}-T{i}: {{name: Trap, name_ko: 트랩, line: L1, set_point_c: 150, orifice_mm: 8,"
+        " pressure_bar_g: 6, application: process, service: continuous}"
+        for i in range(3)
+    ]
     return "\n".join(lines) + "\n"
 
 
