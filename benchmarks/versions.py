@@ -31,7 +31,14 @@ TRAINED = ("1100", "2160")
 """One with a row a minute, one with a row in 15 minutes."""
 EPOCHS = 10
 
-_COMMANDS = {"fems": ["-c", "from fems.cli import app; app()"], "python": ["-c"]}
+_FEMS = """
+try:
+    from fems.cli.main import app
+except ImportError:  # up to 0.4.0
+    from fems.cli import app
+app()
+"""
+_COMMANDS = {"fems": ["-c", _FEMS], "python": ["-c"]}
 _LOOK = """
 import sys, time
 from fems.flows.ingest import stale_factories
@@ -134,7 +141,7 @@ def rows(months: int = MONTHS, factories: Sequence[str] = FACTORIES) -> list[Mea
         earlier = Version.of(EARLIER, checkout(EARLIER_COMMIT, folder / "code"), _config(folder / "e"))
         ours = Version.of("this version", ROOT, _config(folder / "o"))
         plant = folder / "plant"
-        chosen = {earlier.name: ["--factories", ",".join(factories)], ours.name: list(factories)}
+        chosen = {earlier.name: _options(factories), ours.name: list(factories)}
         earlier.run("fems", "simulate", str(plant), *chosen[earlier.name], "--months", str(months))
         started: list[Version] = []
         try:
@@ -150,6 +157,11 @@ def rows(months: int = MONTHS, factories: Sequence[str] = FACTORIES) -> list[Mea
         finally:
             for version in started:
                 version.down()
+
+
+def _options(factories: Sequence[str]) -> list[str]:
+    """Return how factories are chosen at the shell in the earlier version."""
+    return [word for factory in factories for word in ("--factory", factory)]
 
 
 def _config(state: Path) -> Config:
@@ -177,7 +189,7 @@ def _trainings(earlier: Version, ours: Version) -> list[Measurement]:
     found = []
     for factory in TRAINED:
         name = f"training of factory {factory}, {EPOCHS} epochs"
-        options = {earlier.name: ["--factories", factory], ours.name: [factory]}
+        options = {earlier.name: _options([factory]), ours.name: [factory]}
         both = [
             _took(version, "train", *options[version.name], "--epochs", str(EPOCHS))
             for version in (earlier, ours)

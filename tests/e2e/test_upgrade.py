@@ -57,11 +57,11 @@ def made_by_040(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Ver
     earlier, plant = Version.of(EARLIER, code, config), str(folder / "plant")
     earlier.up("storage", "tracking")
     try:
-        earlier.run("fems", "simulate", plant, "--factories", FACTORY, "--months", str(MONTHS))
+        earlier.run("fems", "simulate", plant, "--factory", FACTORY, "--months", str(MONTHS))
         earlier.run("fems", "land", plant)
-        earlier.run("fems", "ingest", "--factories", FACTORY)
-        earlier.run("fems", "train", "--factories", FACTORY, "--epochs", "2")
-        earlier.run("fems", "forecast", "--factories", FACTORY)
+        earlier.run("fems", "ingest", "--factory", FACTORY)
+        earlier.run("fems", "train", "--factory", FACTORY, "--epochs", "2")
+        earlier.run("fems", "forecast", "--factory", FACTORY)
     finally:
         earlier.down()
     return earlier
