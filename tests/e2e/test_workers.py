@@ -1,7 +1,6 @@
 """Two Celery workers run the tasks; each is killed in the middle of one, and the other finishes it."""
 
 import os
-import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -101,9 +100,17 @@ def kill_worker_under(stack: Stack, dag_id: str, run_id: str, task_id: str, amid
     # From here on nothing is asked of a server before the kill: the task goes on meanwhile.
     wait_for("the middle of the task", amid)
     family = descendants(worker)
-    os.kill(worker.pid, signal.SIGKILL)
-    wait_for("the end of what it ran", lambda: not any(process.is_running() for process in family))
+    worker.kill()
+    # Nothing of it works on by itself, beside the worker that takes up the task.
+    wait_for("the end of what it ran", lambda: not any(_runs(process) for process in family), patience=5)
     return name
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def tries(stack: Stack, dag_id: str, run_id: str, task_id: str) -> list[str]:
