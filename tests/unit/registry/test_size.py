@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from fems.errors import ConfigError
+from fems.registry import cache, yamlfile
 from fems.registry.book import Book, load_book
 from fems.registry.plant import MOST_VALUES, load_plant
 from fems.registry.yamlfile import count_values, load
+from fems.settings import settings
 
 _HEAD = """\
 mappings:
@@ -42,6 +44,13 @@ def factory(factory_id: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+@pytest.fixture
+def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "LARGE", 1)
+    return tmp_path / "cache" / "fems"
+
+
 def bomb(levels: int) -> str:
     """A mapping of lists, each of ten aliases of the one before."""
     lines = ["a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]"]
@@ -72,3 +81,43 @@ def test_a_file_of_too_many_written_values_is_refused(tmp_path: Path) -> None:
     path.write_text("a: [" + "1," * 1001 + "]", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"meter\.yaml:1: more than 1,000 values"):
         load(path, Book, most=1000)
+
+
+def test_a_large_registry_is_parsed_once_and_comes_back_the_same(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = settings().factories_file
+    plant = load_plant(path)
+    (file,) = cache_folder.iterdir()
+    assert file.stat().st_mode & 0o077 == 0 and cache_folder.stat().st_mode & 0o077 == 0
+    monkeypatch.setattr(yamlfile, "load", None)  # not called
+    assert load_plant(path) == plant
+
+
+def test_what_is_kept_of_another_text_or_is_damaged_is_not_used(cache_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "factories.yaml"
+    path.write_text(_HEAD + factory("A"), encoding="utf-8")
+    assert list(load_plant(path).factories) == ["A"]
+    path.write_text(_HEAD + factory("B"), encoding="utf-8")
+    assert list(load_plant(path).factories) == ["B"]
+    for file in cache_folder.iterdir():
+        file.write_text(file.read_text().replace("two_shift", "sometimes"), encoding="utf-8")
+    assert load_plant(path).factories["B"].shifts == "two_shift"
+
+
+def test_a_wrong_registry_is_told_each_time_and_nothing_is_kept(cache_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "factories.yaml"
+    path.write_text((_HEAD + factory("A")).replace("two_shift", "sometimes"), encoding="utf-8")
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=r"factories\.yaml:\d+: factories\.A\.shifts"):
+            load_plant(path)
+    assert not cache_folder.exists()
+
+
+def test_a_cache_that_cannot_be_written_hinders_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(cache, "LARGE", 1)
+    assert load_plant(settings().factories_file).factories
