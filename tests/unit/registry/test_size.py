@@ -84,7 +84,7 @@ def test_a_file_of_too_many_written_values_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_large_registry_is_parsed_once_and_comes_back_the_same(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
+    cache_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = settings().factories_file
     plant = load_plant(path)
