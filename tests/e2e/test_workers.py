@@ -73,17 +73,21 @@ def wait_for(what: str, ready: Callable[[], Any], patience: float = 600) -> Any:
     raise AssertionError(f"{what}: not within {patience} s")
 
 
+def _is_task(process: psutil.Process, instance: dict[str, Any]) -> bool:
+    try:
+        return f"airflow worker -- {instance['id']}" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
+
+
 def worker_of(stack: Stack, instance: dict[str, Any]) -> psutil.Process | None:
     """The worker whose descendant runs a task instance."""
     states = stack.supervisor.states()
     for name in WORKERS:
         worker = psutil.Process(states[name]["pid"])
         for child in descendants(worker):
-            try:
-                if f"airflow worker -- {instance['id']}" in " ".join(child.cmdline()):
-                    return worker
-            except psutil.NoSuchProcess:
-                continue
+            if _is_task(child, instance):
+                return worker
     return None
 
 
@@ -100,9 +104,11 @@ def kill_worker_under(stack: Stack, dag_id: str, run_id: str, task_id: str, amid
     # From here on nothing is asked of a server before the kill: the task goes on meanwhile.
     wait_for("the middle of the task", amid)
     family = descendants(worker)
+    tasks = [process for process in family if _is_task(process, instance)]
     worker.kill()
-    # Nothing of it works on by itself, beside the worker that takes up the task.
-    wait_for("the end of what it ran", lambda: not any(_runs(process) for process in family), patience=5)
+    # Nothing of it works on by itself, beside the worker that takes up the task. Children that idle end in their time.
+    wait_for("the end of the task", lambda: not any(_runs(process) for process in tasks), patience=15)
+    wait_for("the end of what it ran", lambda: not any(_runs(process) for process in family), patience=60)
     return name
 
 
