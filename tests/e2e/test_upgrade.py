@@ -84,7 +84,7 @@ def test_a_lake_and_a_registry_of_040_are_opened_rebuilt_and_used(
             assert stale_factories(platform, [FACTORY]) == [FACTORY], (
                 "another version's tables are built anew"
             )
-        with pytest.raises(FemsError, match="fems ingest"):
+        with pytest.raises(FemsError, match="this version reads format 1; run `fems"):
             factory_status(FACTORY, platform)
         with timed(f"ingest of {MONTHS} months of one factory", seconds):
             ingest_factory(platform, FACTORY)
