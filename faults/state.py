@@ -190,7 +190,7 @@ class Observer:
         return int(newest.version), kept
 
     def _open_runs(self, platform: "Platform") -> list[Any]:
-        from fems.tracking.runs import EXPERIMENT
+        from fems.tracking.names import EXPERIMENT
 
         platform.tracking.server.connect()
         client = platform.tracking.server.client()
