@@ -17,16 +17,17 @@ _DAY_S = 86_400
 _BETWEEN = re.compile(
     r"\s+-\s+|\s*[~∼〜～–—]\s*|\s+(?:to|bis)\s+"
     r"|(?<=[\dZ])/(?=\d{4}-|P)"
-    r"|(?:(?<=\s\d\d:\d\d)|(?<=\s\d:\d\d)|(?<=\d:\d\d:\d\d))\s?-\s?(?=\d\d?:\d\d)",
+    r"|(?:(?<=\s\d\d:\d\d)|(?<=\s\d:\d\d)|(?<=\d:\d\d:\d\d))\s?-\s?(?=\d\d?:\d\d)|(?<=\s\d{4})-(?=\d{4}$)",
     re.IGNORECASE,
 )
 _CLOCK = re.compile(
-    r"(?:(?:오전|오후|[ap]m)\s*)?(?:\d\d?:\d\d(?::\d\d(?:[.,]\d+)?)?|\d\d?\s*시(?:\s*\d\d?\s*분)?)(?:\s*[ap]\.?m\.?)?$",
+    r"(?:(?:오전|오후|[ap]m)\s*)?(?:\d\d?:\d\d(?::\d\d(?:[.,]\d+)?)?|\d\d?\s*시(?:\s*\d\d?\s*분)?)(?:\s*[ap]\.?m\.?)?$"
+    r"|(?<!\d)\d{4}$",
     re.IGNORECASE,
 )
 _DURATION = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?")
-_EITHER = re.compile(r"\s\d\d?:\d\d ?-\d\d:\d\d$")
-_HAS_TIME = re.compile(r"\d\s*[:시]")
+_EITHER = re.compile(r"\s\d\d?:?\d\d ?-\d\d:?\d\d$")
+_HAS_TIME = re.compile(r"\d\s*[:시]|\s\d{4}$")
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,10 @@ def read_times(
         fits &= ~either
     for k, pair in enumerate(pairs):
         if fits[pair.index]:
-            seconds[pair.index] = starts[k] + (step if mapping.time_marks == "end" else 0)
+            marked = int(starts[k]) + (step if mapping.time_marks == "end" else 0)
+            # a midnight is then taken for that of the day after, and this one needs no such mending
+            again = mapping.midnight == "same_day" and marked % _DAY_S == 0
+            seconds[pair.index] = marked - (_DAY_S if again else 0)
             ahead[pair.index] = clocks[k]
     return seconds, ahead
 
@@ -96,9 +100,7 @@ def may_be_intervals(labels: list[str], mapping: FileMapping) -> np.ndarray:
     """
     if any("%z" in form for form in mapping.time_formats):
         return np.zeros(len(labels), bool)
-    return np.array(
-        [label.rstrip()[-6:-5] == "-" and bool(_EITHER.search(label.rstrip())) for label in labels], bool
-    )
+    return np.array(["-" in label[-7:] and bool(_EITHER.search(label.rstrip())) for label in labels], bool)
 
 
 def names_both_ends(text: str) -> bool:

@@ -5,6 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from fems.raw.encodings import LONGEST_LINE
+
 Span = tuple[int, int]
 """The first and the last line of a record, counted from 0."""
 
@@ -28,7 +30,8 @@ def spans(body: bytes, delimiters: str) -> list[Span]:
     found: list[Span] = []
     last = -1
     for first, then in pairwise(odd):
-        if first > last and whole.fullmatch(body, int(edges[first]), int(edges[then + 1]) - 1):
+        begin, end = int(edges[first]), int(edges[then + 1]) - 1
+        if first > last and end - begin <= LONGEST_LINE and whole.fullmatch(body, begin, end):
             found.append((first, then))
             last = then
     return found

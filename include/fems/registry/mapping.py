@@ -55,6 +55,18 @@ class RowPerDay(StrictModel):
         return pattern
 
 
+def _first_of_both(form: str) -> str:
+    """Return the format of the first time in one that names both ends of an interval: `%d.%m.%Y %H:%M - %H:%M`."""
+    named: set[str] = set()
+    for match in re.finditer(r"%(.)", form):
+        if match[1] in named:
+            between = re.search(r"\s*(?:[-~–—/]|\bto\b|\bbis\b)\s*$", form[: match.start()])
+            return form[: between.start()] if between else form
+        if match[1] != "%":
+            named.add(match[1])
+    return form
+
+
 def compiled(pattern: str) -> re.Pattern[str]:
     """Compile a pattern of a mapping.
 
@@ -131,7 +143,8 @@ class FileMapping(StrictModel):
     time_format: str | tuple[str, ...] | None = Field(
         None,
         description="strptime format, or several tried in this order; what matches none is read where it can mean "
-        "one time only (ISO 8601 and the like; day and month of 04/03/2025 are never guessed)",
+        "one time only (ISO 8601 and the like; day and month of 04/03/2025 are never guessed). A label that names both "
+        "ends of its interval needs no more than the format of the first",
     )
     timezone: str | None = Field(None, description="of the written times; the factory's if not given")
     time_marks: Literal["start", "end"] = Field(
@@ -221,7 +234,10 @@ class FileMapping(StrictModel):
     @classmethod
     def _readable_formats(cls, given: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
         moment = datetime(2025, 3, 4, 13, 5, tzinfo=UTC)
-        for form in (given,) if isinstance(given, str) else given or ():
+        if given is None:
+            return None
+        forms = tuple(map(_first_of_both, (given,) if isinstance(given, str) else given))
+        for form in forms:
             try:
                 datetime.strptime(moment.strftime(form), form)  # noqa: DTZ007 - only whether it can be read
             except (ValueError, re.error) as error:
@@ -237,7 +253,7 @@ class FileMapping(StrictModel):
                 )
             if "j" not in parts and not (parts & _MONTH and parts & _DAY):
                 raise ValueError(f"{form!r} has no month or no day")
-        return given
+        return forms[0] if isinstance(given, str) else forms
 
     @property
     def separator(self) -> str:

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_strange_files import KWH, ONE, PLAIN, TIMES, assert_right, read
-from test_strange_files import reader as reader
+from three_days import KWH, ONE, PLAIN, TIMES, assert_right, read
+
+from fems.raw.fast import plain
 
 HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
@@ -18,6 +19,12 @@ OASIS = "urn:oasis:names:tc:opendocument"
 SPREADSHEET = "application/vnd.oasis.opendocument.spreadsheet"
 LAST_ROW = 1_048_576
 ROW = 'customFormat="false" ht="12.8" hidden="false" customHeight="false" outlineLevel="0" collapsed="false"'
+
+
+@pytest.fixture(params=["compiled", "text"], autouse=True)
+def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "text":
+        monkeypatch.setattr(plain, "reader", lambda: None)
 
 
 def packed(parts: dict[str, str]) -> bytes:

@@ -1,100 +1,22 @@
 """Files as strange programs write them: the right value, or one clear reason why there is none. In both readers."""
 
-import io
 from collections.abc import Callable
-from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
-import openpyxl
 import pandas as pd
 import pytest
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
+from three_days import ISO, KWH, MANY, ONE, PLAIN, TIMES, UTC, Label, assert_right, read, rows, text, workbook
 
-from fems.contracts.raw_object import RawObject
 from fems.errors import ConfigError
-from fems.process.partition import process
-from fems.raw.decode import decode_all
 from fems.raw.fast import plain
-from fems.raw.split import split
-from fems.registry.book import load_book
-from fems.registry.feed import FactoryFeed
-from fems.registry.plant import Plant
-from fems.settings import settings
-
-BOOK = load_book(settings().definitions_dir, "meter")
-KWH = np.random.default_rng(7).uniform(4, 9, 72).round(3)
-MANY = (KWH * 300).round(3)
-TIMES = pd.date_range("2024-03-04", periods=72, freq="h", tz="Asia/Seoul")
-UTC = TIMES.tz_convert("UTC")
-ONE = {"constants": {"sensor_id": "x-M01"}}
-PLAIN: dict[str, Any] = {"columns": {"timestamp": "t", "used_kwh": "v"}, **ONE}
-ISO = "%Y-%m-%d %H:%M"
-Label = Callable[[pd.Timestamp], str]
 
 
 @pytest.fixture(params=["compiled", "text"], autouse=True)
 def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "text":
         monkeypatch.setattr(plain, "reader", lambda: None)
-
-
-def read(
-    data: bytes | str,
-    mapping: dict[str, Any],
-    name: str = "a.csv",
-    zone: str = "Asia/Seoul",
-    net: bool = False,
-    grain: str = "1h",
-) -> tuple[pd.DataFrame, list[str]]:
-    """Land and process a file of two machines; return what was measured, and the reasons of the quarantine."""
-    machines = {f"E{i}": {"name": "M", "kind": "line", "sensor": f"x-M0{i}", "net": net} for i in (1, 2)}
-    factory = {"name": "F", "name_ko": "F", "timezone": zone, "grain": {"meter": grain}}
-    factory |= {"mapping": {"meter": "m"}, "equipment": machines}
-    plant = Plant.model_validate({"mappings": {"m": mapping}, "factories": {"x": factory}})
-    source = FactoryFeed.of(plant, BOOK, "x")
-    objects = []
-    data = data.encode() if isinstance(data, str) else data
-    for part in split(data, name, source, date(2000, 1, 1), date(2100, 1, 1)):
-        day = date(2024, 3, 6) if part.day is None else date(1970, 1, 1) + timedelta(days=part.day)
-        key = f"raw/meter/factory=x/date={day}/{part.name}"
-        objects.append((RawObject(key, "e", len(part.data), day), part.data))
-    days = [raw.day for raw, _ in objects]
-    partition = process(decode_all(sorted(objects), source), source, min(days), max(days))
-    native = partition.tables["native"].to_pandas()
-    native = native[native["flag"].isin(["measured", "retyped"]) & native["used_kwh"].notna()]
-    return native, partition.quarantine["reason"].tolist()
-
-
-def rows(
-    label: Label | str = ISO, value: Callable[[float], object] = str, kwh: Any = KWH, times: Any = TIMES
-) -> list[list[str]]:
-    made = (lambda t: t.strftime(label)) if isinstance(label, str) else label
-    return [[made(t), str(value(x))] for t, x in zip(times, np.asarray(kwh).tolist(), strict=True)]
-
-
-def text(table: list[list[str]], head: tuple[str, ...] = ("t", "v"), sep: str = ",") -> str:
-    return "\n".join(sep.join(row) for row in [list(head), *table]) + "\n"
-
-
-def workbook(sheets: dict[str, list[list[Any]]], epoch: Any = None) -> bytes:
-    book = openpyxl.Workbook()
-    book.remove(book.active)
-    if epoch is not None:
-        book.epoch = epoch
-    for name, table in sheets.items():
-        sheet = book.create_sheet(name)
-        for row in table:
-            sheet.append(row)
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
-
-
-def assert_right(native: pd.DataFrame, kwh: Any = KWH, times: Any = TIMES) -> None:
-    mine = native[native["sensor_id"] == "x-M01"]
-    assert mine["timestamp"].tolist() == list(times)
-    np.testing.assert_allclose(mine["used_kwh"], kwh, rtol=1e-3, atol=1e-3)
 
 
 HEADERS = {
@@ -336,9 +258,17 @@ INTERVALS: dict[str, tuple[Callable[[pd.Timestamp, pd.Timestamp], str], dict[str
     "a hyphen": (lambda a, b: f"{a:{ISO}} - {b:%H:%M}", {}),
     "a hyphen, no blank": (lambda a, b: f"{a:{ISO}}-{b:%H:%M}", {}),
     "a dash, and 24:00": (lambda a, b: f"{a:{ISO}}–{b:%H:%M}".replace("–00:00", "–24:00"), {}),
+    "digits alone": (lambda a, b: f"{a:%Y%m%d %H%M}-{b:%H%M}", {}),
     "the last minute": (lambda a, b: f"{a:{ISO}} - {b - pd.Timedelta('1min'):%H:%M}", {}),
     "the last second": (lambda a, b: f"{a:%Y-%m-%d %H:%M:%S} - {b - pd.Timedelta('1s'):%H:%M:%S}", {}),
     "two dates": (lambda a, b: f"{a:%d.%m.%Y %H:%M} - {b:%d.%m.%Y %H:%M}", {"time_format": "%d.%m.%Y %H:%M"}),
+    "two dates in the format": (
+        lambda a, b: f"{a:%d/%m/%Y %H:%M} - {b:%d/%m/%Y %H:%M}",
+        {"time_format": "%d/%m/%Y %H:%M - %d/%m/%Y %H:%M"},
+    ),
+    "two times in the format": (
+        lambda a, b: f"{a:%m/%d/%Y %H:%M}-{b:%H:%M}", {"time_format": "%m/%d/%Y %H:%M-%H:%M"},
+    ),
     "ISO 8601": (lambda a, b: f"{a.isoformat()}/{b.isoformat()}", {}),
     "ISO 8601 with a duration": (lambda a, b: f"{a.isoformat()}/PT15M", {}),
     "a word": (lambda a, b: f"{a:%d.%m.%Y %H:%M} bis {b:%H:%M}", {"time_format": "%d.%m.%Y %H:%M"}),
@@ -348,10 +278,14 @@ QUARTERS = pd.date_range("2024-03-04", periods=192, freq="15min", tz="Asia/Seoul
 OF_QUARTERS = np.random.default_rng(8).uniform(1, 2, 192).round(3)
 
 
+@pytest.mark.parametrize("midnight", ["next_day", "same_day"])
 @pytest.mark.parametrize("marks", ["start", "end"])
 @pytest.mark.parametrize("kind", INTERVALS)
-def test_a_label_that_names_both_ends_of_its_interval_is_read_as_what_it_says(kind: str, marks: str) -> None:
+def test_a_label_that_names_both_ends_of_its_interval_is_read_as_what_it_says(
+    kind: str, marks: str, midnight: str
+) -> None:
     label, more = INTERVALS[kind]
+    more = {**more, "midnight": midnight}
     table = rows(lambda t: label(t, t + pd.Timedelta("15min")), kwh=OF_QUARTERS, times=QUARTERS)
     native, reasons = read(text(table, sep=";"), {**PLAIN, **more, "time_marks": marks}, grain="15min")
     assert reasons == []
