@@ -184,5 +184,5 @@ def test_a_version_runs_with_its_own_code_and_nothing_of_our_environment(
     version = Version.of("ours", ROOT, config)
     seen = version.run("python", "import os, fems; print(os.environ.get('FEMS_S3_BUCKET'), fems.__file__)")
     assert seen.split() == ["None", str(ROOT / "include" / "fems" / "__init__.py")]
-    with pytest.raises(Failed, match="ours: python .*no such factory"):
+    with pytest.raises(Failed, match=r"ours: python .*no such factory"):
         version.run("python", "raise SystemExit('no such factory')")
