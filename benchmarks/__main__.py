@@ -142,7 +142,7 @@ def _versions(bench: Path, console: Console) -> list[Measurement]:
     from benchmarks import versions  # only here: it starts two stacks
 
     with console.status(f"ingest and training beside version {versions.EARLIER}, some minutes"):
-        return versions.rows()
+        return versions.rows(console.print)
 
 
 def _traps(bench: Path, console: Console) -> list[Measurement]:

@@ -10,7 +10,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -25,7 +25,7 @@ from fems.errors import ConfigError
 from fems.settings import ROOT
 
 EARLIER, EARLIER_COMMIT = "0.4.0", "23ad60c"
-MONTHS = 14
+MONTHS = 6
 FACTORIES = ("1100", "1120", "2100", "2120", "2140", "2160")
 TRAINED = ("1100", "2160")
 """One with a row a minute, one with a row in 15 minutes."""
@@ -129,13 +129,17 @@ def checkout(commit: str, into: Path) -> Path:
     return into
 
 
-def rows(months: int = MONTHS, factories: Sequence[str] = FACTORIES) -> list[Measurement]:
+def rows(
+    progress: Callable[[str], None], months: int = MONTHS, factories: Sequence[str] = FACTORIES
+) -> list[Measurement]:
     """Ingest the demo's simulated factories and train two of them, in both versions.
 
     Args:
+        progress: told what is done.
         months: of raw files.
         factories: whose.
     """
+    found: list[Measurement] = []
     with tempfile.TemporaryDirectory(prefix="fems-versions-") as scratch:
         folder = Path(scratch)
         earlier = Version.of(EARLIER, checkout(EARLIER_COMMIT, folder / "code"), _config(folder / "e"))
@@ -149,11 +153,11 @@ def rows(months: int = MONTHS, factories: Sequence[str] = FACTORIES) -> list[Mea
                 started.append(version)
                 version.up("storage", "tracking")
                 version.run("fems", "land", str(plant))
-            return [
-                *_ingests(earlier, ours, chosen),
-                _looks(earlier, ours, factories),
-                *_trainings(earlier, ours),
-            ]
+                progress(f"{version.name}: its stack is up, {months} months of raw files are landed")
+            for line in _measured(earlier, ours, chosen, factories):
+                progress(f"{line.name}: {line.ours}, {line.peer} {line.peer_value}")
+                found.append(line)
+            return found
         finally:
             for version in started:
                 version.down()
@@ -167,6 +171,15 @@ def _options(factories: Sequence[str]) -> list[str]:
 def _config(state: Path) -> Config:
     airflow, mlflow, minio = free_ports(3)
     return Config.of(state, airflow_port=airflow, mlflow_port=mlflow, minio_port=minio)
+
+
+def _measured(
+    earlier: Version, ours: Version, chosen: dict[str, list[str]], factories: Sequence[str]
+) -> Iterator[Measurement]:
+    yield from _ingests(earlier, ours, chosen)
+    yield _looks(earlier, ours, factories)
+    for factory in TRAINED:
+        yield from _trainings(earlier, ours, factory)
 
 
 def _ingests(earlier: Version, ours: Version, chosen: dict[str, list[str]]) -> list[Measurement]:
@@ -185,21 +198,19 @@ def _looks(earlier: Version, ours: Version, factories: Sequence[str]) -> Measure
     return Measurement(name, round(own, 2), EARLIER, round(theirs, 2), round(theirs / own, 2), "s", 1)
 
 
-def _trainings(earlier: Version, ours: Version) -> list[Measurement]:
-    found = []
-    for factory in TRAINED:
-        name = f"training of factory {factory}, {EPOCHS} epochs"
-        options = {earlier.name: _options([factory]), ours.name: [factory]}
-        both = [
-            _took(version, "train", *options[version.name], "--epochs", str(EPOCHS))
-            for version in (earlier, ours)
-        ]
-        found += _lines(name, *both)
-        theirs, own = (_status(v, options[v.name])[factory]["accuracy"] for v in (earlier, ours))
-        for protocol in ("one_step", "month_ahead"):
-            what = f"{name}: {protocol.replace('_', '-')} accuracy"
-            values = round(own[protocol], 2), round(theirs[protocol], 2)
-            found.append(Measurement(what, values[0], EARLIER, values[1], None, "accuracy", 1))
+def _trainings(earlier: Version, ours: Version, factory: str) -> list[Measurement]:
+    name = f"training of factory {factory}, {EPOCHS} epochs"
+    options = {earlier.name: _options([factory]), ours.name: [factory]}
+    both = [
+        _took(version, "train", *options[version.name], "--epochs", str(EPOCHS))
+        for version in (earlier, ours)
+    ]
+    found = _lines(name, *both)
+    theirs, own = (_status(v, options[v.name])[factory]["accuracy"] for v in (earlier, ours))
+    for protocol in ("one_step", "month_ahead"):
+        what = f"{name}: {protocol.replace('_', '-')} accuracy"
+        values = round(own[protocol], 2), round(theirs[protocol], 2)
+        found.append(Measurement(what, values[0], EARLIER, values[1], None, "accuracy", 1))
     return found
 
 
