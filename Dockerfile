@@ -17,8 +17,10 @@ COPY include/embedded/natives.py ./
 RUN python natives.py
 
 # Without them named volumes would be made as root's, and Airflow and Valkey could not write.
+# Over the logs a worker has a tmpfs: that is root's, and takes this folder's mode whatever the compose file asks for.
 RUN useradd --uid 50000 --create-home fems \
-    && install --directory --owner fems --group fems /opt/airflow /opt/airflow/logs /opt/valkey
+    && install --directory --owner fems --group fems /opt/airflow /opt/valkey \
+    && install --directory --owner fems --group fems --mode 1777 /opt/airflow/logs
 
 # The package is on the path and not installed: its command is made here.
 RUN printf '#!/usr/bin/env python\nfrom fems.cli.main import app\napp()\n' > /usr/local/bin/fems && chmod 755 /usr/local/bin/fems

@@ -35,14 +35,18 @@ class Part(StrEnum):
     traps = "traps"
     night = "night"
     neural = "neural"
+    versions = "versions"
 
 
-_USUAL = ",".join(part for part in Part if part != Part.neural)
+_USUAL = ",".join(part for part in Part if part not in (Part.neural, Part.versions))
 
 
 def main(
     only: Annotated[
-        str, typer.Option(help=f"Some of {','.join(Part)}; all but neural, which `make neural` installs.")
+        str,
+        typer.Option(
+            help=f"Some of {','.join(Part)}; all but neural, which `make neural` installs, and versions."
+        ),
     ] = _USUAL,
 ) -> None:
     """Measure on simulated data."""
@@ -134,6 +138,13 @@ def _neural(bench: Path, console: Console) -> list[Measurement]:
         return neural.rows()
 
 
+def _versions(bench: Path, console: Console) -> list[Measurement]:
+    from benchmarks import versions  # only here: it starts two stacks
+
+    with console.status(f"ingest and training beside version {versions.EARLIER}, some minutes"):
+        return versions.rows(console.print)
+
+
 def _traps(bench: Path, console: Console) -> list[Measurement]:
     from benchmarks.traps import bench as traps
 
@@ -155,6 +166,7 @@ _MEASURED: dict[Part, Callable[[Path, Console], list[Measurement]]] = {
     Part.traps: _traps,
     Part.night: _night,
     Part.neural: _neural,
+    Part.versions: _versions,
 }
 
 

@@ -10,10 +10,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
+
+import psutil  # type: ignore[import-untyped]
 
 from benchmarks import night_ingest
 from benchmarks.measurement import Measurement, alone, peak_mb
@@ -23,6 +25,7 @@ from embedded import volume
 from embedded.accounts import LAKE
 from embedded.config import Config
 from embedded.ports import free_ports
+from embedded.processes import descendants
 from embedded.stack import Stack
 from fems.canonical import fingerprint
 from fems.contracts.feed_index import FeedIndex
@@ -45,10 +48,19 @@ _REAL = "R00001"
 
 @dataclass(frozen=True)
 class Look:
-    """What a look for news cost: factories with news, seconds, requests to the object store, most memory held in MB."""
+    """What a look for news cost.
+
+    Attributes:
+        found: factories with news.
+        seconds: of the clock.
+        core_seconds: of client and gateway together; what else runs on the machine hardly matters to it.
+        requests: to the object store.
+        mb: most memory that the client held.
+    """
 
     found: int
     seconds: float
+    core_seconds: float
     requests: int
     mb: float
 
@@ -105,7 +117,7 @@ def _measured(stack: Stack, counts: tuple[int, ...]) -> list[Measurement]:
         for what, with_news, day in cases:
             with ThreadPoolExecutor(4) as pool:
                 list(pool.map(_landing(platform, day), with_news))
-            look = _look_alone(some)
+            look = _look_alone(stack, some)
             if look.found != len(with_news):
                 raise AssertionError(f"{count} factories, {what}: {look.found} found, not {len(with_news)}")
             found += _lines(count, what, look)
@@ -117,6 +129,7 @@ def _lines(count: int, what: str, look: Look) -> list[Measurement]:
     name = f"night, {count:,} factories with {YEARS} years, {what}"
     return [
         alone(f"{name}: seconds to find", round(look.seconds, 2), "s", 1),
+        alone(f"{name}: core seconds", round(look.core_seconds, 2), "s", 1),
         alone(f"{name}: requests", look.requests, "requests", 1),
         alone(f"{name}: memory", round(look.mb), "MB", 1),
     ]
@@ -152,23 +165,33 @@ def _landing(platform: Platform, day: date) -> Callable[[str], None]:
     return land
 
 
-def _look_alone(factories: Sequence[str]) -> Look:
+def _look_alone(stack: Stack, factories: Sequence[str]) -> Look:
     """Look in a process of its own, whose memory is that of the look."""
     words = [sys.executable, "-m", "benchmarks.night", factories[0], factories[-1]]
+    before = _core_seconds(stack)
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
-    return Look(**json.loads(done.stdout.splitlines()[-1]))
+    client = Look(**json.loads(done.stdout.splitlines()[-1]))
+    return replace(client, core_seconds=client.core_seconds + _core_seconds(stack) - before)
+
+
+def _core_seconds(stack: Stack) -> float:
+    """Return what the gateway has taken of the cores since it was started."""
+    gateway = psutil.Process(stack.supervisor.states()["minio"]["pid"])
+    times = [process.cpu_times() for process in (gateway, *descendants(gateway))]
+    return sum(each.user + each.system for each in times)
 
 
 def look(factories: Sequence[str]) -> Look:
     """Look for news in some factories, and count the requests."""
     plant = plant_of(factories)
     with counted_requests() as requests:
-        begun = perf_counter()
+        begun, cores_begun = perf_counter(), process_time()
         platform = Platform(Lake.connect(settings()), plant, settings())
         found = stale_factories(platform, factories)
-        return Look(len(found), perf_counter() - begun, requests(), peak_mb())
+        seconds, cores = perf_counter() - begun, process_time() - cores_begun
+        return Look(len(found), seconds, cores, requests(), peak_mb())
 
 
 if __name__ == "__main__":

@@ -82,9 +82,10 @@ class Trial:
         )
         return f"{done.stdout}{done.stderr}".strip()
 
-    def land(self, factory: str, months: int) -> None:
-        """Write a simulated factory's raw files and land them, in a container of the image, as an operator would."""
-        keys = json.loads((STATE / "secrets" / "store_keys_all").read_text())["operator"]
+    def as_operator(self, command: str) -> str:
+        """Run a command at the shell of a new container of the image, with an operator's accounts; what it printed."""
+        secrets = STATE / "secrets"
+        keys = json.loads((secrets / "store_keys_all").read_text())["operator"]
         network = self.engine.run(
             "inspect", "--format", "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}",
             self.engine.containers("minio")[0],
@@ -93,13 +94,19 @@ class Trial:
             "FEMS_S3_ENDPOINT": "http://minio:9000",
             "FEMS_S3_ACCESS_KEY": keys["access_key"],
             "FEMS_S3_SECRET_KEY": keys["secret_key"],
+            "FEMS_MLFLOW_URI": "http://mlflow:5000",
+            "MLFLOW_TRACKING_USERNAME": "platform",
+            "MLFLOW_TRACKING_PASSWORD": (secrets / "mlflow_platform_password").read_text().strip(),
         }
         self.engine.environment |= environment  # by name alone: no key stands in a command line
         given = [word for key in environment for word in ("--env", key)]
-        command = f"fems simulate /tmp/plant {factory} --months {months} --workers 1 && fems land /tmp/plant"
         image = self.services["api-server"]["image"]
-        words = self.engine.run(
-            "run", "--rm", "--network", network, *given, image, "bash", "-ceu", command
+        return self.engine.run("run", "--rm", "--network", network, *given, image, "bash", "-ceu", command)
+
+    def land(self, factory: str, months: int) -> None:
+        """Write a simulated factory's raw files and land them."""
+        words = self.as_operator(
+            f"fems simulate /tmp/plant {factory} --months {months} --workers 1 && fems land /tmp/plant"
         ).strip()
         self.say(f"landed {factory}, {months} months: {words.splitlines()[-1] if words else 'nothing said'}")
 
@@ -159,14 +166,8 @@ class Trial:
         return AirflowApi(f"http://127.0.0.1:{PORTS['FEMS_AIRFLOW_PORT']}", "admin", password)
 
     def status(self) -> None:
-        """Say what the platform says of the factory, from within."""
-        words = [
-            "exec", self.engine.containers("api-server")[0], "bash", "-c",
-            "FEMS_S3_ACCESS_KEY=fems-pages"
-            " FEMS_S3_SECRET_KEY=$(python -c \"import json; print(json.load(open('/run/secrets/store_keys_pages'))"
-            "['pages']['secret_key'])\") fems status --json " + FACTORY,
-        ]  # fmt: skip
-        (status,) = json.loads(self.engine.run(*words)).values()
+        """Say what the platform says of the factory."""
+        (status,) = json.loads(self.as_operator(f"fems status --json {FACTORY}")).values()
         rows, forecast = status["rows"], status["forecast"]
         if (
             rows["read"] != rows["published"] + rows["quarantined"] + rows["duplicate"]

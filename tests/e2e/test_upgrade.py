@@ -1,52 +1,29 @@
 """A stack that version 0.4.0 made, with its lake and its registry, is opened by this one; what it rebuilds, timed."""
 
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from benchmarks.versions import EARLIER, EARLIER_COMMIT, Version, checkout
 
 from embedded.config import Config
 from embedded.ports import free_ports
 from embedded.stack import Stack
-from fems.errors import FemsError
+from fems.errors import ConfigError, FemsError
 from fems.flows.forecast import forecast_factory
 from fems.flows.ingest import ingest_factory, stale_factories
 from fems.flows.platform import Platform
 from fems.flows.train import train_factory
-from fems.settings import ROOT, settings
+from fems.settings import settings
 from fems.views.status import factory_status
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 
-COMMIT, FACTORY, MONTHS = "23ad60c", "2160", 3
-
-
-@dataclass
-class Earlier:
-    """Version 0.4.0, in a folder of its own, on a stack's state."""
-
-    code: Path
-    environment: dict[str, str]
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def run(self, *words: str) -> str:
-        begun = time.monotonic()
-        program, *rest = words
-        entry = ["-c", "from fems.cli import app; app()"] if program == "fems" else ["-m", program]
-        done = subprocess.run(
-            [sys.executable, *entry, *rest],
-            env=self.environment, cwd=self.code, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"0.4.0: {words}: {done.stdout[-800:]}{done.stderr[-1500:]}"
-        self.seconds[" ".join(words[:2])] = time.monotonic() - begun
-        return done.stdout
+FACTORY, MONTHS = "2160", 3
 
 
 @contextmanager
@@ -70,42 +47,28 @@ def config(state: Path) -> Config:
 
 
 @pytest.fixture(scope="module")
-def made_by_040(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Earlier:
+def made_by_040(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Version:
     """Its stack with a published, trained and forecast factory; stopped."""
-    known = subprocess.run(
-        ["git", "cat-file", "-e", f"{COMMIT}^{{commit}}"], cwd=ROOT, check=False, capture_output=True
-    )
-    if known.returncode:
-        pytest.skip(f"this clone does not hold version 0.4.0 (commit {COMMIT})")
-    code = tmp_path_factory.mktemp("earlier")
-    archive = subprocess.run(["git", "archive", COMMIT], cwd=ROOT, check=True, capture_output=True).stdout
-    subprocess.run(["tar", "-x", "-C", code], input=archive, check=True)
-    given = {key: value for key, value in os.environ.items() if not key.startswith(("FEMS_", "AIRFLOW"))}
-    given |= {
-        "PYTHONPATH": str(code / "include"),
-        "FEMS_STATE_DIR": str(config.state),
-        "FEMS_AIRFLOW_PORT": str(config.airflow_port),
-        "FEMS_MLFLOW_PORT": str(config.mlflow_port),
-        "FEMS_MINIO_PORT": str(config.minio_port),
-    }
-    earlier = Earlier(code, given)
-    earlier.run("embedded", "up", "--only", "storage", "--only", "tracking")
+    folder = tmp_path_factory.mktemp("earlier")
     try:
-        for line in earlier.run("embedded", "env").splitlines():
-            key, _, value = line.removeprefix("export ").partition("=")
-            earlier.environment[key] = value.strip("'")
-        earlier.run("fems", "simulate", str(code / "plant"), "--factories", FACTORY, "--months", str(MONTHS))
-        earlier.run("fems", "land", str(code / "plant"))
-        earlier.run("fems", "ingest", "--factories", FACTORY)
-        earlier.run("fems", "train", "--factories", FACTORY, "--epochs", "2")
-        earlier.run("fems", "forecast", "--factories", FACTORY)
+        code = checkout(EARLIER_COMMIT, folder / "code")
+    except ConfigError as error:
+        pytest.skip(str(error))
+    earlier, plant = Version.of(EARLIER, code, config), str(folder / "plant")
+    earlier.up("storage", "tracking")
+    try:
+        earlier.run("fems", "simulate", plant, "--factory", FACTORY, "--months", str(MONTHS))
+        earlier.run("fems", "land", plant)
+        earlier.run("fems", "ingest", "--factory", FACTORY)
+        earlier.run("fems", "train", "--factory", FACTORY, "--epochs", "2")
+        earlier.run("fems", "forecast", "--factory", FACTORY)
     finally:
-        earlier.run("embedded", "down")
+        earlier.down()
     return earlier
 
 
 def test_a_lake_and_a_registry_of_040_are_opened_rebuilt_and_used(
-    made_by_040: Earlier, config: Config
+    made_by_040: Version, config: Config
 ) -> None:
     seconds: dict[str, float] = {}
     stack, before = Stack(config), dict(os.environ)
@@ -121,7 +84,7 @@ def test_a_lake_and_a_registry_of_040_are_opened_rebuilt_and_used(
             assert stale_factories(platform, [FACTORY]) == [FACTORY], (
                 "another version's tables are built anew"
             )
-        with pytest.raises(FemsError, match="fems ingest"):
+        with pytest.raises(FemsError, match="this version reads format 1; run `fems"):
             factory_status(FACTORY, platform)
         with timed(f"ingest of {MONTHS} months of one factory", seconds):
             ingest_factory(platform, FACTORY)

@@ -1,7 +1,6 @@
 """Two Celery workers run the tasks; each is killed in the middle of one, and the other finishes it."""
 
 import os
-import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -74,17 +73,21 @@ def wait_for(what: str, ready: Callable[[], Any], patience: float = 600) -> Any:
     raise AssertionError(f"{what}: not within {patience} s")
 
 
+def _is_task(process: psutil.Process, instance: dict[str, Any]) -> bool:
+    try:
+        return f"airflow worker -- {instance['id']}" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
+
+
 def worker_of(stack: Stack, instance: dict[str, Any]) -> psutil.Process | None:
     """The worker whose descendant runs a task instance."""
     states = stack.supervisor.states()
     for name in WORKERS:
         worker = psutil.Process(states[name]["pid"])
         for child in descendants(worker):
-            try:
-                if f"airflow worker -- {instance['id']}" in " ".join(child.cmdline()):
-                    return worker
-            except psutil.NoSuchProcess:
-                continue
+            if _is_task(child, instance):
+                return worker
     return None
 
 
@@ -101,9 +104,19 @@ def kill_worker_under(stack: Stack, dag_id: str, run_id: str, task_id: str, amid
     # From here on nothing is asked of a server before the kill: the task goes on meanwhile.
     wait_for("the middle of the task", amid)
     family = descendants(worker)
-    os.kill(worker.pid, signal.SIGKILL)
-    wait_for("the end of what it ran", lambda: not any(process.is_running() for process in family))
+    tasks = [process for process in family if _is_task(process, instance)]
+    worker.kill()
+    # Nothing of it works on by itself, beside the worker that takes up the task. Children that idle end in their time.
+    wait_for("the end of the task", lambda: not any(_runs(process) for process in tasks), patience=15)
+    wait_for("the end of what it ran", lambda: not any(_runs(process) for process in family), patience=60)
     return name
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def tries(stack: Stack, dag_id: str, run_id: str, task_id: str) -> list[str]:
@@ -144,8 +157,12 @@ def test_a_worker_begins_with_an_empty_disk_and_runs_tasks(worker_stack: Stack, 
     path = f"dags/ingest/dagRuns/{run_id}/taskInstances/find_stale/logs/1"
     assert "find_stale" in str(worker_stack.airflow().call("GET", path, params={"full_content": True}))
     observer = Observer(worker_stack)
-    names = [o.object_name for o in observer._client.list_objects(LOGS, prefix="tasks/", recursive=True)]
-    assert any(name and f"run_id={run_id}" in name for name in names), names
+
+    def own_log() -> bool:
+        logs = observer._client.list_objects(LOGS, prefix="tasks/", recursive=True)
+        return any(each.object_name and f"run_id={run_id}" in each.object_name for each in logs)
+
+    wait_for("the task's log, which is sent once the task is over", own_log, patience=60)
     own = [path for path in worker_stack.config.task_logs.rglob("*.log") if "dag_id=" in str(path)]
     assert own == [], "no task wrote where only this machine looks"
 

@@ -12,8 +12,11 @@ from benchmarks.job import VALUES, Job
 from benchmarks.registry import FACTORY, bench_plant
 from benchmarks.truth import case, fill, kinds, sound
 from benchmarks.truth.case import FILLED, MISSING, REPLACED, RETYPED, Case
+from benchmarks.versions import Failed, Version
 
+from embedded.config import Config
 from fems.errors import DataError
+from fems.settings import ROOT
 from fems.simulate import collector
 
 DAY = date(2025, 3, 4)
@@ -219,3 +222,15 @@ def test_the_case_of_a_simulated_month_is_laid_beside_its_truth(tmp_path: Path) 
     part = data.first_months(folder, 1, tmp_path / "part")
     assert len(list(part.glob("raw/*/*/date=2025-03-*"))) == 31
     assert not list(part.glob("raw/*/*/date=2025-04-*"))
+
+
+def test_a_version_runs_with_its_own_code_and_nothing_of_our_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FEMS_S3_BUCKET", "of somebody else")
+    config = Config.of(tmp_path, airflow_port=1, mlflow_port=2, minio_port=3)
+    version = Version.of("ours", ROOT, config)
+    seen = version.run("python", "import os, fems; print(os.environ.get('FEMS_S3_BUCKET'), fems.__file__)")
+    assert seen.split() == ["None", str(ROOT / "include" / "fems" / "__init__.py")]
+    with pytest.raises(Failed, match=r"ours: python .*no such factory"):
+        version.run("python", "raise SystemExit('no such factory')")

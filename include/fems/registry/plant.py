@@ -7,13 +7,16 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from fems.errors import ConfigError
-from fems.registry import yamlfile
+from fems.registry import cache, yamlfile
 from fems.registry.factory import GRAIN_MINUTES, Factory, Grain
 from fems.registry.mapping import FileMapping
 from fems.registry.names import Id
 from fems.registry.sensors import Feed
 from fems.registry.tariff import GridEmission, Tariff, emission_factor
 from fems.registry.yamlfile import StrictModel
+
+MOST_VALUES = 5_000_000
+"""In factories.yaml: over 25,000 factories with ten machines each."""
 
 
 @dataclass(frozen=True)
@@ -194,9 +197,15 @@ class Plant(StrictModel):
 
 
 def load_plant(path: Path) -> Plant:
-    """Read factories.yaml.
+    """Read factories.yaml; a large one from what an earlier process kept of the same file.
 
     Raises:
         ConfigError: it is missing or wrong; names the line.
     """
-    return yamlfile.load(path, Plant)
+    key = cache.key_of(path)
+    if key is not None and (plant := cache.read(key, Plant)) is not None:
+        return plant
+    plant = yamlfile.load(path, Plant, most=MOST_VALUES)
+    if key is not None and cache.key_of(path) == key:  # it was not written to meanwhile
+        cache.write(key, plant)
+    return plant

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from fems.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
-_MOST_VALUES = 1_000_000
+MOST_VALUES = 1_000_000
+"""In a file that people write by hand."""
 
 
 class StrictModel(BaseModel):
@@ -51,11 +52,14 @@ def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Hashable, 
 _UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
-def _refuse_bomb(root: yaml.Node) -> None:
-    """Refuse a document whose aliases unfold to a million values, or contain themselves.
+def _refuse_bomb(root: yaml.Node, most: int) -> int:
+    """Refuse a document of too many values, once its aliases are unfolded, or with one that contains itself.
+
+    Returns:
+        How many there are.
 
     Raises:
-        MarkedYAMLError: it does.
+        MarkedYAMLError: it is such a document.
     """
     sizes: dict[int, int] = {}
     open_nodes: set[int] = set()
@@ -70,24 +74,30 @@ def _refuse_bomb(root: yaml.Node) -> None:
                 parts = [each for pair in node.value for each in pair]
             sizes[id(node)] = 1 + sum(size(part) for part in parts)
             open_nodes.remove(id(node))
-        if sizes[id(node)] > _MOST_VALUES:
+        if sizes[id(node)] > most:
             raise yaml.MarkedYAMLError(
-                problem=f"its aliases unfold to more than {_MOST_VALUES:,} values",
+                problem=f"more than {most:,} values, with its aliases unfolded",
                 problem_mark=node.start_mark,
             )
         return sizes[id(node)]
 
-    size(root)
+    return size(root)
 
 
-def _read(text: str) -> tuple[yaml.Node | None, object]:
+def count_values(text: str) -> int:
+    """Return how many keys, values, lists and mappings a document holds, which is what its limit counts."""
+    root = yaml.compose(text, Loader=_UniqueKeys)
+    return 0 if root is None else _refuse_bomb(root, MOST_VALUES)
+
+
+def _read(text: str, most: int) -> tuple[yaml.Node | None, object]:
     """Return a document's nodes and what they say, parsed once; the nodes are looked at before any is unfolded."""
     loader = _UniqueKeys(text)
     try:
         root = loader.get_single_node()
         if root is None:
             return None, None
-        _refuse_bomb(root)
+        _refuse_bomb(root, most)
         return root, loader.construct_document(root)
     finally:
         loader.dispose()
@@ -120,8 +130,13 @@ def _one_line(text: str) -> ConfigError:
     return ConfigError(" ".join(text.split()))
 
 
-def load(path: Path, model: type[M]) -> M:
+def load(path: Path, model: type[M], most: int = MOST_VALUES) -> M:
     """Read a YAML file into `model`.
+
+    Args:
+        path: the file.
+        model: what it holds.
+        most: how many keys, values, lists and mappings it may hold, once its aliases are unfolded.
 
     Raises:
         ConfigError: the file is missing, is not YAML, or breaks the model; names the file and the line.
@@ -133,7 +148,7 @@ def load(path: Path, model: type[M]) -> M:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text") from error
     try:
-        root, data = _read(text)
+        root, data = _read(text, most)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise _one_line(f"{path}:{line}: {error.problem or error.context}") from error
