@@ -226,14 +226,12 @@ def _standing(
     """Mark the readings of sensors that stand still, by the truth's events; no feed but steam traps has some."""
     standing = np.zeros(truth.shape[:2], bool)
     for path in sorted(folder.glob("*.parquet")):
-        events = pd.read_parquet(path)
-        for event in events[events["kind"] == "sensor_stuck"].itertuples():
-            sensor = sensors.index(event.sensor_id)
-            # events are kept to the minute: what stands still is what does not change from one interval to the next
-            begin, end = (
-                np.datetime64(moment.tz_convert("UTC").tz_localize(None), "us")
-                for moment in (event.start, event.end)
-            )
+        events = pq.read_table(path, filters=[("kind", "=", "sensor_stuck")])
+        # events are kept to the minute: what stands still is what does not change from one interval to the next
+        for name, begin, end in zip(
+            events["sensor_id"].to_pylist(), _utc(events["start"]), _utc(events["end"]), strict=True
+        ):
+            sensor = sensors.index(name)
             still = np.diff(truth[sensor, :, 0], prepend=np.nan) == 0
             standing[sensor] |= still & (starts > begin) & (starts < end)
     return standing
