@@ -17,9 +17,10 @@ DOCS = """
 
 **take** reads the requests, **start_training** starts a run of `train` for each, with the request's ID as the run's
 and the reason as its note, and **mark** writes down that the training was started. The same request started twice is
-the same run: it is skipped. A run by hand finds no request, and starts nothing: start `train` itself.
+the same run: it is skipped.
 
-**When it is red:** `start_training` fails where the Dag `train` is not there; `mark` where MinIO does not answer. Start
+**When it is red:** `take` where a run was started by hand: nobody asked for a training; start `train` itself.
+`start_training` fails where the Dag `train` is not there; `mark` where MinIO does not answer. Start
 the failed task again, or leave it: the next `monitor` passes the request on again.
 """
 
@@ -40,7 +41,11 @@ def retrain() -> None:
     @task
     def take(triggering_asset_events: dict) -> list[dict]:
         """Read the requests that started this run, each once."""
+        from fems.errors import ConfigError
+
         requests = {event.extra["id"]: event.extra for event in triggering_asset_events[RETRAIN]}
+        if not requests:  # mapped over nothing, the rest would show as skipped, which says neither yes nor no
+            raise ConfigError("no training was asked for; to train a factory, start the Dag `train`")
         return list(requests.values())
 
     def as_run(request: dict) -> dict:

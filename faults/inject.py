@@ -5,51 +5,66 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
 from embedded import room
+from faults.cells import FULL, KILL, STOP
 
 STOPPED_S = 5.0
 """How long a stopped service is stopped, and a full disk full."""
+_BLOCK = 64 * 1024
 
 
-@dataclass(frozen=True)
-class Fault:
-    """What is done: to a process, or to the disk."""
+def _family(pid: int) -> list[psutil.Process]:
+    """Return a process and all below it: PostgreSQL's connections, the scheduler's tasks, MLflow's workers."""
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    return []
 
-    name: str
-    inject: Callable[[int, Path], None]
+
+def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
 
 
 def kill(pid: int, folder: Path) -> None:
     """End a process and its children without a word."""
-    with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        for each in [process, *process.children(recursive=True)]:
-            with suppress(psutil.NoSuchProcess):
-                each.kill()
+    _signal(_family(pid), signal.SIGKILL)
 
 
 def stop(pid: int, folder: Path) -> None:
-    """Stop a process for a while, as a machine that swaps or a virtual machine that is moved does."""
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGSTOP)
+    """Stop a process and its children for a while, as a machine that swaps or is moved does."""
+    family = _family(pid)
+    _signal(family, signal.SIGSTOP)
+    try:
         time.sleep(STOPPED_S)
-        os.kill(pid, signal.SIGCONT)
+    finally:
+        _signal(family, signal.SIGCONT)
 
 
 def fill_disk(pid: int, folder: Path) -> None:
-    """Fill the disk under the state folder for a while, but for less than the services need."""
+    """Fill the disk under the state folder for a while, to its last block."""
     filling = folder / "fill"
     try:
-        with filling.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, max(1, room.free_mb(folder) - room.LEAST_MB // 2) * 2**20)
-        time.sleep(STOPPED_S)
+        with filling.open("wb", buffering=0) as file:
+            deadline = time.monotonic() + STOPPED_S
+            # What others free meanwhile is taken, too.
+            while time.monotonic() < deadline:
+                with suppress(OSError):
+                    os.posix_fallocate(
+                        file.fileno(), 0, filling.stat().st_size + room.free_mb(folder) * 2**20
+                    )
+                with suppress(OSError):
+                    file.seek(0, os.SEEK_END)
+                    while file.write(bytes(_BLOCK)) == _BLOCK:
+                        pass
+                time.sleep(0.1)
     finally:
         filling.unlink(missing_ok=True)
 
 
-KILL, STOP, FULL = Fault("kill -9", kill), Fault("SIGSTOP", stop), Fault("disk full", fill_disk)
+FAULTS: dict[str, Callable[[int, Path], None]] = {KILL: kill, STOP: stop, FULL: fill_disk}

@@ -12,8 +12,8 @@ from select import select
 
 from fems.errors import FemsError
 
-STAGES = ("ingest", "train", "forecast", "monitor")
 EPOCHS = 1
+DAG_RUN = "faults"
 
 
 def run(stage: str, factory_id: str) -> None:
@@ -28,7 +28,7 @@ def run(stage: str, factory_id: str) -> None:
     elif stage == "train":
         from fems.flows.train import train_factory
 
-        train_factory(platform, factory_id, epochs=EPOCHS, dag_run="faults")
+        train_factory(platform, factory_id, epochs=EPOCHS, dag_run=DAG_RUN)
     elif stage == "forecast":
         from fems.flows.forecast import forecast_factory
 
@@ -36,7 +36,7 @@ def run(stage: str, factory_id: str) -> None:
     else:
         from fems.flows.monitor import monitor_factory
 
-        monitor_factory(platform, factory_id, datetime.now(UTC), "faults")
+        monitor_factory(platform, factory_id, datetime.now(UTC), DAG_RUN)
 
 
 def _warm_up() -> None:

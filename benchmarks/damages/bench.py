@@ -69,7 +69,9 @@ class Bench:
         findings: list[Finding] = []
         for grain, view in views.items():
             known = parameters.of_partition(source, grain, FIRST, LAST, laws)
-            findings += self.platform.evaluator.evaluate(view, f"meter_{grain}", known, context).findings
+            findings += self.platform.evaluator.evaluate(
+                view, f"meter_{grain}", known, context
+            ).record.findings
         return findings
 
 

@@ -16,6 +16,7 @@ from fems.contracts.manifest import FLAGS
 from fems.errors import DataError
 from fems.lake.lake import Lake
 from fems.lake.store import FolderStore
+from fems.process.runs import longer_than
 from fems.registry.book import Book
 from fems.registry.feed import FactoryFeed
 from fems.registry.plant import Plant
@@ -24,6 +25,8 @@ from fems.simulate.streams import stream
 
 MEASURED, RETYPED, REPLACED, FILLED, MISSING = range(len(FLAGS))
 WHOLE_ROW = ("missing_row", "bad_time", "stuck")
+CLOCKS_CHANGE = "skipped or repeated by a change of the clocks"
+"""What the reason says of a row that is refused since it may be of either of two hours."""
 ONE_CELL = ("wrong_type", "spike", "conflicting_row")
 
 
@@ -42,6 +45,10 @@ class Case:
         flags: (S, T, C), positions in FLAGS.
         faults: kind, sensor and step (positions), column (position, -1 for the whole row), key, written.
         quarantined: text of each quarantined line, by object.
+        stuck_minutes: for longer than this a reading must repeat to be called stuck, by the book.
+        doubtful: (S, T), rows that a file holds and that were refused with their reason, since the clocks repeat their
+            hour and the order of the rows does not tell which of the two they are of; both are named.
+        standing: (S, T), readings of a sensor that stands still in the simulation, all but the first of each run.
         duplicates: local day -> rows dropped as duplicates.
         causes: sensor_id, timestamp, column -> the rule that a value broke.
     """
@@ -56,6 +63,9 @@ class Case:
     flags: NDArray[np.uint8]
     faults: pd.DataFrame
     quarantined: dict[str, list[str]]
+    stuck_minutes: int
+    doubtful: NDArray[np.bool_]
+    standing: NDArray[np.bool_]
     duplicates: dict[date, int]
     causes: pd.Series
 
@@ -69,6 +79,29 @@ class Case:
         """Positions of the columns that are running registers."""
         return [i for i, name in enumerate(self.sheet.columns) if name in self.sheet.mapping.cumulative]
 
+    def stuck_for_long(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
+        """Return which of the stuck rows are of stretches that are longer than `stuck_minutes`."""
+        stuck = np.zeros(self.truth.shape[:2], bool)
+        stuck[rows["sensor"], rows["step"]] = True
+        long = np.zeros(stuck.size, bool)
+        long[longer_than(stuck, self.stuck_minutes // self.sheet.grain)] = True
+        result: NDArray[np.bool_] = long.reshape(stuck.shape)[rows["sensor"], rows["step"]]
+        return result
+
+    def _add_the_same_as_stuck(self, touched: NDArray[np.bool_]) -> None:
+        """Add the values next to a stretch of stuck ones that are the same by chance: nothing tells where it begins."""
+        stuck = np.zeros(touched.shape[:2], bool)
+        rows = self.faults[self.faults["kind"] == "stuck"]
+        stuck[rows["sensor"], rows["step"]] = True
+        for sensor, begin in zip(*np.nonzero(stuck & ~np.roll(stuck, 1, axis=1)), strict=True):
+            end = begin + int(np.argmin(np.append(stuck[sensor, begin:], False)))
+            for column in range(touched.shape[2]):
+                series = self.readings[sensor, :, column]
+                held = series[max(begin - 1, 0)]  # the last reading that was not stuck
+                before = np.append(series[begin - 1 :: -1] != held, True) if begin else np.array([True])
+                after = np.append(series[end:] != held, True)
+                touched[sensor, begin - int(np.argmax(before)) : end + int(np.argmax(after)), column] = True
+
     @cached_property
     def right(self) -> NDArray[np.bool_]:
         """Whether the published value is the truth's, to half of the last written digit; (S, T, C)."""
@@ -76,15 +109,25 @@ class Case:
         return np.abs(self.published - self.truth) <= half
 
     @cached_property
+    def in_doubt(self) -> NDArray[np.bool_]:
+        """Whether a cell is not there, and the run says why: its row is `doubtful`; (S, T, C)."""
+        doubt = np.repeat(self.doubtful[:, :, None], self.truth.shape[2], axis=2)
+        for i in self.registers:
+            doubt[:, 1:, i] |= doubt[:, :-1, i]
+        return doubt & (self.flags >= REPLACED)
+
+    @cached_property
     def touched(self) -> NDArray[np.bool_]:
         """Whether a fault concerns the cell; (S, T, C).
 
         What an interval used is the difference of two readings of a register, so a broken one concerns two.
-        Repeated rows and late files concern none: their values must come out as they are.
+        Repeated rows and late files concern none: their values must come out as they are. A sensor that stands still
+        reads what is not so.
         """
-        touched = np.zeros(self.truth.shape, bool)
+        touched = np.repeat(self.standing[:, :, None], self.truth.shape[2], axis=2)
         rows = self.faults[self.faults["kind"].isin(WHOLE_ROW)]
         touched[rows["sensor"], rows["step"]] = True
+        self._add_the_same_as_stuck(touched)
         cells = self.faults[self.faults["kind"].isin(ONE_CELL)]
         touched[cells["sensor"], cells["step"], cells["column"]] = True
         for i in self.registers:
@@ -113,6 +156,7 @@ def load(folder: Path, plant: Plant, book: Book, factory_id: str, seed: int) -> 
     readings = collector.Registers(sheet, first).read(truth.transpose(1, 0, 2)).transpose(1, 0, 2)
     published, flags, times, causes = [], [], [], []
     lines: dict[str, list[str]] = {}
+    doubted: list[str] = []
     duplicates: dict[date, int] = {}
     for _, partition in engine.partitions(Lake(FolderStore(folder)), FactoryFeed.of(plant, book, factory_id)):
         native = partition.tables["native"]
@@ -122,7 +166,12 @@ def load(folder: Path, plant: Plant, book: Book, factory_id: str, seed: int) -> 
         flags.append(_cell_flags(native["flag_columns"], sheet.columns).reshape(shape))
         for key, rows in partition.quarantine.groupby("object"):
             text = (folder / str(key)).read_bytes().decode(sheet.encoding).split("\n")
-            lines.setdefault(str(key), []).extend(text[line - 1] for line in rows["line"] if line > 0)
+            whole = rows[rows["line"] > 0]
+            written = [text[line - 1].rstrip("\r") for line in whole["line"]]
+            lines.setdefault(str(key), []).extend(written)
+            doubted += [
+                line for line, why in zip(written, whole["reason"], strict=True) if CLOCKS_CHANGE in why
+            ]
         causes.append(partition.originals.select(["sensor_id", "timestamp", "column", "cause"]).to_pandas())
         duplicates |= {day: counts["duplicate"] for day, counts in partition.days.items()}
     if not np.array_equal(np.concatenate(times), starts):
@@ -138,9 +187,54 @@ def load(folder: Path, plant: Plant, book: Book, factory_id: str, seed: int) -> 
         np.concatenate(flags, axis=1),
         _faults(folder / f"truth/faults/{book.feed}/factory={factory_id}", sensors, starts, sheet.columns),
         lines,
+        _stuck_minutes(book, len(sheet.columns)),
+        _doubtful(doubted, sheet, pd.DatetimeIndex(starts, tz="UTC")),
+        _standing(folder / f"truth/events/{book.feed}/factory={factory_id}", sensors, starts, truth),
         duplicates,
         pd.concat(causes).set_index(["sensor_id", "timestamp", "column"])["cause"],
     )
+
+
+def _stuck_minutes(book: Book, columns: int) -> int:
+    """Return for how long a whole reading of so many columns must repeat; of one column, that one's own rule."""
+    whole = book.stuck_reading
+    if whole is not None and columns >= whole.columns:
+        return whole.minutes
+    return min(
+        (column.stuck.minutes for column in book.columns.values() if column.stuck is not None), default=0
+    )
+
+
+def _doubtful(lines: list[str], sheet: collector.Sheet, starts: pd.DatetimeIndex) -> NDArray[np.bool_]:
+    """Lay refused rows of a repeated hour on the grid: each on both intervals that its label may be of."""
+    doubtful = np.zeros((len(sheet.ids), len(starts)), bool)
+    if not lines:
+        return doubtful
+    repeated = starts.tz_convert(sheet.zone).tz_localize(None).duplicated(keep=False)
+    # labels may mark the end of the interval
+    near = np.flatnonzero(repeated | np.roll(repeated, 1) | np.roll(repeated, -1))
+    labels = collector.time_labels(sheet, starts[near])
+    for step, label in zip(near.tolist(), labels, strict=True):
+        for sensor, own in enumerate(sheet.ids):
+            doubtful[sensor, step] = any(line.startswith(label + own) for line in lines)
+    return doubtful
+
+
+def _standing(
+    folder: Path, sensors: list[str], starts: NDArray[np.datetime64], truth: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Mark the readings of sensors that stand still, by the truth's events; no feed but steam traps has some."""
+    standing = np.zeros(truth.shape[:2], bool)
+    for path in sorted(folder.glob("*.parquet")):
+        events = pq.read_table(path, filters=[("kind", "=", "sensor_stuck")])
+        # events are kept to the minute: what stands still is what does not change from one interval to the next
+        for name, begin, end in zip(
+            events["sensor_id"].to_pylist(), _utc(events["start"]), _utc(events["end"]), strict=True
+        ):
+            sensor = sensors.index(name)
+            still = np.diff(truth[sensor, :, 0], prepend=np.nan) == 0
+            standing[sensor] |= still & (starts > begin) & (starts < end)
+    return standing
 
 
 def _utc(column: pa.ChunkedArray) -> NDArray[np.datetime64]:

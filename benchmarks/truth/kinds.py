@@ -49,12 +49,26 @@ def _missing_row(case: Case) -> pd.DataFrame:
 
 
 def _repeated_row(case: Case) -> pd.DataFrame:
-    """The record of a day says how many rows it dropped, not which."""
+    """The record of a day says how many rows it dropped, not which. One may be refused instead, with its reason."""
     items = _of(case, "repeated_row")
     day = items["key"].str.extract(r"date=([^/]+)/")[0]
+    refused = np.array(
+        [
+            line in case.quarantined.get(key, ())
+            for line, key in zip(items["written"], items["key"], strict=True)
+        ],
+        bool,
+    )
     dropped = [case.duplicates.get(date.fromisoformat(each), 0) for each in day]
-    counted = items.groupby(day).cumcount() < np.array(dropped, int)
-    return items.assign(found=counted & np.all(case.right[items["sensor"], items["step"]], axis=1))
+    counted = refused.copy()
+    counted[~refused] = items[~refused].groupby(day[~refused]).cumcount() < np.array(dropped, int)[~refused]
+    return items.assign(found=counted & np.all(_right_or_standing(case, items), axis=1))
+
+
+def _right_or_standing(case: Case, items: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return whether the items' cells are right, or of a sensor that stands still, whose values are taken out."""
+    rows = items["sensor"], items["step"]
+    return case.right[rows] | case.standing[rows][:, None]
 
 
 def _quarantined(case: Case, items: pd.DataFrame, labels: pd.Series) -> pd.Series:
@@ -75,7 +89,8 @@ def _conflicting_row(case: Case) -> pd.DataFrame:
     items = _of(case, "conflicting_row")
     labels = pd.Series(collector.time_labels(case.sheet, case.starts[items["step"]]), dtype=object)
     begins = items.assign(found=_quarantined(case, items, labels))
-    return begins.assign(found=begins["found"] & _at(case.right, items))
+    right = _at(case.right, items) | case.standing[items["sensor"], items["step"]]
+    return begins.assign(found=begins["found"] & right)
 
 
 def _bad_time(case: Case) -> pd.DataFrame:
@@ -94,11 +109,23 @@ def _spike(case: Case) -> pd.DataFrame:
 
 
 def _stuck(case: Case) -> pd.DataFrame:
-    """A stuck row counts value by value: the columns differ in how they can be told."""
+    """What is stuck for longer than the book's rule asks for."""
     rows = _of(case, "stuck")
+    return _stuck_values(case, rows[case.stuck_for_long(rows)])
+
+
+def _short_stuck(case: Case) -> pd.DataFrame:
+    """What is stuck for no longer: sound values of one column repeat as long by chance."""
+    rows = _of(case, "stuck")
+    return _stuck_values(case, rows[~case.stuck_for_long(rows)])
+
+
+def _stuck_values(case: Case, rows: pd.DataFrame) -> pd.DataFrame:
+    """A stuck row counts value by value: the columns differ in how they can be told."""
     width = len(case.sheet.columns)
     texts = rows["written"].str.split(case.sheet.mapping.separator, expand=True)
     written = texts.to_numpy().astype(float) if len(rows) else np.empty((0, width))
+    rows = rows.reset_index(drop=True)
     items = rows.loc[rows.index.repeat(width)].assign(
         column=np.tile(np.arange(width), len(rows)), written=written.reshape(-1)
     )
@@ -108,10 +135,19 @@ def _stuck(case: Case) -> pd.DataFrame:
     return items.assign(found=_at(case.flags, items) >= REPLACED)
 
 
+def _sensor_stuck(case: Case) -> pd.DataFrame:
+    """A sensor that stands still for days, in the simulation itself."""
+    sensor, step = np.nonzero(case.standing)
+    items = pd.DataFrame(
+        {"sensor": sensor, "step": step, "column": 0, "written": case.truth[sensor, step, 0]}
+    )
+    return items.assign(found=_at(case.flags, items) >= REPLACED)
+
+
 def _late_file(case: Case) -> pd.DataFrame:
     items = _of(case, "late_file")
     steps = items["written"].str.split().str[0].astype(int) // len(case.sensors)
-    good = (case.right & (case.flags < REPLACED)) | case.touched
+    good = (case.right & (case.flags < REPLACED)) | case.touched | case.in_doubt
     whole = [good[:, step : step + n].all() for step, n in zip(items["step"], steps, strict=True)]
     return items.assign(found=np.array(whole, bool))
 
@@ -137,6 +173,8 @@ JUDGES: dict[str, Callable[[Case], pd.DataFrame]] = {
     "conflicting_row": _conflicting_row,
     "spike": _spike,
     "stuck": _stuck,
+    "short_stuck": _short_stuck,
+    "sensor_stuck": _sensor_stuck,
     "bad_time": _bad_time,
     "late_file": _late_file,
     "rollover": _rollover,

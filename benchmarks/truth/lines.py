@@ -12,6 +12,12 @@ def of_another(score: Score, name: str) -> list[Measurement]:
     return [
         alone(f"truth, {name}: faults found", round(100 * float(found.mean()), 2), "%", len(found)),
         alone(f"truth, {name}: sound values changed", round(share, 5), "%", score.sound_count),
+        alone(
+            f"truth, {name}: sound values refused, with the reason",
+            score.refused_count,
+            "values",
+            score.sound_count,
+        ),
     ]
 
 

@@ -85,7 +85,9 @@ def _stuck(score: Score) -> Table:
 
 def _sound(score: Score) -> Table:
     title = f"sound values that came out changed; goal: under {MOST_WRONG} %"
-    table = _table(title, "", "sound values", "changed", "share %", "most of them")
+    table = _table(
+        title, "", "sound values", "changed", "share %", "refused, with the reason", "most of them"
+    )
     wrong = score.wrong
     names = list(dict.fromkeys(each.name for each in score.sound))
     for name in [*names, "all"]:
@@ -94,7 +96,8 @@ def _sound(score: Score) -> Table:
         worst = mine.groupby(["sensor_id", "column", "rule"]).size().nlargest(3)
         counts = zip(worst.index.tolist(), worst.tolist(), strict=True)
         which = ", ".join(f"{' '.join(key)}: {n}" for key, n in counts)
-        table.add_row(name, f"{count:,}", str(len(mine)), _percent(len(mine), count, 4), which)
+        refused = sum(each.refused for each in score.sound if name in (each.name, "all"))
+        table.add_row(name, f"{count:,}", str(len(mine)), _percent(len(mine), count, 4), str(refused), which)
     return table
 
 

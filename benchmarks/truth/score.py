@@ -19,6 +19,7 @@ GOALS = {
         ("wrong_type", "missing_row", "repeated_row", "conflicting_row", "spike", "rollover"), 99.0
     ),
     "stuck": 95.0,
+    "sensor_stuck": 95.0,
 }
 """Share of a kind of fault that must be found, in %."""
 
@@ -62,6 +63,11 @@ class Score:
     def sound_count(self) -> int:
         """Values with no fault on record."""
         return sum(each.count for each in self.sound)
+
+    @property
+    def refused_count(self) -> int:
+        """Values with no fault on record that are not there, with the reason: of an hour that the clocks repeat."""
+        return sum(each.refused for each in self.sound)
 
     @property
     def wrong(self) -> pd.DataFrame:

@@ -18,11 +18,13 @@ class Sound:
         name: see `Case.name`.
         count: sound values.
         wrong: those that were replaced, filled, left out or changed, with what helps to see why.
+        refused: those that are not there, and the run says why, see `Case.in_doubt`.
     """
 
     name: str
     count: int
     wrong: pd.DataFrame
+    refused: int
 
 
 def judged(case: Case) -> Sound:
@@ -34,7 +36,8 @@ def judged(case: Case) -> Sound:
         the one before has.
     """
     sound = ~case.touched
-    sensor, step, column = np.nonzero(sound & ((case.flags >= REPLACED) | ~case.right))
+    refused = sound & case.in_doubt
+    sensor, step, column = np.nonzero(sound & ~refused & ((case.flags >= REPLACED) | ~case.right))
     high = np.quantile(case.truth, 0.99, axis=1)
     near = case.faults[case.faults["kind"] != "late_file"]
     by_row = near.groupby(["sensor", "step"])["kind"].agg(lambda kinds: "+".join(sorted(set(kinds))))
@@ -63,7 +66,7 @@ def judged(case: Case) -> Sound:
             ],
         }
     )
-    return Sound(case.name, int(sound.sum()), wrong)
+    return Sound(case.name, int(sound.sum()), wrong, int(refused.sum()))
 
 
 def _run(series: NDArray[np.float64], at: int) -> int:

@@ -7,7 +7,7 @@ import re
 import stat
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from fems.errors import ConfigError
@@ -32,6 +32,7 @@ class Config:
         otlp: HOST:PORT of a collector of OpenTelemetry, which gets Airflow's metrics and ours; none if empty.
         dags: Airflow's Dags.
         plugins: Airflow's plugins.
+        airflow_options: SECTION__KEY -> value, where a stack of tests has Airflow do otherwise.
     """
 
     state: Path
@@ -44,9 +45,10 @@ class Config:
     otlp: str = ""
     dags: Path = ROOT / "dags"
     plugins: Path = ROOT / "plugins"
+    airflow_options: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, state: Path, **values: int | str | Path) -> "Config":
+    def of(cls, state: Path, **values: int | str | Path | dict[str, str]) -> "Config":
         """Return the configuration of a state folder, with the folder for sockets that belongs to it."""
         state = state.resolve()
         return cls(state, socket_dir(state), **values)  # type: ignore[arg-type]

@@ -262,6 +262,9 @@ class Demo:
             f"behind Airflow's login: the plant {root}/fems/, and a factory such as {root}/fems/factory/{first}, which "
             "leads to its report, its data and its steam traps"
         )
+        from fems.tracking.rest import models_page
+
+        self.console.print(f"every model with its figures: {models_page(self.stack.config.mlflow_url)}")
 
 
 def _did_something(instance: dict[str, Any]) -> bool:

@@ -212,6 +212,7 @@ def airflow(config: Config, secret: Credentials) -> dict[str, str]:
     if config.otlp:
         host, _, port = config.otlp.partition(":")
         options |= {"METRICS__OTEL_ON": True, "METRICS__OTEL_HOST": host, "METRICS__OTEL_PORT": port}
+    options |= config.airflow_options
     return {
         "AIRFLOW_HOME": str(config.airflow_home),
         **{f"AIRFLOW__{key}": str(value) for key, value in options.items()},

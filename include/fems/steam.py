@@ -19,7 +19,9 @@ LOWEST_BAR, HIGHEST_BAR = 0.02, 200.0
 """Where the tables below hold; no steam trap works outside."""
 _FEED_WATER_BAR = 5.0
 _POINTS = 4000
-_COLUMNS = (("T", 1.0), ("H", 0.0), ("H", 1.0))
+_PROPERTIES = (("T", 1.0), ("H", 0.0), ("H", 1.0))
+_BAR, _CELSIUS, _LIQUID, _VAPOUR = range(4)
+"""Columns of the table."""
 
 
 def absolute(bar_g: float) -> float:
@@ -38,32 +40,34 @@ def _table() -> tuple[Floats, Floats, Floats, Floats]:
     """Return pressure, temperature and both enthalpies on a grid so fine that lines between are exact to 1e-4."""
     compute = _properties()
     bar = np.geomspace(LOWEST_BAR, HIGHEST_BAR, _POINTS)
-    values = [np.asarray(compute(name, "P", bar * 1e5, "Q", q, "IF97::Water")) for name, q in _COLUMNS]
+    values = [np.asarray(compute(name, "P", bar * 1e5, "Q", q, "IF97::Water")) for name, q in _PROPERTIES]
     return bar, values[0] - KELVIN, values[1] / 1e3, values[2] / 1e3
+
+
+def _look_up(given: ArrayLike, known: int, wanted: int) -> Floats:
+    """Return a column of the table where another one has the given values."""
+    table = _table()
+    return np.interp(np.asarray(given, dtype=np.float64), table[known], table[wanted])
 
 
 def saturation_c(bar: ArrayLike) -> Floats:
     """Return the temperature of saturated steam in degrees Celsius, any shape."""
-    table = _table()
-    return np.interp(np.asarray(bar, dtype=np.float64), table[0], table[1])
+    return _look_up(bar, _BAR, _CELSIUS)
 
 
 def saturation_bar(celsius: ArrayLike) -> Floats:
     """Return the pressure of saturated steam in bar absolute, any shape."""
-    table = _table()
-    return np.interp(np.asarray(celsius, dtype=np.float64), table[1], table[0])
+    return _look_up(celsius, _CELSIUS, _BAR)
 
 
 def liquid_kj_kg(bar: ArrayLike) -> Floats:
     """Return the enthalpy of saturated condensate in kJ/kg, any shape."""
-    table = _table()
-    return np.interp(np.asarray(bar, dtype=np.float64), table[0], table[2])
+    return _look_up(bar, _BAR, _LIQUID)
 
 
 def vapour_kj_kg(bar: ArrayLike) -> Floats:
     """Return the enthalpy of dry saturated steam in kJ/kg, any shape."""
-    table = _table()
-    return np.interp(np.asarray(bar, dtype=np.float64), table[0], table[3])
+    return _look_up(bar, _BAR, _VAPOUR)
 
 
 @lru_cache(maxsize=64)

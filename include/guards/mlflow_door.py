@@ -77,7 +77,8 @@ def refusal(scope: Scope) -> str:
     origin, host = header(scope, b"origin"), header(scope, b"host")
     if origin and urlsplit(origin.decode("latin-1")).netloc != host.decode("latin-1"):
         return "a page of another origin may not call this server"
-    if sum(name.lower() in (b"authorization", b"host") for name, _ in scope["headers"]) > 2:
+    names = [name.lower() for name, _ in scope["headers"]]
+    if any(names.count(name) > 1 for name in (b"authorization", b"host")):
         return "a request has one Host and one Authorization"  # of two, one part sees the first, another the last
     if ".." in segments:
         return "a path does not lead upwards"
@@ -115,7 +116,10 @@ class MlflowDoor:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Pass a request on, or answer 403 with the reason."""
+        """Pass a request on, or answer 403 with the reason. Nothing here speaks over a WebSocket."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
         reason = refusal(scope) if scope["type"] == "http" else ""
         if not reason:
             await self.app(scope, receive, send)

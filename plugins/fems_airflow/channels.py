@@ -55,7 +55,8 @@ def _smtp(message: Message, connection: Connection) -> None:
     from airflow.providers.smtp.hooks.smtp import SmtpHook
 
     given = connection.extra_dejson.get("to_email") or connection.extra_dejson.get("from_email") or ""
-    to = [address for _, address in getaddresses([given] if isinstance(given, str) else given)]
+    # newer Pythons make an empty address of an empty or wrong one
+    to = [address for _, address in getaddresses([given] if isinstance(given, str) else given) if address]
     if not to:
         raise ValueError('its Extra names nobody: add "to_email": "somebody@example.com, ..."')
     with SmtpHook(smtp_conn_id=SMTP) as hook:

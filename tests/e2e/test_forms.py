@@ -98,6 +98,18 @@ def test_a_month_that_cannot_be_forecast_fails_in_the_first_task(airflow_stack: 
     assert "factory 2120 has no published meter data; run ingest first" in str(log)
 
 
+def test_a_training_that_nobody_asked_for_fails_in_the_first_task(airflow_stack: Stack) -> None:
+    run_id = start(airflow_stack, "retrain", {})
+    assert ended(airflow_stack, "retrain", run_id)["state"] == "failed"
+    tasks = airflow_stack.airflow().task_instances("retrain", run_id)
+    states = {task["task_id"]: task["state"] for task in tasks}
+    assert states["take"] == "failed" and "skipped" not in states.values(), states
+    log = airflow_stack.airflow().call(
+        "GET", f"dags/retrain/dagRuns/{run_id}/taskInstances/take/logs/1", params={"full_content": True}
+    )
+    assert "start the Dag `train`" in str(log)
+
+
 def test_nothing_new_is_a_green_task_that_says_so(airflow_stack: Stack) -> None:
     run_id = start(airflow_stack, "ingest", {"factories": ["2120"]})
     assert ended(airflow_stack, "ingest", run_id)["state"] == "success"

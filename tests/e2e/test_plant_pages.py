@@ -80,8 +80,19 @@ def test_every_way_back_is_there(written: dict[str, Path]) -> None:
 def test_pages_print_on_few_sheets(browser: Browser, written: dict[str, Path]) -> None:
     for name in ("factory-ko", "quality-month-en", "report-en"):
         browser.open(written[name], 1440)
-        sheets = len(re.findall(rb"/Type\s*/Page\b(?!s)", browser.printed()))
-        assert 1 <= sheets <= 6, f"{name}: {sheets} sheets"
+        assert 1 <= sheets_of(browser) <= 6, name
+
+
+def test_a_page_of_all_factories_prints_as_a_table(browser: Browser, written: dict[str, Path]) -> None:
+    for name, rows_a_sheet in (("plant-en", 8), ("plant-ko", 8), ("quality-ko", 20)):
+        browser.open(written[name], 1440)
+        rows = browser.run("document.querySelectorAll('main tbody tr').length")
+        assert sheets_of(browser) <= 2 + rows / rows_a_sheet, name
+
+
+def sheets_of(browser: Browser) -> int:
+    """How many sheets of paper the page takes."""
+    return len(re.findall(rb"/Type\s*/Page\b(?!s)", browser.printed()))
 
 
 def test_the_quality_page_shows_the_grid_first_and_then_what_needs_a_look(

@@ -29,6 +29,7 @@ from fems.model import promotion
 from fems.model.history import History
 from fems.model.train import TrainedFactory, train_factory
 from fems.settings import settings
+from fems.tracking.rest import models_page
 
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("fems_environment")]
 
@@ -258,6 +259,23 @@ def test_trainings_that_start_at_once_all_succeed(trained: TrainedFactory) -> No
     assert len({client.get_run(run).data.tags["mlflow.parentRunId"] for run in runs}) == 1
     made = client.get_experiment_by_name(tracking.EXPERIMENT)
     assert made is not None and "accuracy.weekly_naive" in made.tags["mlflow.note.content"]
+
+
+def test_the_page_of_all_models_opens_with_their_figures(trained: TrainedFactory) -> None:
+    from mlflow import MlflowClient
+
+    run_id = train(trained, "V", month="2033-02").run_id
+    address = models_page(settings().mlflow_uri)
+    client = MlflowClient(settings().mlflow_uri)
+    made = client.get_experiment_by_name(tracking.EXPERIMENT)
+    assert f"/experiments/{made.experiment_id}/runs" in address
+    shown = json.loads(made.tags["mlflow.sharedViewState." + address.rpartition("=")[2]])
+    runs = client.search_runs(
+        [made.experiment_id], shown["searchFilter"], order_by=[f"{shown['orderByKey']} DESC"]
+    )
+    (ours,) = (run for run in runs if run.info.run_id == run_id)
+    names = {column.split("`")[1] for column in shown["selectedColumns"]} - {"simulated"}  # a tag of the flow
+    assert "accuracy" in names <= {**ours.data.metrics, **ours.data.tags}.keys()
 
 
 def _open_and_close(factory_id: str) -> None:

@@ -1,5 +1,6 @@
 """The benchmarks' own arithmetic: the peers' job on a small file, the check that sides agree, the score of a case."""
 
+import dataclasses
 from datetime import date
 from pathlib import Path
 
@@ -98,11 +99,14 @@ def made_case(faults: list[tuple[str, int, int, str | None]]) -> Case:
         ["bench-M01"],
         STARTS[:100].tz_convert("UTC"),
         truth,
-        truth,
+        truth.copy(),
         truth.copy(),
         np.zeros(truth.shape, np.uint8),
         table,
         {},
+        0,
+        np.zeros(truth.shape[:2], bool),
+        np.zeros(truth.shape[:2], bool),
         {},
         pd.Series([], index=index, dtype=object),
     )
@@ -143,6 +147,50 @@ def test_a_sound_value_must_come_out_as_it_went_in() -> None:
     judged = sound.judged(laid)
     assert judged.count == 499
     assert judged.wrong["column"].tolist() == ["power_factor_pct", "active_kwh", "reactive_kvarh"]
+
+
+def test_what_a_sensor_reads_that_stands_still_is_a_fault_and_no_sound_value() -> None:
+    line = "2025-03-04 00:00:00,1100,bench-M01,1,2,3,4,5"
+    laid = made_case([("repeated_row", 22, -1, line)])
+    laid.standing[0, 20:30] = True
+    laid.flags[0, 20:29], laid.published[0, 20:29] = MISSING, np.nan
+    laid = dataclasses.replace(
+        laid,
+        duplicates={DAY: 1},
+        faults=laid.faults.assign(key=f"raw/meter/factory=bench/date={DAY}/day.csv"),
+    )
+    found = kinds.found(laid).groupby("kind")["found"].agg(["size", "sum"]).apply(tuple, axis=1).to_dict()
+    assert found == {"repeated_row": (1, 1), "sensor_stuck": (10, 9)}
+    judged = sound.judged(laid)
+    assert (judged.count, len(judged.wrong), judged.refused) == (450, 0, 0)
+
+
+def test_what_is_stuck_for_no_longer_than_the_rule_asks_for_counts_by_itself() -> None:
+    held = ",".join(["1.1"] * 5)
+    laid = made_case([("stuck", step, -1, held) for step in (20, 21, 22, 40, 41, 42, 43)])
+    laid = dataclasses.replace(laid, stuck_minutes=3)
+    laid.flags[0, 40:44] = REPLACED
+    found = kinds.found(laid).groupby("kind")["found"].agg(["size", "sum"]).apply(tuple, axis=1).to_dict()
+    assert found == {"short_stuck": (15, 0), "stuck": (20, 20)}
+
+
+def test_a_value_that_is_the_stuck_one_by_chance_is_no_sound_value() -> None:
+    laid = made_case([("stuck", step, -1, "1.3,1.3,1.3,1.3,1.3") for step in (31, 32)])
+    laid.readings[0, 28:34, 1] = laid.readings[0, 30, 1]
+    touched = np.flatnonzero(laid.touched[0, :, 1]).tolist(), np.flatnonzero(laid.touched[0, :, 0]).tolist()
+    assert touched == ([28, 29, 30, 31, 32, 33], [30, 31, 32])
+
+
+def test_a_row_that_is_refused_with_its_reason_is_not_changed() -> None:
+    laid = made_case([])
+    laid.doubtful[0, 40:50] = True
+    laid.flags[0, 40:45], laid.published[0, 40:45] = FILLED, 9.9
+    laid.published[0, 47, 2] += 1  # measured, and wrong all the same
+    judged = sound.judged(laid)
+    assert judged.refused == 25
+    assert judged.wrong[["timestamp", "column"]].values.tolist() == [
+        [STARTS[47].tz_localize(None), "current_a"]
+    ]
 
 
 def test_the_error_of_a_fill_stands_beside_a_straight_line() -> None:

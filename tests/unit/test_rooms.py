@@ -23,7 +23,6 @@ LONG = {
     "include/fems/registry/mapping.py": "one record, a mapping of factories.yaml, with its checks",
     "include/fems/simulate/run.py": "one pass over a factory's feeds and months",
     "include/fems/simulate/traps.py": "one month of traps, step by step",
-    "include/fems/tracking/runs.py": "one run of MLflow from its begin to its end",
     "include/fems/views/published.py": "one view with its records",
     "plugins/fems_airflow/pages.py": "one route a page",
 }

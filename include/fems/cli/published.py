@@ -27,10 +27,13 @@ _ROWS = 50
 def status(factories: FactoriesArgument = None, as_json: JsonOption = False) -> None:
     """Show what came in, what became of it, and what comes next, per factory."""
     from fems.flows.platform import Platform
+    from fems.lake.records import side_by_side
     from fems.views.status import factory_status
 
     platform = Platform.from_environment()
-    statuses = {f: factory_status(f, platform) for f in chosen(platform.plant, factories)}
+    wanted = chosen(platform.plant, factories)
+    found = side_by_side(lambda factory: factory_status(factory, platform), wanted)
+    statuses = dict(zip(wanted, found, strict=True))
     if as_json:
         print_json(statuses)
         return

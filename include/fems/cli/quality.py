@@ -23,9 +23,8 @@ from fems.errors import ConfigError, DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from fems.contracts.evaluation import EvaluationRecord
+    from fems.contracts.evaluation import EvaluationRecord, Finding
     from fems.flows.platform import Platform
-    from fems.quality.evaluate import Evaluation
     from fems.quality.parameters import SuiteParameters
     from fems.registry.sensors import Feed
     from fems.views.quality import QualityRow
@@ -84,17 +83,15 @@ def _evaluate_file(path: Path, suite: str | None, as_json: bool) -> None:
     from fems.settings import settings
 
     table, parameters, suite = _prepared(path, suite)
-    evaluation = Evaluator(settings().expectations_dir).evaluate(table, suite, parameters)
+    record = Evaluator(settings().expectations_dir).evaluate(table, suite, parameters).record
     if as_json:
-        print_json(evaluation.record())
+        print_json(record)
     else:
-        _print_findings(
-            f"{path.name}: {evaluation.rows:,} rows, {evaluation.evaluated} expectations of {suite}",
-            evaluation,
-        )
-        if evaluation.left_out:
-            out.print(f"left out, for want of what they compare with: {', '.join(evaluation.left_out)}")
-    if evaluation.failed("critical"):
+        title = f"{path.name}: {record.rows:,} rows, {record.evaluated} expectations of {suite}"
+        _print_findings(title, record.findings)
+        if record.left_out:
+            out.print(f"left out, for want of what they compare with: {', '.join(record.left_out)}")
+    if record.critical_failed:
         raise typer.Exit(1)
 
 
@@ -118,8 +115,8 @@ def _prepared(path: Path, suite: str | None) -> "tuple[pd.DataFrame, SuiteParame
     return table, parameters_for(table, suite, plant, definitions), suite
 
 
-def _print_findings(title: str, evaluation: "Evaluation") -> None:
-    if not evaluation.findings:
+def _print_findings(title: str, findings: "Sequence[Finding]") -> None:
+    if not findings:
         out.print(f"{title}: all met")
         return
     shown = plain_table(
@@ -133,7 +130,7 @@ def _print_findings(title: str, evaluation: "Evaluation") -> None:
             "why it matters": "fold",
         },
     )
-    for each in sorted(evaluation.findings, key=lambda finding: finding.severity != "critical"):
+    for each in sorted(findings, key=lambda finding: finding.severity != "critical"):
         shown.add_row(
             each.severity,
             each.expectation,

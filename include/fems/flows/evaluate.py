@@ -105,7 +105,7 @@ def evaluation_record(
         published=not refused and (evaluated is None or evaluated.count("critical") == 0),
         critical_failed=0 if evaluated is None else evaluated.count("critical"),
         warning_failed=0 if evaluated is None else evaluated.count("warning"),
-        tables={grain: evaluation.record() for grain, evaluation in tables.items()},
+        tables={grain: evaluation.record for grain, evaluation in tables.items()},
         profile={} if evaluated is None else evaluated.profile,
         **dict(score.scores(manifest, partition.tables["native"])),
     )

@@ -51,7 +51,7 @@ def train_factory(
     history = as_history(platform, factory_id, hours)
     evaluated = evaluate_training(platform.evaluator, platform.source(factory_id, "meter"), hours)
     evaluated.require(f"factory {factory_id}, training set", refused="not trained on")
-    for finding in evaluated.findings:
+    for finding in evaluated.record.findings:
         log.warning("factory %s, training set: %s", factory_id, finding)
     month = month_of(history.end)
     seen = partitions(platform.lake, factory_id)

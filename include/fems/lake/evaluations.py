@@ -2,11 +2,12 @@
 
 import logging
 from datetime import date
+from functools import partial
 
 from fems.contracts.evaluation import EvaluationRecord, PastEvaluation
 from fems.errors import DataError
 from fems.lake import keys
-from fems.lake.records import get, read_record, write_record
+from fems.lake.records import get, read_record, side_by_side, write_record
 from fems.lake.store import Store
 from fems.registry.sensors import Feed
 
@@ -43,7 +44,7 @@ class Evaluations:
             UnknownFormat, DataError: one cannot be read; says what to run.
         """
         months = sorted(self.months(feed, factory_id))[-newest if newest else None :]
-        found = (self.last(feed, factory_id, month) for month in months)
+        found = side_by_side(partial(self.last, feed, factory_id), months)
         return {record.month: record for record in found if record is not None}
 
     def months(self, feed: Feed, factory_id: str) -> list[str]:

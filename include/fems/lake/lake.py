@@ -212,8 +212,11 @@ class Lake:
         Raises:
             UnknownFormat, DataError: one cannot be read; says what to run.
         """
-        found = {month: self.manifest(feed, factory_id, month) for month in self.months(feed, factory_id)}
-        return {month: manifest for month, manifest in found.items() if manifest is not None}
+        months = self.months(feed, factory_id)
+        found = records.side_by_side(partial(self.manifest, feed, factory_id), months)
+        return {
+            month: manifest for month, manifest in zip(months, found, strict=True) if manifest is not None
+        }
 
     def readable_manifests(self, feed: Feed, factory_id: str) -> dict[str, Manifest]:
         """Return `manifests` without those that cannot be read, each of them named in a warning.
@@ -225,12 +228,7 @@ class Lake:
     def readable(self, feed: Feed, factory_id: str, months: Iterable[str]) -> dict[str, Manifest]:
         """Return the metadata of some months, read side by side; see `readable_manifests`."""
         wanted = list(months)
-        read = partial(self.readable_manifest, feed, factory_id)
-        if len(wanted) < 2:
-            found = [read(month) for month in wanted]
-        else:
-            with ThreadPoolExecutor(4) as pool:
-                found = list(pool.map(read, wanted))
+        found = records.side_by_side(partial(self.readable_manifest, feed, factory_id), wanted)
         return {month: each for month, each in zip(wanted, found, strict=True) if each is not None}
 
     def readable_manifest(self, feed: Feed, factory_id: str, month: str) -> Manifest | None:

@@ -138,6 +138,7 @@ class MinioStore:
         self.endpoint, self.bucket, self._disk, self._patience = endpoint, bucket, disk, patience
         pool = urllib3.PoolManager(
             maxsize=16,
+            block=True,  # however many threads ask, so many requests are under way
             timeout=urllib3.Timeout(connect=5, read=60),
             retries=urllib3.Retry(total=3, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504)),
         )

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fems.process.runs import longer_than
+from fems.process.runs import cells_of, longer_than, runs
 from fems.registry.laws import check_laws
 from fems.registry.rules import Column, Consistency, Jump, Stuck, StuckReading
 
-_TELLING_STEPS = 50
-"""A value of fewer steps of the meter's resolution repeats under a load that is steady to 2 %."""
+_TREND_STEPS = 10
+"""Steps of the resolution by which a value moves that rises or falls."""
 _LEAST_DISTINCT = 10
 """So many distinct values show a meter's resolution."""
 
@@ -65,6 +65,8 @@ def jumps(values: np.ndarray, jump: Jump, usual: np.ndarray, grain_minutes: int)
     limit = np.full(len(values), np.inf)
     if jump.per_minute is not None:
         limit[:] = jump.per_minute * grain_minutes
+    if jump.at_most is not None:
+        limit = np.fmin(limit, jump.at_most)
     if jump.of_usual is not None:
         limit = np.fmin(limit, np.where(usual > 0, jump.of_usual * usual, np.inf))
     step = np.diff(values, axis=1)
@@ -77,8 +79,8 @@ def jumps(values: np.ndarray, jump: Jump, usual: np.ndarray, grain_minutes: int)
 def stuck_values(values: np.ndarray, stuck: Stuck, usual: np.ndarray, grain_minutes: int) -> np.ndarray:
     """Find values that repeat exactly for longer than the book allows; zero may repeat, a machine may be off.
 
-    The first value of such a run stands, the repetitions are abnormal. So may a value that is few steps of the meter's
-    resolution: a steady load gives a pulse meter the same few pulses again and again.
+    The first value of such a run stands, the repetitions are abnormal, also those behind a gap in it. A value that is
+    few steps of the meter's resolution may repeat as well: a steady load gives the same few pulses again and again.
 
     Args:
         values: float64, (S, T).
@@ -96,12 +98,50 @@ def stuck_values(values: np.ndarray, stuck: Stuck, usual: np.ndarray, grain_minu
     if not repeats.any():
         return np.empty(0, np.int64)
     repeats[:, 1:] &= (now != 0) & (np.abs(now) >= floor[:, None])
-    cells = longer_than(repeats, stuck.minutes // grain_minutes)
+    length = stuck.minutes // grain_minutes
+    cells = longer_than(repeats, length)
+    if stuck.trend_minutes is not None:
+        cells = np.union1d(cells, _still_in_a_trend(values, repeats, stuck.trend_minutes // grain_minutes))
+    for s in np.unique(cells // values.shape[1]).tolist():
+        cells = np.union1d(cells, s * values.shape[1] + _repeats_over_gaps(values[s], floor[s], length))
     sensor = cells // values.shape[1]
     least = np.zeros(len(values))
     for s in np.unique(sensor):
-        least[s] = _TELLING_STEPS * resolution(values[s])
+        least[s] = stuck.above_steps * resolution(values[s])
     result: np.ndarray = cells[np.abs(values.reshape(-1)[cells]) >= least[sensor]]
+    return result
+
+
+def _still_in_a_trend(values: np.ndarray, repeats: np.ndarray, length: int) -> np.ndarray:
+    """Return the flat positions of runs of more than `length` repetitions before which and after which values move.
+
+    Args:
+        values: float64, (S, T).
+        repeats: bool, (S, T): the value is the one before it.
+        length: of a run.
+    """
+    steps = values.shape[1]
+    sensor, begin, end = runs(repeats)
+    inside = (end - begin > length) & (begin >= 2) & (end < steps)
+    sensor, begin, end = sensor[inside], begin[inside], end[inside]
+    held = values[sensor, begin]
+    before, after = held - values[sensor, begin - 2], values[sensor, end] - held
+    least = np.zeros(len(values))
+    for s in np.unique(sensor):
+        least[s] = _TREND_STEPS * resolution(values[s])
+    moves = (np.sign(before) == np.sign(after)) & (np.abs(before) >= least[sensor])
+    moves &= np.abs(after) >= np.abs(before)
+    return cells_of(sensor[moves], begin[moves], end[moves], steps)[0]
+
+
+def _repeats_over_gaps(series: np.ndarray, floor: float, length: int) -> np.ndarray:
+    """Return the places of more than `length` repetitions; between two of them as many values may be missing."""
+    places = np.flatnonzero(~np.isnan(series))
+    known = series[places]
+    same = np.zeros((1, len(known)), bool)
+    same[0, 1:] = (known[1:] == known[:-1]) & (np.diff(places) <= length + 1)
+    same[0] &= (known != 0) & (np.abs(known) >= floor)
+    result: np.ndarray = places[longer_than(same, length)]
     return result
 
 

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,39 +31,16 @@ class Evaluation:
     """The result of a suite on one table.
 
     Attributes:
-        suite: its name.
-        version: fingerprint of the suite's text.
-        rows: of the table.
-        evaluated: how many expectations were.
-        left_out: expectations that were not, because what they compare with is not known here.
-        findings: what was not met.
+        record: what is stored of it.
         result: Great Expectations' own, for Data Docs.
     """
 
-    suite: str
-    version: str
-    rows: int
-    evaluated: int
-    left_out: tuple[str, ...]
-    findings: tuple[Finding, ...]
+    record: TableEvaluation
     result: Any = field(repr=False, compare=False)
 
     def failed(self, severity: str) -> list[Finding]:
         """Return the findings of one severity."""
-        return [f for f in self.findings if f.severity == severity]
-
-    def record(self) -> TableEvaluation:
-        """Return what is stored of it, without Great Expectations' own result."""
-        return TableEvaluation(
-            suite=self.suite,
-            version=self.version,
-            rows=self.rows,
-            evaluated=self.evaluated,
-            left_out=self.left_out,
-            findings=self.findings,
-            critical_failed=len(self.failed("critical")),
-            warning_failed=len(self.failed("warning")),
-        )
+        return _of_severity(self.record.findings, severity)
 
     def require(self, what: str, refused: str = "not published") -> None:
         """Refuse a table with a critical finding.
@@ -78,7 +55,7 @@ class Evaluation:
         critical = self.failed("critical")
         if critical:
             more = f" (and {len(critical) - 1} more)" if len(critical) > 1 else ""
-            raise QualityFailed(f"{what}: {refused}. Suite {self.suite}: {critical[0]}{more}")
+            raise QualityFailed(f"{what}: {refused}. Suite {self.record.suite}: {critical[0]}{more}")
 
 
 @dataclass(frozen=True)
@@ -182,9 +159,21 @@ class Evaluator:
         wanted = self._suite(suite, frozenset(known))
         result = self._context.validate(wanted.suite, view, known, context or CheckContext())
         findings = tuple(_finding(outcome) for outcome in result.results if not outcome.success)
-        return Evaluation(
-            suite, wanted.version, len(view), len(result.results), wanted.left_out, findings, result
+        record = TableEvaluation(
+            suite=suite,
+            version=wanted.version,
+            rows=len(view),
+            evaluated=len(result.results),
+            left_out=wanted.left_out,
+            findings=findings,
+            critical_failed=len(_of_severity(findings, "critical")),
+            warning_failed=len(_of_severity(findings, "warning")),
         )
+        return Evaluation(record, result)
+
+
+def _of_severity(findings: Iterable[Finding], severity: str) -> list[Finding]:
+    return [finding for finding in findings if finding.severity == severity]
 
 
 def _parameters(kwargs: object) -> set[str]:

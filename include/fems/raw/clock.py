@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from fems.raw.labels import NO_TIME, read_labels
+from fems.raw.interval_labels import read_times
+from fems.raw.labels import NO_TIME
 from fems.raw.shifts import placed_shifts
 from fems.raw.zones import offsets, wall_clock
 from fems.registry.mapping import FileMapping
@@ -38,8 +39,8 @@ class LabelTimes:
 def label_times(
     labels: list[str], mapping: FileMapping, grain_minutes: int, zone: str, day_begins: int = 0
 ) -> LabelTimes:
-    """Read written times and place them: `read_labels`, then `placed_times`."""
-    read = read_labels(labels, mapping.time_formats, mapping.timezone or zone)
+    """Read written times and place them: `read_times`, then `placed_times`."""
+    read = read_times(labels, mapping, grain_minutes, mapping.timezone or zone)
     return placed_times(*read, mapping, grain_minutes, zone, day_begins)
 
 

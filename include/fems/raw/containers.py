@@ -22,6 +22,7 @@ LONGEST_CELL = 32_767
 """Characters of a cell, at most: Excel's own limit."""
 _CELLS = 20_000_000  # the workbook reader holds a sheet's whole rectangle, the empty cells too
 _VALUE_CELL = re.compile(rb'<(?:\w+:)?c\s[^>]*?\br="([A-Z]{1,3})(\d{1,7})"[^>]*(?<!/)>')
+_OPEN_DOCUMENT = b"application/vnd.oasis.opendocument.spreadsheet"
 _ROWS_AT_ONCE = 20_000
 
 
@@ -50,7 +51,7 @@ def read_container(data: bytes) -> list[Cells]:
     """Read a workbook, all its sheets, a Parquet file, or else a Green Button file.
 
     Raises:
-        UndecodableObject: a ZIP that is no .xlsx, broken, without a table, nested, or too large.
+        UndecodableObject: a ZIP that is no .xlsx or .ods, broken, without a table, nested, or too large.
     """
     if data.startswith(formats.PARQUET):
         return [_read_parquet(data)]
@@ -78,16 +79,18 @@ def _read_workbook(data: bytes) -> Iterator[Cells]:
 
 
 def _check_workbook(data: bytes) -> None:
-    """Refuse what is no .xlsx, and what would need too much memory, before the reader sees it."""
+    """Refuse what is no .xlsx or .ods, and what would need too much memory, before the reader sees it."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
             names = {member.filename for member in members}
             if "xl/workbook.bin" in names:
                 raise UndecodableObject("the object is a binary Excel workbook (.xlsb): save it as .xlsx")
+            formats.refuse_bomb("the Excel workbook", sum(m.file_size for m in members), len(data))
+            if "content.xml" in names and _is_open_document(archive):
+                return
             if "xl/workbook.xml" not in names:
                 raise UndecodableObject("the object is a ZIP archive, not an Excel workbook (.xlsx)")
-            formats.refuse_bomb("the Excel workbook", sum(m.file_size for m in members), len(data))
             for member in members:
                 if member.filename.startswith("xl/worksheets/"):
                     _check_extent(archive.read(member))
@@ -101,6 +104,11 @@ def _check_workbook(data: bytes) -> None:
         raise UndecodableObject(
             f"the object is a ZIP archive that is broken or cut short: {error}"
         ) from error
+
+
+def _is_open_document(archive: zipfile.ZipFile) -> bool:
+    """Whether it is a spreadsheet of LibreOffice; what its rows repeat is held to the child's limits alone."""
+    return "mimetype" in archive.namelist() and archive.read("mimetype").strip() == _OPEN_DOCUMENT
 
 
 def _check_strings(shared: bytes) -> None:

@@ -8,6 +8,7 @@ from fems.errors import UndecodableObject
 from fems.raw import day_columns, encodings, formats, numbers
 from fems.raw.guess_columns import WHICH, Guess, find_columns
 from fems.raw.header import UNNAMED
+from fems.raw.interval_labels import first_end
 from fems.raw.labels import NO_TIME, read_labels
 from fems.raw.look import ColumnLook, look_at, time_format
 from fems.raw.tables import read_tables
@@ -122,6 +123,7 @@ def _find_times(table: TextTable, made: Guess) -> None:
         return
     if columns["timestamp"] == UNNAMED:
         columns["timestamp"] = ""
+    texts = [first_end(text) for text in texts]
     form = time_format(list(dict.fromkeys(text.strip() for text in texts if text.strip())))
     if form:
         # days that follow each other are likelier than one a month

@@ -14,6 +14,7 @@ from fems.raw.zones import local_names, zone_names
 from fems.registry import units
 from fems.registry.feed import FactoryFeed
 from fems.registry.mapping import FileMapping
+from fems.registry.names import one_line
 
 UNNAMED = "(no header)"
 """What a first column without a header is called: many programs leave it out above their times."""
@@ -30,7 +31,7 @@ _ZONE = re.compile(
 Fits = Callable[[Sequence[str]], bool]
 """Whether a row is the header that is looked for."""
 
-_DELIMITERS = (",", ";", "\t", "|")
+DELIMITERS = (",", ";", "\t", "|")
 
 
 def any_header(header: Sequence[str]) -> bool:
@@ -63,7 +64,7 @@ def header_of(line: str, mapping: FileMapping) -> tuple[list[str], str]:
         UndecodableObject: it cannot be read, names none, or far too many.
     """
     bare = re.sub('"[^"]*"', "", line)
-    delimiter = mapping.delimiter or max(_DELIMITERS, key=bare.count)
+    delimiter = mapping.delimiter or max(DELIMITERS, key=bare.count)
     if bare.count(delimiter) >= MOST_COLUMNS:
         raise UndecodableObject(f"the header names more than {MOST_COLUMNS:,} columns")
     try:
@@ -79,7 +80,7 @@ def tidied(written: Sequence[str]) -> list[str]:
     Raises:
         UndecodableObject: there is none, or there are far too many.
     """
-    header = [name.strip().strip('"').strip() for name in written]
+    header = [one_line(name).strip('"').strip() for name in written]
     if not any(header):
         raise UndecodableObject("the header names no column")
     if len(header) > MOST_COLUMNS:

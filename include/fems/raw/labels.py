@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 
 import numpy as np
 
+from fems.raw import weekdays
 from fems.raw.zones import zone_names
 
 NO_TIME = np.iinfo(np.int64).min
@@ -72,32 +73,49 @@ def read_labels(
         labels: n texts.
         formats: strptime formats, tried in order. A text that matches none is read where it is ISO 8601, begins with
             the year, counts seconds (or 1/1,000, 10^-6, 10^-9 of them) since 1970, or days as Excel does. 24:00 is the
-            midnight after; fractions of a second are cut off.
+            midnight after; fractions of a second are cut off. The name of the weekday may stand with any of them.
         zone: of the file: what names such as CST mean there. A name that is not known makes a text unreadable.
 
     Returns:
         int64, n: seconds since 1970 as the label writes them, NO_TIME where unreadable or not in 1900..2199;
         int64, n: seconds that its clock is ahead of UTC, NO_TIME where it does not say.
     """
-    texts = [label.strip() for label in labels]
+    page = _read([label.strip() for label in labels], formats, zone)
+    if page.pending:
+        _read_weekdays(page, formats, zone)
+    outside = (page.seconds < _FIRST) | (page.seconds >= _LAST)
+    page.seconds[outside] = page.ahead[outside] = NO_TIME
+    return page.seconds, page.ahead
+
+
+def _read(texts: list[str], formats: tuple[str, ...], zone: str | None) -> "_Page":
     page = _Page(texts)
     for form in formats:
         layout = layout_of_format(form)
         if layout:
             page.by_layout(layout)
         page.one_by_one(partial(_by_format, form=form, zone=zone))
-    while len(
-        page.pending
-    ):  # a collector writes its labels alike: how the first one is written fits the others
+    # a collector writes its labels alike: how the first one is written fits the others
+    while page.pending:
         before, layout = len(page.pending), _layout_of_label(texts[page.pending[0]])
         if layout:
             page.by_layout(layout)
         if len(page.pending) == before:
             break
     page.one_by_one(partial(_by_meaning, zone=zone))
-    outside = (page.seconds < _FIRST) | (page.seconds >= _LAST)
-    page.seconds[outside] = page.ahead[outside] = NO_TIME
-    return page.seconds, page.ahead
+    return page
+
+
+def _read_weekdays(page: "_Page", formats: tuple[str, ...], zone: str | None) -> None:
+    """Read the pending labels that bear the name of their weekday; one that contradicts its date stays unread."""
+    named = [(i, *found) for i in page.pending for found in weekdays.without_name(page.texts[i])]
+    if not named:
+        return
+    rests = _read([rest for _, rest, _ in named], formats, zone)
+    for k, (i, rest, weekday) in enumerate(named):
+        seconds = int(rests.seconds[k])
+        if seconds != NO_TIME and weekdays.falls_on(seconds, weekday, rest):
+            page.seconds[i], page.ahead[i] = seconds, rests.ahead[k]
 
 
 @dataclass(frozen=True)

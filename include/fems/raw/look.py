@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from fems.raw import marks, numbers
+from fems.raw.interval_labels import first_end
 from fems.raw.labels import NO_TIME, read_labels
 from fems.raw.text import TextTable
 from fems.registry import units
@@ -49,10 +50,9 @@ class ColumnLook:
 def look_at(name: str, texts: list[str], table: TextTable) -> ColumnLook:
     """Look at a column's texts: what they hold, and what that is like."""
     filled = [text.strip() for text in texts if text.strip()]
-    distinct = list(dict.fromkeys(filled))
-    look = ColumnLook(
-        name, "text", distinct[:3], len(distinct), table.units.get(name) or units.in_header(name)
-    )
+    written = list(dict.fromkeys(filled))
+    distinct = [first_end(text) for text in written]
+    look = ColumnLook(name, "text", written[:3], len(written), table.units.get(name) or units.in_header(name))
     if not filled:
         look.kind = "empty"
     elif all(_TIME_OF_DAY.fullmatch(text) for text in distinct):

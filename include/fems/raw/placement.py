@@ -4,6 +4,7 @@ import numpy as np
 
 from fems.calendar import day_of
 from fems.raw import clock, clock_change, intervals
+from fems.raw.interval_labels import names_both_ends
 from fems.raw.typed import TypedRows
 from fems.registry.feed import FactoryFeed
 
@@ -49,11 +50,16 @@ class Placement:
         near = np.flatnonzero(self.times.near_change[rows.times.codes])
         if not len(near):
             return
-        groups = rows.owner[near].astype(np.int64) * len(self.places) + rows.sensors.codes[near]
         zone = source.mapping.timezone or source.zone
         wall = self.times.wall[rows.times.codes[near]]
         self.starts[near] = clock_change.resolve(
-            wall, groups, self.starts[near], source.mapping, source.grain_minutes, zone
+            wall,
+            rows.owner[near],
+            rows.sensors.codes[near],
+            self.starts[near],
+            source.mapping,
+            source.grain_minutes,
+            zone,
         )
         self.days[near] = clock.local_days(self.starts[near], source.zone).astype(np.int32)
 
@@ -88,6 +94,11 @@ class Placement:
             return (
                 f"the rows are {apart} minutes apart, and the grain of factory {source.factory_id}, feed "
                 f"{source.feed}, is {source.grain_minutes} minutes: set `grain` in factories.yaml"
+            )
+        if times.local[label] == clock.NO_TIME and names_both_ends(rows.times.texts[label].as_py()):
+            return (
+                f"the time {written} cannot be read as an interval of {source.grain_minutes} minutes, the grain of "
+                f"factory {source.factory_id}, feed {source.feed}"
             )
         if times.local[label] == clock.NO_TIME:
             return f"the time {written} cannot be read"

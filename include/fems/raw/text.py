@@ -9,7 +9,9 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from fems.errors import UndecodableObject
+from fems.raw import quoted
 from fems.raw.header import (
+    DELIMITERS,
     MOST_TITLE_ROWS,
     Fits,
     any_header,
@@ -98,10 +100,15 @@ def read_delimited(
     Raises:
         UndecodableObject: no table can be made of it.
     """
-    lines = _Lines(body, mapping)
+    records = quoted.spans(body, mapping.delimiter or "".join(DELIMITERS)) if b'"' in body else []
+    lines = _Lines(body, mapping, records)
     if not len(lines.numbers):
         raise UndecodableObject("the object is empty")
     first, header, delimiter = _find_header(lines, mapping, fits)
+    numbers = lines.numbers[first:]
+    if records and len(numbers):  # now that it is known what stands between how many fields
+        names = with_trailing_delimiter(header, delimiter, lines.text(numbers[0]))
+        lines = _Lines(body, mapping, lines.records(records, first, delimiter, len(names)))
     numbers = lines.numbers[first:]
     if not len(numbers):
         raise UndecodableObject("the object has a header and no row")
@@ -110,20 +117,28 @@ def read_delimited(
         numbers = numbers[1:]
     names = with_trailing_delimiter(header, delimiter, lines.text(numbers[0]))
     form = _Form(distinct_names(names), delimiter, b'"' in body, {name.casefold() for name in coded})
-    rows = lines.rows(numbers)
+    rows, places = lines.rows(numbers), lines.origin[numbers - 1]
     try:
-        table = _parse(rows, form, numbers)
+        table = _parse(rows, form, places)
     except UndecodableObject:
         if not form.quotes:
             raise
-        table = _parse_closed(bytes(rows), form, numbers)
+        table = _parse_closed(bytes(rows), form, places)
     return replace(table, header=tuple(names), delimiter=delimiter, units=below)
 
 
 class _Lines:
-    """The lines of a text: where each begins and ends, and which of them are rows (`numbers`, from 1)."""
+    """The lines of a text, records of several put on one: where each begins and ends, and which of them are rows.
 
-    def __init__(self, body: bytes, mapping: FileMapping) -> None:
+    Attributes:
+        numbers: of the rows, from 1.
+        origin: the line of the file on which each of the lines began, from 1.
+    """
+
+    def __init__(self, body: bytes, mapping: FileMapping, records: list[quoted.Span]) -> None:
+        self.file = body
+        if records:
+            body, self.origin = quoted.unfolded(body, records)
         self.body = body
         raw = np.frombuffer(body, np.uint8)
         ends = np.flatnonzero(raw == ord("\n"))
@@ -133,7 +148,9 @@ class _Lines:
         filled = np.ones(len(ends), bool)
         for i in np.flatnonzero(_BLANK_STARTS[raw[self.starts]]) if len(ends) else ():
             filled[i] = body[self.starts[i] : ends[i] + 1].decode().strip() != ""
-        filled[: mapping.skip_lines or 0] = False
+        if not records:
+            self.origin = np.arange(1, len(ends) + 1, dtype=np.int32)
+        filled[self.origin <= (mapping.skip_lines or 0)] = False
         if mapping.comment:
             sign = mapping.comment.encode()
             for row in np.flatnonzero(filled & (raw[self.starts] == sign[0])).tolist():
@@ -143,6 +160,17 @@ class _Lines:
     def text(self, number: int) -> str:
         """Return a line without its end."""
         return self.body[self.starts[number - 1] : self.ends[number - 1]].decode().rstrip("\r")
+
+    def records(self, found: list[quoted.Span], first: int, delimiter: str, fields: int) -> list[quoted.Span]:
+        """Return which of the records stand: those above the rows, and those with their fields."""
+        above = int(self.origin[self.numbers[first - 1] - 1]) if first else 0
+        lines = self.file.split(b"\n")
+        return [
+            (begin, end)
+            for begin, end in found
+            if begin < above
+            or quoted.one_record(b"\n".join(lines[begin : end + 1]), delimiter.encode(), fields)
+        ]
 
     def rows(self, numbers: np.ndarray) -> memoryview:
         """Return some of the last lines, one after the other."""

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fems.errors import UndecodableObject
-from fems.raw import labels, marks, numbers, text
+from fems.raw import marks, numbers, text
 from fems.raw.arrange import Arranged
 from fems.raw.decoded import NO_ODD_CELLS, OddCells
+from fems.raw.interval_labels import read_times
 from fems.registry.feed import FactoryFeed
 
 Parsed = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -151,8 +152,8 @@ def typed(arranged: Arranged, source: FactoryFeed, facts: Mapping[str, str]) -> 
             codes, texts = text.distinct(table.columns[headers[name][0]])
             coded[name] = Coded(codes, pa.array(texts, pa.string()))
     zone = source.mapping.timezone or source.zone
-    seconds, ahead = labels.read_labels(
-        coded["timestamp"].texts.to_pylist(), source.mapping.time_formats, zone
+    seconds, ahead = read_times(
+        coded["timestamp"].texts.to_pylist(), source.mapping, source.grain_minutes, zone
     )
     values, states, odd, supplied = _numbers_of(arranged, source)
 

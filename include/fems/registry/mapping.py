@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator, model_validator
 
 from fems.registry import units
+from fems.registry.names import one_line
 from fems.registry.yamlfile import StrictModel, WrongAt
 
 NAME_GROUPS = ("sensor_id", "factory_id", "date")
@@ -52,6 +53,18 @@ class RowPerDay(StrictModel):
         if pattern is not None and not {"number", "time"} & compiled(pattern).groupindex.keys():
             raise ValueError(f"{pattern!r} has no group (?P<number>..) or (?P<time>..)")
         return pattern
+
+
+def _first_of_both(form: str) -> str:
+    """Return the format of the first time in one that names both ends of an interval: `%d.%m.%Y %H:%M - %H:%M`."""
+    named: set[str] = set()
+    for match in re.finditer(r"%(.)", form):
+        if match[1] in named:
+            between = re.search(r"\s*(?:[-~–—/]|\bto\b|\bbis\b)\s*$", form[: match.start()])
+            return form[: between.start()] if between else form
+        if match[1] != "%":
+            named.add(match[1])
+    return form
 
 
 def compiled(pattern: str) -> re.Pattern[str]:
@@ -130,7 +143,8 @@ class FileMapping(StrictModel):
     time_format: str | tuple[str, ...] | None = Field(
         None,
         description="strptime format, or several tried in this order; what matches none is read where it can mean "
-        "one time only (ISO 8601 and the like; day and month of 04/03/2025 are never guessed)",
+        "one time only (ISO 8601 and the like; day and month of 04/03/2025 are never guessed). A label that names both "
+        "ends of its interval needs no more than the format of the first",
     )
     timezone: str | None = Field(None, description="of the written times; the factory's if not given")
     time_marks: Literal["start", "end"] = Field(
@@ -167,6 +181,21 @@ class FileMapping(StrictModel):
     )
 
     _zone = field_validator("timezone")(lambda name: known_zone(name) if name else name)
+
+    @field_validator("columns")
+    @classmethod
+    def _headers_on_one_line(
+        cls, given: dict[str, str | tuple[str, ...]]
+    ) -> dict[str, str | tuple[str, ...]]:
+        return {
+            ours: one_line(header) if isinstance(header, str) else tuple(map(one_line, header))
+            for ours, header in given.items()
+        }
+
+    @field_validator("wide")
+    @classmethod
+    def _wide_headers_on_one_line(cls, given: dict[str, str]) -> dict[str, str]:
+        return {one_line(header): target for header, target in given.items()}
 
     @field_validator("delimiter")
     @classmethod
@@ -205,7 +234,10 @@ class FileMapping(StrictModel):
     @classmethod
     def _readable_formats(cls, given: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
         moment = datetime(2025, 3, 4, 13, 5, tzinfo=UTC)
-        for form in (given,) if isinstance(given, str) else given or ():
+        if given is None:
+            return None
+        forms = tuple(map(_first_of_both, (given,) if isinstance(given, str) else given))
+        for form in forms:
             try:
                 datetime.strptime(moment.strftime(form), form)  # noqa: DTZ007 - only whether it can be read
             except (ValueError, re.error) as error:
@@ -221,7 +253,7 @@ class FileMapping(StrictModel):
                 )
             if "j" not in parts and not (parts & _MONTH and parts & _DAY):
                 raise ValueError(f"{form!r} has no month or no day")
-        return given
+        return forms[0] if isinstance(given, str) else forms
 
     @property
     def separator(self) -> str:

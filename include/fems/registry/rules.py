@@ -39,6 +39,9 @@ class Jump(StrictModel):
     """The rate-of-change limit: a value that leaps away from both its neighbours and back again is abnormal."""
 
     per_minute: float | None = Field(None, gt=0, description="the most it may change in a minute, own unit")
+    at_most: float | None = Field(
+        None, gt=0, description="the most it may change at once, however long the interval, own unit"
+    )
     of_usual: float | None = Field(
         None, gt=0, description="the most it may change at once, x the usual level"
     )
@@ -48,11 +51,23 @@ class Stuck(StrictModel):
     """When one column's repeated value means a stuck meter."""
 
     minutes: int = Field(gt=0, description="a value that repeats exactly for longer than this is abnormal")
+    trend_minutes: int | None = Field(
+        None,
+        gt=0,
+        description="so is one that repeats for longer than this in the middle of a rise or a fall: it moved by ten "
+        "steps of the resolution or more, stands still, and leaps on the same way, by as much again or more",
+    )
     above_of_usual: float = Field(
         0.0,
         ge=0,
         description="only above this x the usual level: the standby of a machine that is off repeats too, "
         "at the meter's resolution",
+    )
+    above_steps: int = Field(
+        100,
+        ge=0,
+        description="only above so many steps of the meter's resolution: a load that is steady to 1 % repeats below. 0 "
+        "for a temperature, whose zero means nothing",
     )
 
 

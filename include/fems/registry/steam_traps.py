@@ -56,44 +56,44 @@ class SteamTrap(StrictModel):
         return self
 
 
-class Dated(StrictModel):
-    """A figure with its year and its source."""
+class Quoted(StrictModel):
+    """A figure that somebody published: with its year and its source."""
 
-    value: float = Field(gt=0)
     year: int = Field(ge=1990, le=2100)
     source: str = Field(min_length=1)
 
+    @property
+    def cited(self) -> str:
+        """Return the source with its year."""
+        return f"{self.source}, {self.year}"
 
-class Efficiency(Dated):
+
+class Efficiency(Quoted):
     """Of a boiler, 0 to 1, on the net or the gross calorific value of its fuel."""
 
     value: float = Field(gt=0, le=1)
     basis: Literal["net", "gross"]
 
 
-class FeedWater(Dated):
+class FeedWater(Quoted):
     """Temperature of the water that the boiler is fed with, degrees Celsius."""
 
     value: float = Field(gt=0, lt=200)
 
 
-class FuelPrice(StrictModel):
+class FuelPrice(Quoted):
     """What a megajoule of fuel costs."""
 
     per_mj: float = Field(gt=0)
     currency: str = "KRW"
     basis: Literal["net", "gross"]
-    year: int = Field(ge=1990, le=2100)
-    source: str = Field(min_length=1)
 
 
-class FuelEmission(StrictModel):
+class FuelEmission(Quoted):
     """What a gigajoule of fuel emits. Never the electricity grid's factor."""
 
     kgco2e_per_gj: float = Field(ge=0)
     basis: Literal["net", "gross"]
-    year: int = Field(ge=1990, le=2100)
-    source: str = Field(min_length=1)
 
 
 class Steam(StrictModel):
@@ -119,27 +119,15 @@ class Steam(StrictModel):
         """Yield each figure as its name, its value and its source with the year."""
         if self.boiler_efficiency is not None:
             given = self.boiler_efficiency
-            yield "boiler efficiency", f"{given.value:g}, {given.basis}", f"{given.source}, {given.year}"
+            yield "boiler efficiency", f"{given.value:g}, {given.basis}", given.cited
         if self.feed_water_c is not None:
-            yield (
-                "feed water",
-                f"{self.feed_water_c.value:g} °C",
-                f"{self.feed_water_c.source}, {self.feed_water_c.year}",
-            )
+            yield "feed water", f"{self.feed_water_c.value:g} °C", self.feed_water_c.cited
         if self.price is not None:
             price = self.price
-            yield (
-                f"{self.fuel}",
-                f"{price.per_mj:g} {price.currency}/MJ, {price.basis}",
-                f"{price.source}, {price.year}",
-            )
+            yield f"{self.fuel}", f"{price.per_mj:g} {price.currency}/MJ, {price.basis}", price.cited
         if self.emission is not None:
             factor = self.emission
-            yield (
-                f"{self.fuel}",
-                f"{factor.kgco2e_per_gj:g} kgCO2e/GJ, {factor.basis}",
-                f"{factor.source}, {factor.year}",
-            )
+            yield f"{self.fuel}", f"{factor.kgco2e_per_gj:g} kgCO2e/GJ, {factor.basis}", factor.cited
 
 
 class Repair(StrictModel):

@@ -10,12 +10,12 @@ imported when it is first used: `fems status` needs none of what a training does
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from fems.tracking.names import CHALLENGER, CHAMPION, model_name
+from fems.tracking.names import CHALLENGER, CHAMPION, EXPERIMENT, model_name
 
 if TYPE_CHECKING:
     from fems.tracking.artifacts import as_text
     from fems.tracking.registry import Champion, Registered
-    from fems.tracking.runs import EXPERIMENT, TrainingRun
+    from fems.tracking.runs import TrainingRun
     from fems.tracking.server import Server
     from fems.tracking.tracking import Tracking
 
@@ -33,7 +33,6 @@ __all__ = [
 ]
 
 _HOMES = {
-    "EXPERIMENT": "runs",
     "Champion": "registry",
     "Registered": "registry",
     "Server": "server",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fems.errors import AccessDenied, ConfigError, NoModel, ServiceUnavailable
-from fems.tracking.names import CHAMPION, model_name
+from fems.tracking.names import CHAMPION, EXPERIMENT, VIEW, model_name
 
 _TIMEOUT_S = 30
 _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
@@ -43,6 +43,20 @@ def champion_tags(uri: str, factory_id: str) -> tuple[str, dict[str, str]]:
     """
     champion = _champion(uri, factory_id)
     return champion.version, champion.tags
+
+
+def models_page(uri: str) -> str:
+    """Return the address of MLflow's page of all trained models with their figures; of its front page before the first.
+
+    Raises:
+        ServiceUnavailable, AccessDenied, ConfigError: as `champion_metrics`.
+    """
+    found = _get(uri, "experiments/get-by-name", {"experiment_name": EXPERIMENT})
+    page = f"{uri.rstrip('/')}/#/experiments"
+    if found is None:
+        return f"{page}?workflowType=machine_learning"
+    made = found["experiment"]["experiment_id"]
+    return f"{page}/{made}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}"
 
 
 class _Champion(NamedTuple):

@@ -18,6 +18,8 @@ from fems.model import bundle as bundles
 from fems.model.promotion import Decision
 from fems.model.train import TrainedFactory
 from fems.tracking import artifacts
+from fems.tracking.experiment import HEADLINES, experiment_id
+from fems.tracking.names import DESCRIPTION
 from fems.tracking.registry import Registered, Registry
 from fems.tracking.server import Server, despite_races
 
@@ -25,26 +27,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-EXPERIMENT = "fems-train"
-HEADLINES = {
-    "accuracy": "month_ahead.accuracy",
-    "accuracy.weekly_naive": "month_ahead.weekly_naive_accuracy",
-    "accuracy.profile": "month_ahead.profile_accuracy",
-    "accuracy.one_step": "one_step.accuracy",
-}
-"""What MLflow's lists and comparisons open with, since they sort by name -> the figure. Of the protocol month-ahead but
-for the last."""
-
 _PARENT = "mlflow.parentRunId"
-_DESCRIPTION = "mlflow.note.content"
 _PROCESS = "process"
-_ABOUT = (
-    "A run a month holds the mean of its factories; below it stands a run a factory. Select factories' runs and "
-    "*Compare*: `accuracy` (protocol month-ahead, in %) stands first, then `accuracy.weekly_naive` and "
-    "`accuracy.profile`, of the same held-out 42,300 minutes; `accuracy.one_step` is the study's protocol. The tag "
-    "`promotion` holds which model became champion, or why not, and each run's description tells it at length. "
-    "MLflow's menus for language models go away with *Model training*, top left."
-)
 _SETTLE_S = 0.5
 _LOOKS = 10
 """How often an open run of a month is looked at, each after `_SETTLE_S`, until it is taken for its maker's last act."""
@@ -139,7 +123,7 @@ class TrainingRun:
                     "gate": tags["gate"],
                     "model_version": made.version,
                     "promotion": f"{made.alias}: {made.reason}",
-                    _DESCRIPTION: f"Version {made.version} of {made.model}. {description}",
+                    DESCRIPTION: f"Version {made.version} of {made.model}. {description}",
                 }
             )
             _log_mean(self._server.client(), self.parent_id)
@@ -174,7 +158,7 @@ def training_run(
     parent = month_run(server, month)
     mlflow = server.connect()
     with server.errors():
-        experiment = _experiment(server.client())
+        experiment = experiment_id(server.client())
         _close_abandoned(server.client(), experiment, factory_id, (tags or {}).get("dag_run"))
         run = mlflow.start_run(
             experiment_id=experiment,
@@ -216,10 +200,10 @@ def month_run(server: Server, month: str) -> str:
     server.connect()
     with server.errors():
         client, made = server.client(), None
-        experiment = _experiment(client)
+        experiment = experiment_id(client)
         parents = _parents(client, experiment, month)
         if not parents:
-            tags = {"level": "month", "month": month, _DESCRIPTION: "The mean of the factories below."}
+            tags = {"level": "month", "month": month, DESCRIPTION: "The mean of the factories below."}
             made = client.create_run(experiment, run_name=month, tags=tags).info.run_id
         for _ in range(_LOOKS):
             if parents and parents[0][1]:
@@ -236,22 +220,6 @@ def month_run(server: Server, month: str) -> str:
         if not closed:
             client.set_terminated(chosen)  # it is this one's, or whoever made it is gone
         return chosen
-
-
-def _experiment(client: "MlflowClient") -> str:
-    """Find or make the experiment, described as it is made: no second write that two trainings could race for."""
-    from mlflow.exceptions import MlflowException
-
-    found = client.get_experiment_by_name(EXPERIMENT)
-    if found is not None:
-        return str(found.experiment_id)
-    try:
-        return str(client.create_experiment(EXPERIMENT, tags={_DESCRIPTION: _ABOUT}))
-    except MlflowException:
-        found = client.get_experiment_by_name(EXPERIMENT)
-        if found is None:
-            raise
-        return str(found.experiment_id)
 
 
 def _parents(client: "MlflowClient", experiment: str, month: str) -> list[tuple[str, bool]]:

@@ -6,17 +6,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from fems.errors import FemsError
 from fems.flows.platform import Platform
+from fems.lake.records import side_by_side
 
 LATE_DAYS = 2
 """A factory whose newest measured day is so many days ago, or more, is late: its files come the day after."""
-READERS = 16
 _TIMEOUT_S = 10
 _LEAST_FREE_MB = 1024
 
@@ -122,8 +121,7 @@ def health(
     wanted = list(platform.plant.factories if factory_ids is None else factory_ids)
     services = _services(platform)
     if services[0].ok:
-        with ThreadPoolExecutor(READERS) as pool:
-            factories = list(pool.map(lambda factory_id: _factory(platform, factory_id, now), wanted))
+        factories = side_by_side(lambda factory_id: _factory(platform, factory_id, now), wanted)
     else:
         factories = [
             _unread(platform, factory_id, "the object store does not answer") for factory_id in wanted

@@ -1,7 +1,6 @@
 """The plant at a glance: a row a factory with its next month, how good data and model are, what needs a person."""
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -11,10 +10,9 @@ from fems.contracts.forecast import ForecastSummary
 from fems.contracts.track_record import MeasuredForecast
 from fems.errors import DataError
 from fems.flows.platform import Platform
+from fems.lake.records import side_by_side
 from fems.registry.factory import Factory
 
-READERS = 16
-"""Threads that read the factories' records side by side."""
 OLD_DAYS = 7
 """From so many days without new data on a factory needs a look."""
 LIKELY_KEPT = 0.5
@@ -69,8 +67,7 @@ def plant_rows(platform: Platform, now: datetime, factory_ids: Iterable[str] | N
     wanted = list(platform.plant.factories if factory_ids is None else factory_ids)
     for factory_id in wanted:
         platform.plant.factory(factory_id)
-    with ThreadPoolExecutor(READERS) as pool:
-        return list(pool.map(lambda factory_id: _row(platform, factory_id, now), wanted))
+    return side_by_side(lambda factory_id: _row(platform, factory_id, now), wanted)
 
 
 def _row(platform: Platform, factory_id: str, now: datetime) -> PlantRow:

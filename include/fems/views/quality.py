@@ -1,17 +1,15 @@
 """What a person reads of the evaluations: a grid of factories and months, what needs a look, one month in detail."""
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from fems.contracts.evaluation import EvaluationRecord
 from fems.contracts.record import Part
 from fems.errors import DataError
 from fems.flows.platform import Platform
+from fems.lake.records import side_by_side
 from fems.registry.factory import Factory
 from fems.registry.sensors import Feed
 
-READERS = 16
-"""Threads that read the records side by side."""
 GRID_MONTHS = 12
 """How many of the newest months the page of all factories shows."""
 
@@ -67,9 +65,8 @@ def quality_overview(
         for each in platform.plant.feeds(factory_id)
         if feed in (None, each)
     ]
-    with ThreadPoolExecutor(READERS) as pool:
-        found = pool.map(lambda pair: _rows_of(platform, pair[0], pair[1], newest), wanted)
-        return [row for rows in found for row in rows]
+    found = side_by_side(lambda pair: _rows_of(platform, pair[0], pair[1], newest), wanted)
+    return [row for rows in found for row in rows]
 
 
 def _rows_of(platform: Platform, factory_id: str, feed: Feed, newest: int | None) -> list[QualityRow]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from guards.logins import Attempt, LoginThrottle
-from guards.mlflow_door import refusal
+from guards.mlflow_door import MlflowDoor, refusal
 
 
 class Server:
@@ -127,3 +127,18 @@ def test_of_two_logins_none_is_taken() -> None:
     asked = scope("/api/2.0/mlflow/runs/create", user="platform")
     asked["headers"].append((b"Authorization", b"Basic cmVhZGVyOng="))
     assert "one Authorization" in refusal(asked)
+    asked["headers"] = [one for one in asked["headers"] if one[0].lower() != b"host"]  # as HTTP/1.0 may
+    assert "one Authorization" in refusal(asked)
+
+
+def test_a_websocket_finds_no_door() -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def app(*_: Any) -> None:
+        sent.append("came in")
+
+    asyncio.run(MlflowDoor(app)({"type": "websocket", "path": "/", "headers": []}, None, send))
+    assert sent == [{"type": "websocket.close", "code": 1008}]

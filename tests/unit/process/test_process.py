@@ -149,7 +149,7 @@ def test_no_day_takes_anything_from_a_later_one(slot: int, planted: float, lengt
 
 
 def test_stuck_values_stand_once_and_standby_may_repeat() -> None:
-    values = np.array([[0.0] * 10 + [0.5] * 10 + [9.0, 10.0] + [8.0] * 6 + [7.0, 8.0]])
+    values = np.array([[0.0] * 10 + [0.5] * 10 + [9.0, 10.0] + [8.0] * 6 + [7.01, 8.0]])
     usual = usual_levels(values)
     found = abnormal.stuck_values(values, Stuck(minutes=60, above_of_usual=0.1), usual, 15)
     assert found.tolist() == [23, 24, 25, 26, 27]
@@ -418,3 +418,61 @@ def test_whatever_happens_to_a_register_its_energy_is_right_or_missing(
     assert not (single & off).any()
     if spread.any():
         assert abs(energy[spread].sum() - true[spread].sum()) < 1e-6
+
+
+def test_a_stuck_value_is_stuck_behind_a_gap_as_well() -> None:
+    series = np.array([5.0, *[129.2] * 10, np.nan, *[129.2] * 3, np.nan, 129.2, 130.0, 129.2, 129.2, 5.0])
+    found = abnormal.stuck_values(series[None], Stuck(minutes=90), np.array([100.0]), 15)
+    assert found.tolist() == [*range(2, 11), 12, 13, 14, 16]
+
+
+def test_what_stands_still_in_the_middle_of_a_fall_is_stuck_and_what_is_flat_is_not() -> None:
+    rule = load_book(settings().definitions_dir, "steam_trap").columns["temperature_c"].stuck
+    assert rule is not None
+    still = [50.3, 45.1, 40.6, 36.8, 36.8, 36.8, 36.8, 36.8, 23.3, 21.3]
+    flat = [22.9, 22.6, 23.1, 23.0, 23.0, 23.0, 23.0, 23.0, 22.1, 22.4]
+    start = [22.9, 22.6, 23.1, 23.0, 23.0, 23.0, 23.0, 23.0, 41.0, 80.4]
+    back = [10.1, 20.6, 28.1, 36.0, 36.0, 36.0, 36.0, 36.0, 28.1, 22.4]
+    others = np.random.default_rng(1).uniform(3, 180, 2000).round(1)
+    for series, found in (
+        (still, [4, 5, 6, 7]),
+        (flat, []),
+        (start, []),
+        (back, []),
+        ([200.0 - x for x in still], [4, 5, 6, 7]),
+    ):
+        values = np.concatenate([series, others])[None]
+        assert abnormal.stuck_values(values, rule, np.array([150.0]), 15).tolist() == found
+
+
+def test_a_temperature_near_zero_may_not_stand_still() -> None:
+    rule = load_book(settings().definitions_dir, "steam_trap").columns["temperature_c"].stuck
+    assert rule is not None
+    series = np.concatenate([np.linspace(-9, 9, 50).round(1), [-0.5] * 9])
+    assert abnormal.stuck_values(series[None], rule, np.array([9.0]), 15).tolist() == list(range(51, 59))
+
+
+@pytest.mark.parametrize("gap", [3, 20])
+def test_the_same_value_twice_with_a_gap_between_is_not_stuck(gap: int) -> None:
+    series = np.array([5.0, 129.2, *[np.nan] * gap, 129.2, 129.2, 5.0])
+    assert not len(abnormal.stuck_values(series[None], Stuck(minutes=90), np.array([100.0]), 15))
+
+
+def test_a_load_that_is_steady_to_one_percent_repeats() -> None:
+    """Night load as a meter of two decimals shows it, the other columns moving: 0.87 kvarh thirteen times."""
+    rng = np.random.default_rng(1)
+    series = np.concatenate(
+        [rng.uniform(0.9, 8, 200).round(2), [0.87] * 13, rng.uniform(0.9, 8, 200).round(2)]
+    )
+    rule = Stuck(minutes=120, above_of_usual=0.1)
+    assert not len(abnormal.stuck_values(series[None], rule, np.array([7.9]), 15))
+    series[200:213] = 4.87
+    assert abnormal.stuck_values(series[None], rule, np.array([7.9]), 15).tolist() == list(range(201, 213))
+
+
+def test_no_pipe_is_hot_for_one_interval_between_two_cold_ones() -> None:
+    book = load_book(settings().definitions_dir, "steam_trap")
+    jump = book.columns["temperature_c"].jump
+    assert jump is not None
+    values = np.array([[13.0, 13.5, 284.6, 14.0, 20.0, 90.0, 140.0, 135.0, 60.0, 30.0]])
+    assert abnormal.jumps(values, jump, np.array([150.0]), 15).tolist() == [2]

@@ -108,7 +108,7 @@ def test_an_expectation_is_added_in_the_file_alone(tmp_path: Path) -> None:
     )
     table = pd.DataFrame({"used_kwh": [1.0, 7.0, 2.0]})
     found = Evaluator(tmp_path).evaluate(table, "tiny")
-    assert [str(f) for f in found.findings] == [
+    assert [str(f) for f in found.record.findings] == [
         "expect_column_values_to_be_between(used_kwh): 1 at fault, such as 7.0. More than the transformer gives."
     ]
     with pytest.raises(ConfigError, match=r"there is no such suite \(there are: tiny\)"):
@@ -123,14 +123,16 @@ def test_what_cannot_be_evaluated_counts_as_failed(evaluator: Evaluator) -> None
     grid = Grid("2025-01-01T00:00+09:00", "2025-01-02T00:00+09:00", 60, ZONE)
     known = SuiteParameters(factory_id="F", sensors=("A",), grid=grid)
     found = evaluator.evaluate(table, "meter_hour", known)
-    notes = [f.note for f in found.findings if f.expectation == "expect_one_row_per_sensor_and_interval"]
+    notes = [
+        f.note for f in found.record.findings if f.expectation == "expect_one_row_per_sensor_and_interval"
+    ]
     assert len(notes) == 1 and notes[0].startswith("could not be evaluated")
     assert found.failed("critical")
 
 
 def test_an_expectation_without_its_parameter_is_left_out_and_named(evaluator: Evaluator) -> None:
     table = pd.DataFrame({"timestamp": pd.date_range("2025-01-01", periods=2, freq="h", tz=ZONE)})
-    assert "expect_values_within_limits" in evaluator.evaluate(table, "meter_hour").left_out
+    assert "expect_values_within_limits" in evaluator.evaluate(table, "meter_hour").record.left_out
 
 
 def long(sensors: int, steps: int, zone: str = ZONE) -> tuple[pd.DataFrame, Grid, list[str]]:
@@ -323,13 +325,13 @@ def training_hours(bench: Bench) -> pd.DataFrame:
 
 def test_a_training_set_is_evaluated_before_it_is_learnt_from(bench: Bench, evaluator: Evaluator) -> None:
     source, hours = bench.platform.source(FACTORY, "meter"), training_hours(bench)
-    assert evaluate_training(evaluator, source, hours).findings == ()
+    assert evaluate_training(evaluator, source, hours).record.findings == ()
     gone = hours.assign(used_kwh=hours["used_kwh"].where(hours.index % 3 == 0))
     with pytest.raises(QualityFailed, match=r"not trained on.*expect_values_to_be_present\(used_kwh\)"):
         evaluate_training(evaluator, source, gone).require("training set", refused="not trained on")
     without_february = hours[hours["timestamp"].dt.month != 2]
     found = evaluate_training(evaluator, source, without_february)
-    assert [f.severity for f in found.findings] == ["warning"]
+    assert [f.severity for f in found.record.findings] == ["warning"]
 
 
 def made_forecast(hours: int = 30) -> tuple[Forecast, pd.Timestamp]:

@@ -54,6 +54,35 @@ class Written:
     register: bool = False
 
 
+@dataclass(frozen=True)
+class Labels:
+    """How a file writes its times."""
+
+    zone: str
+    step: int
+    ends: bool
+    offset: str
+    form: str
+    style: str
+
+    def of(self, start: int) -> str:
+        """Return the label of the interval that begins at an instant."""
+        if self.style == "both ends":
+            return f"{self.at(start)} - {self.at(start + self.step)}"
+        marked = start + (self.step if self.ends else 0)
+        if self.style == "weekday" and self.offset == "none":
+            return f"{datetime.fromtimestamp(marked, ZoneInfo(self.zone)):%a} {self.at(marked)}"
+        return self.at(marked)
+
+    def at(self, instant: int) -> str:
+        """Return an instant as it is written."""
+        moment = datetime.fromtimestamp(instant, ZoneInfo("UTC"))
+        if self.offset == "utc":
+            return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+        local = moment.astimezone(ZoneInfo(self.zone))
+        return local.isoformat() if self.offset == "offset" else local.strftime(self.form)
+
+
 @st.composite
 def files(draw: st.DrawFn) -> Written:
     zone = draw(st.sampled_from(sorted(DAYS)))
@@ -90,13 +119,9 @@ def files(draw: st.DrawFn) -> Written:
     form = draw(st.sampled_from(["%Y-%m-%d %H:%M:%S", "%d.%m.%Y %H:%M", "%m/%d/%Y %I:%M %p"]))
     two_columns = draw(st.booleans()) and offset == "none" and form == "%d.%m.%Y %H:%M"
     how = draw(st.sampled_from(["text", "text", "workbook"]))
+    style = draw(st.sampled_from(["one time", "one time", "both ends", "weekday"]))
 
-    def label(start: int) -> str:
-        moment = datetime.fromtimestamp(start + (step if marks == "end" else 0), ZoneInfo("UTC"))
-        if offset == "utc":
-            return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
-        local = moment.astimezone(ZoneInfo(zone))
-        return local.isoformat() if offset == "offset" else local.strftime(form)
+    labels = Labels(zone, step, marks == "end", offset, form, style)
 
     def number(value: float) -> str:
         return f"{value * size:.{places}f}".replace(".", decimal)
@@ -107,7 +132,7 @@ def files(draw: st.DrawFn) -> Written:
     modulus = 10 ** draw(st.integers(4, 6)) if register else 0
     written = _readings(truth, meters, starts, modulus, draw) if register else truth
     rows = [
-        [*(label(s).split(" ") if two_columns else [label(s)]), m, number(written[m, s])]
+        [*(labels.of(s).rsplit(" ", 1) if two_columns else [labels.of(s)]), m, number(written[m, s])]
         for s in starts
         for m in meters
         if (m, s) not in gone
@@ -117,6 +142,7 @@ def files(draw: st.DrawFn) -> Written:
         rows.reverse()
     elif order == "meter":
         rows.sort(key=lambda row: row[-2])
+    _write_again(rows, draw)
     mapping: dict[str, Any] = {
         "columns": {
             "timestamp": ["day", "clock"] if two_columns else "time",
@@ -140,6 +166,14 @@ def files(draw: st.DrawFn) -> Written:
     return Written(data, name, mapping, zone, grain, truth, first, last, register)
 
 
+def _write_again(rows: list[list[str]], draw: st.DrawFn) -> None:
+    """Let some rows stand twice, and send one again."""
+    if draw(st.booleans()):
+        for at in draw(st.lists(st.integers(0, len(rows) - 1), max_size=3)):
+            rows.insert(at, rows[at])
+        rows.append(rows[draw(st.integers(0, len(rows) - 1))])
+
+
 def _readings(
     truth: dict[tuple[str, int], float],
     meters: tuple[str, ...],
@@ -159,7 +193,11 @@ def _text(head: list[str], rows: list[list[str]], draw: st.DrawFn) -> bytes:
     d = draw(st.sampled_from([";", "\t", "|"]))
     lines = ["Report", ""] if draw(st.booleans()) else []
     end = d if draw(st.booleans()) else ""
-    lines += [d.join(head), *(d.join(row) + end for row in rows)]
+    noted = draw(st.booleans())
+    notes = ['"checked\nby night"', "", f'"a{d} b"', '"said ""x""\n\ny"'] if noted else [""]
+    head = [*head, "note"] if noted else head
+    body = [[*row, notes[i % len(notes)]] if noted else row for i, row in enumerate(rows)]
+    lines += [d.join(head), *(d.join(row) + end for row in body)]
     return (draw(st.sampled_from(["\n", "\r\n"])).join(lines) + "\n").encode(
         draw(st.sampled_from(["utf-8", "utf-16"]))
     )

@@ -119,6 +119,35 @@ def test_a_stray_quote_costs_its_own_line_alone() -> None:
     assert "no other half" in table.bad[0].reason
 
 
+QUOTED = {
+    "a note": ('a,b,c\n1,2,"x\ny"\n3,4,z\n', [["1", "2", "x y"], ["3", "4", "z"]], [2, 4], []),
+    "blank lines in it, and commas": (
+        'a,b,c\r\n1,2,"x, y\r\n\r\nz"\r\n3,4,\r\n', [["1", "2", "x, y  z"], ["3", "4", ""]], [2, 5], []
+    ),
+    "two in one row": ('a;b;c\n"x\ny";2;"v\nw"\n3;4;5\n', [["x y", "2", "v w"], ["3", "4", "5"]], [2, 5], []),
+    "quotes in it": ('a;b\n1;"say ""x""\ny"\n3;4', [["1", 'say "x" y'], ["3", "4"]], [2, 4], []),
+    "a row of a trailing delimiter": ('a;b;c\n1;2;"x\ny";\n3;4;5;\n', [["1", "2", "x y"], ["3", "4", "5"]], [2, 4], []),
+    "half a pair before it": ('a;b\n1;"2\n3;"x\ny"\n5;6\n', [["3", "x y"], ["5", "6"]], [3, 5], [2]),
+    "half a pair behind it": ('a;b\n1;"x\ny"\n3;"4\n5;6\n', [["1", "x y"], ["5", "6"]], [2, 5], [4]),
+    "rows between two halves": ('a;b\n1;"2\n3;4\n5;6\n7;8"\n', [["3", "4"], ["5", "6"]], [3, 4], [2, 5]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", QUOTED)
+def test_a_field_in_quotes_may_hold_line_breaks(kind: str) -> None:
+    written, expected, lines, bad = QUOTED[kind]
+    table = read(written)
+    assert rows_of(table)[1:] == expected
+    assert table.lines.tolist() == lines and [each.line for each in table.bad] == bad
+
+
+def test_a_header_on_two_lines_is_one_name() -> None:
+    for written in ('t,"power\n(kW)"\n1,2\n', 't,"power \r\n (kW)"\r\n1,2\r\n'):
+        assert rows_of(read(written)) == [["t", "power (kW)"], ["1", "2"]]
+    assert rows_of(read(workbook([["t", "power\n(kW)"], [1, 2]])))[0] == ["t", "power (kW)"]
+    assert FileMapping(columns={"used_kwh": "power\n(kW)"}).columns == {"used_kwh": "power (kW)"}
+
+
 def test_a_line_break_of_another_system_in_a_line_costs_that_line_alone() -> None:
     table = read("a,b\n1,2\n3,\r4\n5,6\n")
     assert rows_of(table)[1:] == [["1", "2"], ["3", ""], ["5", "6"]]
@@ -252,7 +281,7 @@ def archive(name: str) -> bytes:
         (b"\xfa\xfb\xfc\n\xff\n1", "not text"),
         (b"a,b\n", "no row"),
         (b",\n", "names no column"),
-        (b'a,b\n"1,\n2",3\n', "quoted field"),
+        (b'a,b\n"1,\n2,3"\n', "quoted field"),
         (gzip.compress(gzip.compress(TEXT.encode())), "gzip within gzip"),
         (gzip.compress(TEXT.encode())[:-9], "cut short"),
         (gzip.compress(TEXT.encode()) + b"more", "behind its end"),

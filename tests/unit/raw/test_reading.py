@@ -477,6 +477,106 @@ class TestClockChanges:
             found += decoded.starts.tolist()
         assert found == [int(start.timestamp()) for start in starts]
 
+    @staticmethod
+    def rounds(starts: list[datetime], marks: str) -> list[tuple[int, str, str]]:
+        """Two meters' rows as a collector writes them, round by round: place of the interval, sensor, line."""
+        step = starts[1].timestamp() - starts[0].timestamp()
+        late = step if marks == "end" else 0
+        zone = starts[0].tzinfo
+        labels = [datetime.fromtimestamp(start.timestamp() + late, zone) for start in starts]
+        return [
+            (i, sensor, f"{label:%Y-%m-%d %H:%M},{sensor},{i + 100 * m}")
+            for i, label in enumerate(labels)
+            for m, sensor in enumerate(("x-M01", "x-M02"))
+        ]
+
+    @ZONES
+    @pytest.mark.parametrize("marks", ["start", "end"])
+    @pytest.mark.parametrize("fault", ["twice", "sent again", "other value", "not there", "no time"])
+    def test_a_fault_in_the_hour_costs_its_own_row_alone(
+        self, zone: str, autumn: date, spring: date, fault: str, marks: str
+    ) -> None:
+        columns = {"timestamp": "time", "sensor_id": "meter", "used_kwh": "kwh"}
+        source = feed(zone, "15min", constants={}, columns=columns, time_marks=marks)
+        starts = self.day(zone, autumn, 15)
+        rows = self.rounds(starts, marks)
+        back = next(i for i in range(1, len(starts)) if starts[i].utcoffset() != starts[i - 1].utcoffset())
+        for place in (back - 3, back - 1, back, back + 2):
+            lines = [line for _, _, line in rows]
+            k = 2 * place
+            if fault == "twice":
+                lines.insert(k, lines[k])
+            elif fault == "sent again":
+                lines += [lines[2 * 70], lines[k]]
+            elif fault == "other value":
+                lines.insert(k + 1, lines[k].rsplit(",", 1)[0] + ",9")
+            elif fault == "not there":
+                del lines[k]
+            else:
+                lines[k] = "????," + lines[k].split(",", 1)[1]
+            decoded = read("\n".join(["time,meter,kwh", *lines]), source, autumn)
+            whole = {int(start.timestamp()): float(i) for i, start in enumerate(starts)}
+            if fault in ("not there", "no time"):
+                del whole[int(starts[place].timestamp())]
+            first = {}
+            for start, value in zip(
+                decoded.starts[decoded.sensors == 0].tolist(),
+                decoded.values[0, decoded.sensors == 0].tolist(),
+                strict=True,
+            ):
+                first.setdefault(start, value)
+            assert first == whole
+            assert used(decoded, 1) == [100.0 + i for i in range(len(starts))]
+            assert len(decoded.quarantined) == (fault in ("no time", "sent again"))
+
+    @ZONES
+    @pytest.mark.parametrize("marks", ["start", "end"])
+    def test_other_meters_tell_which_of_two_hours_is_not_there(
+        self, zone: str, autumn: date, spring: date, marks: str
+    ) -> None:
+        columns = {"timestamp": "time", "sensor_id": "meter", "used_kwh": "kwh"}
+        source = feed(zone, "1h", constants={}, columns=columns, time_marks=marks)
+        starts = self.day(zone, autumn, 60)
+        rows = self.rounds(starts, marks)
+        back = next(i for i in range(1, len(starts)) if starts[i].utcoffset() != starts[i - 1].utcoffset())
+        # of labels at the end, the repeated one is of the hour before
+        for gone in (back, back - 1) if marks == "start" else (back - 1, back - 2):
+            lines = [line for i, sensor, line in rows if (i, sensor) != (gone, "x-M02")]
+            decoded = read("\n".join(["time,meter,kwh", *lines]), source, autumn)
+            assert used(decoded, 0) == list(range(25))
+            kept = dict(zip(decoded.starts[decoded.sensors == 1].tolist(), used(decoded, 1), strict=True))
+            right = {int(s.timestamp()): 100.0 + i for i, s in enumerate(starts) if i != gone}
+            assert kept.items() <= right.items(), "what stays open is refused"
+            assert len(kept) + len(decoded.quarantined) == 24
+
+    @pytest.mark.parametrize(
+        ("zone", "autumn", "marks"),
+        [("America/New_York", date(2024, 11, 3), "end"), ("Atlantic/Azores", date(2024, 10, 27), "start")],
+    )
+    def test_a_day_that_begins_in_the_hour_does_not_tell_which_of_the_two_is_not_there(
+        self, zone: str, autumn: date, marks: str
+    ) -> None:
+        source = feed(zone, columns=COLUMNS, time_marks=marks)
+        starts = self.day(zone, autumn, 60)
+        lines = [
+            line.replace("x-M01,", "") for _, sensor, line in self.rounds(starts, marks) if sensor == "x-M01"
+        ]
+        assert len(read("\n".join(["time,kwh", *lines]), source, autumn).starts) == 25
+        for gone in (0, 1):
+            decoded = read("\n".join(["time,kwh", *lines[:gone], *lines[gone + 1 :]]), source, autumn)
+            # of ends of intervals, 02:00 is open as well: the start plus the interval may have been written
+            assert len(decoded.starts) == (23 if marks == "start" else 22)
+            assert "does not tell" in reasons(decoded)
+
+    @ZONES
+    def test_rows_in_no_order_tell_nothing(self, zone: str, autumn: date, spring: date) -> None:
+        source = feed(zone, "15min", columns=COLUMNS)
+        rows = [f"{start:%Y-%m-%d %H:%M},{i}" for i, start in enumerate(self.day(zone, autumn, 15))]
+        for seed in range(20):
+            mixed = np.random.default_rng(seed).permutation(rows).tolist()
+            decoded = read("\n".join(["time,kwh", *mixed]), source, autumn)
+            assert len(decoded.starts) == 92 and len(decoded.quarantined) == 8
+
     @ZONES
     def test_what_stays_open_is_refused(self, zone: str, autumn: date, spring: date) -> None:
         labels = dict.fromkeys(f"{start:%Y-%m-%d %H:%M}" for start in self.day(zone, autumn, 60))

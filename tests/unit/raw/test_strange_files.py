@@ -1,100 +1,22 @@
 """Files as strange programs write them: the right value, or one clear reason why there is none. In both readers."""
 
-import io
 from collections.abc import Callable
-from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
-import openpyxl
 import pandas as pd
 import pytest
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
+from three_days import ISO, KWH, MANY, ONE, PLAIN, TIMES, UTC, Label, assert_right, read, rows, text, workbook
 
-from fems.contracts.raw_object import RawObject
 from fems.errors import ConfigError
-from fems.process.partition import process
-from fems.raw.decode import decode_all
 from fems.raw.fast import plain
-from fems.raw.split import split
-from fems.registry.book import load_book
-from fems.registry.feed import FactoryFeed
-from fems.registry.plant import Plant
-from fems.settings import settings
-
-BOOK = load_book(settings().definitions_dir, "meter")
-KWH = np.random.default_rng(7).uniform(4, 9, 72).round(3)
-MANY = (KWH * 300).round(3)
-TIMES = pd.date_range("2024-03-04", periods=72, freq="h", tz="Asia/Seoul")
-UTC = TIMES.tz_convert("UTC")
-ONE = {"constants": {"sensor_id": "x-M01"}}
-PLAIN: dict[str, Any] = {"columns": {"timestamp": "t", "used_kwh": "v"}, **ONE}
-ISO = "%Y-%m-%d %H:%M"
-Label = Callable[[pd.Timestamp], str]
 
 
 @pytest.fixture(params=["compiled", "text"], autouse=True)
 def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "text":
         monkeypatch.setattr(plain, "reader", lambda: None)
-
-
-def read(
-    data: bytes | str,
-    mapping: dict[str, Any],
-    name: str = "a.csv",
-    zone: str = "Asia/Seoul",
-    net: bool = False,
-    grain: str = "1h",
-) -> tuple[pd.DataFrame, list[str]]:
-    """Land and process a file of two machines; return what was measured, and the reasons of the quarantine."""
-    machines = {f"E{i}": {"name": "M", "kind": "line", "sensor": f"x-M0{i}", "net": net} for i in (1, 2)}
-    factory = {"name": "F", "name_ko": "F", "timezone": zone, "grain": {"meter": grain}}
-    factory |= {"mapping": {"meter": "m"}, "equipment": machines}
-    plant = Plant.model_validate({"mappings": {"m": mapping}, "factories": {"x": factory}})
-    source = FactoryFeed.of(plant, BOOK, "x")
-    objects = []
-    data = data.encode() if isinstance(data, str) else data
-    for part in split(data, name, source, date(2000, 1, 1), date(2100, 1, 1)):
-        day = date(2024, 3, 6) if part.day is None else date(1970, 1, 1) + timedelta(days=part.day)
-        key = f"raw/meter/factory=x/date={day}/{part.name}"
-        objects.append((RawObject(key, "e", len(part.data), day), part.data))
-    days = [raw.day for raw, _ in objects]
-    partition = process(decode_all(sorted(objects), source), source, min(days), max(days))
-    native = partition.tables["native"].to_pandas()
-    native = native[native["flag"].isin(["measured", "retyped"]) & native["used_kwh"].notna()]
-    return native, partition.quarantine["reason"].tolist()
-
-
-def rows(
-    label: Label | str = ISO, value: Callable[[float], object] = str, kwh: Any = KWH, times: Any = TIMES
-) -> list[list[str]]:
-    made = (lambda t: t.strftime(label)) if isinstance(label, str) else label
-    return [[made(t), str(value(x))] for t, x in zip(times, np.asarray(kwh).tolist(), strict=True)]
-
-
-def text(table: list[list[str]], head: tuple[str, ...] = ("t", "v"), sep: str = ",") -> str:
-    return "\n".join(sep.join(row) for row in [list(head), *table]) + "\n"
-
-
-def workbook(sheets: dict[str, list[list[Any]]], epoch: Any = None) -> bytes:
-    book = openpyxl.Workbook()
-    book.remove(book.active)
-    if epoch is not None:
-        book.epoch = epoch
-    for name, table in sheets.items():
-        sheet = book.create_sheet(name)
-        for row in table:
-            sheet.append(row)
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
-
-
-def assert_right(native: pd.DataFrame, kwh: Any = KWH, times: Any = TIMES) -> None:
-    mine = native[native["sensor_id"] == "x-M01"]
-    assert mine["timestamp"].tolist() == list(times)
-    np.testing.assert_allclose(mine["used_kwh"], kwh, rtol=1e-3, atol=1e-3)
 
 
 HEADERS = {
@@ -329,3 +251,130 @@ def test_clocks_that_change_by_half_an_hour() -> None:
     assert_right(native, kwh, times)
     with pytest.raises((ConfigError, ValueError), match="30 minutes at most"):
         read(text(rows()), PLAIN, zone="Australia/Lord_Howe")
+
+
+INTERVALS: dict[str, tuple[Callable[[pd.Timestamp, pd.Timestamp], str], dict[str, Any]]] = {
+    "a tilde": (lambda a, b: f"{a:{ISO}}~{b:%H:%M}", {}),
+    "a hyphen": (lambda a, b: f"{a:{ISO}} - {b:%H:%M}", {}),
+    "a hyphen, no blank": (lambda a, b: f"{a:{ISO}}-{b:%H:%M}", {}),
+    "a dash, and 24:00": (lambda a, b: f"{a:{ISO}}–{b:%H:%M}".replace("–00:00", "–24:00"), {}),
+    "digits alone": (lambda a, b: f"{a:%Y%m%d %H%M}-{b:%H%M}", {}),
+    "the last minute": (lambda a, b: f"{a:{ISO}} - {b - pd.Timedelta('1min'):%H:%M}", {}),
+    "the last second": (lambda a, b: f"{a:%Y-%m-%d %H:%M:%S} - {b - pd.Timedelta('1s'):%H:%M:%S}", {}),
+    "two dates": (lambda a, b: f"{a:%d.%m.%Y %H:%M} - {b:%d.%m.%Y %H:%M}", {"time_format": "%d.%m.%Y %H:%M"}),
+    "two dates in the format": (
+        lambda a, b: f"{a:%d/%m/%Y %H:%M} - {b:%d/%m/%Y %H:%M}",
+        {"time_format": "%d/%m/%Y %H:%M - %d/%m/%Y %H:%M"},
+    ),
+    "two times in the format": (
+        lambda a, b: f"{a:%m/%d/%Y %H:%M}-{b:%H:%M}", {"time_format": "%m/%d/%Y %H:%M-%H:%M"},
+    ),
+    "ISO 8601": (lambda a, b: f"{a.isoformat()}/{b.isoformat()}", {}),
+    "ISO 8601 with a duration": (lambda a, b: f"{a.isoformat()}/PT15M", {}),
+    "a word": (lambda a, b: f"{a:%d.%m.%Y %H:%M} bis {b:%H:%M}", {"time_format": "%d.%m.%Y %H:%M"}),
+    "halves of the day": (lambda a, b: f"{half(a)} ~ {half(b).split(' ', 1)[1]}", {}),
+}  # fmt: skip
+QUARTERS = pd.date_range("2024-03-04", periods=192, freq="15min", tz="Asia/Seoul")
+OF_QUARTERS = np.random.default_rng(8).uniform(1, 2, 192).round(3)
+
+
+@pytest.mark.parametrize("midnight", ["next_day", "same_day"])
+@pytest.mark.parametrize("marks", ["start", "end"])
+@pytest.mark.parametrize("kind", INTERVALS)
+def test_a_label_that_names_both_ends_of_its_interval_is_read_as_what_it_says(
+    kind: str, marks: str, midnight: str
+) -> None:
+    label, more = INTERVALS[kind]
+    more = {**more, "midnight": midnight}
+    table = rows(lambda t: label(t, t + pd.Timedelta("15min")), kwh=OF_QUARTERS, times=QUARTERS)
+    native, reasons = read(text(table, sep=";"), {**PLAIN, **more, "time_marks": marks}, grain="15min")
+    assert reasons == []
+    assert_right(native, OF_QUARTERS, QUARTERS)
+
+
+def test_a_date_and_an_interval_in_two_columns_of_text_or_of_a_workbook() -> None:
+    table = [
+        [f"{t:%d/%m/%Y}", f"{t:%H:%M} - {t + pd.Timedelta('1h'):%H:%M}", str(x)]
+        for t, x in zip(TIMES, KWH, strict=True)
+    ]
+    columns = {"timestamp": ["day", "interval"], "used_kwh": "v"}
+    mapping = {"columns": columns, **ONE, "time_format": "%d/%m/%Y %H:%M"}
+    assert_right(read(text(table, ("day", "interval", "v")), mapping)[0])
+    sheet = [["day", "interval", "v"], *table]
+    assert_right(read(workbook({"S": sheet}), mapping, "a.xlsx")[0])
+
+
+def test_both_ends_over_a_change_of_the_clocks() -> None:
+    times = pd.date_range("2025-10-26", "2025-10-27", freq="1h", tz="Europe/Berlin", inclusive="left")
+    kwh = KWH[:25]
+    form = "%d.%m.%Y %H:%M"
+    mapping = {**PLAIN, "time_format": form}
+    for marks in ("start", "end"):
+        table = rows(lambda t: f"{t:{form}} - {t + pd.Timedelta('1h'):{form}}", kwh=kwh, times=times)
+        native, _ = read(text(table), {**mapping, "time_marks": marks}, zone="Europe/Berlin")
+        assert_right(native, kwh, times)
+
+
+def test_behind_a_time_stands_an_offset_or_an_end() -> None:
+    """All labels of a file tell, and one alone does not."""
+    times = TIMES.tz_convert("America/New_York")[10:34]
+    assert_right(
+        read(text(rows(lambda t: f"{t:{ISO}}-05:00", kwh=KWH[10:34], times=times)), PLAIN)[0],
+        KWH[10:34],
+        TIMES[10:34],
+    )
+    native, _ = read(
+        text(rows(lambda t: f"{t:{ISO}}-{t + pd.Timedelta('1h'):%H:%M}", kwh=KWH[10:34], times=times)),
+        PLAIN, zone="America/New_York",
+    )  # fmt: skip
+    assert_right(native, KWH[10:34], times)
+    alone = text([["2024-03-04 04:00-05:00", "5"], ["2024-03-04 05:00", "6"]])
+    native, reasons = read(alone, PLAIN)
+    assert native["timestamp"].tolist() == [TIMES[5]] and len(reasons) == 1
+
+
+def test_an_interval_of_another_length_is_refused_by_name() -> None:
+    native, reasons = read(text(rows(lambda t: f"{t:{ISO}} - {t + pd.Timedelta('2h'):%H:%M}")), PLAIN)
+    assert native.empty
+    assert "cannot be read as an interval of 60 minutes" in reasons[0]
+
+
+KOREAN_DAYS = "월화수목금토일"
+WEEKDAYS: dict[str, tuple[Label | str, dict[str, Any]]] = {
+    "Korean in brackets": (lambda t: f"{t:%Y-%m-%d} ({KOREAN_DAYS[t.weekday()]}) {t:%H:%M}", {}),
+    "Korean in brackets, no blank": (lambda t: f"{t:%Y-%m-%d}({KOREAN_DAYS[t.weekday()]}) {t:%H:%M}", {}),
+    "Korean in words": (lambda t: f"{t.year}년 {t.month}월 {t.day}일 {KOREAN_DAYS[t.weekday()]}요일 {t.hour}시", {}),
+    "English before": ("%a %Y-%m-%d %H:%M", {}),
+    "English in full, a comma": ("%A, %Y-%m-%d %H:%M", {}),
+    "English behind": ("%Y-%m-%d %a %H:%M", {}),
+    "German": (
+        lambda t: f"{('Mo', 'Di', 'Mi', 'Do', 'Fr', 'Sa', 'So')[t.weekday()]}, {t:%d.%m.%Y %H:%M}",
+        {"time_format": "%d.%m.%Y %H:%M"},
+    ),
+    "a mail's": ("%a, %d %b %Y %H:%M:%S +0900", {"time_format": "%d %b %Y %H:%M:%S %z"}),
+    "with both ends": (lambda t: f"{t:%a %Y-%m-%d %H:%M} - {t + pd.Timedelta('1h'):%H:%M}", {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WEEKDAYS)
+def test_the_name_of_the_weekday_may_stand_with_the_date(kind: str) -> None:
+    label, more = WEEKDAYS[kind]
+    native, reasons = read(text(rows(label), sep=";"), {**PLAIN, **more})
+    assert reasons == []
+    assert_right(native)
+
+
+def test_a_weekday_that_contradicts_its_date_is_refused() -> None:
+    native, reasons = read(text(rows(lambda t: f"Sun {t:{ISO}}")), PLAIN)
+    assert native.empty and "cannot be read" in reasons[0]
+
+
+def test_notes_with_line_breaks_cost_no_row() -> None:
+    note = '"checked, ok\nby the night shift\n\n""really"""'
+    table = [[*row, note if i % 5 == 0 else "-"] for i, row in enumerate(rows())]
+    native, reasons = read(text(table, ("t", "v", "note")), PLAIN)
+    assert reasons == []
+    assert_right(native)
+    broken = text(table, ("t", '"v\n(MWh)"', "note")).replace("\n", "\r\n")
+    mapping = {"columns": {"timestamp": "t", "used_kwh": "v (MWh)"}, **ONE, "units": {"used_kwh": "kWh"}}
+    assert_right(read(broken, mapping)[0])

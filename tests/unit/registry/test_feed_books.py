@@ -115,7 +115,7 @@ def test_a_column_added_to_the_book_is_held_to_it_by_the_suites(with_voltage: Pl
     for grain in ("native", "hour", "day"):
         known = of_partition(source, grain, DAYS[0], DAYS[-1])
         table = with_voltage.lake.published("meter", grain, "F", ["2025-03"]).to_pandas()
-        assert evaluator.evaluate(table, f"meter_{grain}", known).findings == ()
+        assert evaluator.evaluate(table, f"meter_{grain}", known).record.findings == ()
 
         def failed(changed: pd.DataFrame, suite: str = f"meter_{grain}", known: object = known) -> set[str]:
             return {each.expectation for each in evaluator.evaluate(changed, suite, known).failed("critical")}

@@ -65,20 +65,15 @@ class GateInputs:
 
 
 @dataclass(frozen=True)
-class Samples:
-    """N samples, one an origin and equipment, ordered by origin and within it by equipment.
+class Samples(GateInputs):
+    """The inputs of N samples with what came of them: one an origin and equipment, ordered by origin and within it by
+    equipment.
 
     Attributes:
-        encoder: (N, 28, F) the days up to the origin's own.
-        decoder: (N, S, G) the days from the origin's own on.
-        experts: (N, S, K, 24) min-max scaled by equipment.
-        target: (N, S, 24) likewise; NaN where missing, before the origin or not known yet.
+        target: (N, S, 24) min-max scaled by equipment; NaN where missing, before the origin or not known yet.
         origin_day: (N,) position of the origin's day in the grid.
     """
 
-    encoder: Singles
-    decoder: Singles
-    experts: Singles
     target: Singles
     origin_day: NDArray[np.int64]
 

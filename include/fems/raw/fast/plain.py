@@ -18,7 +18,8 @@ from fems.raw import encodings, formats, header, marks, numbers
 from fems.raw.decoded import OddCells
 from fems.raw.fast import buffers
 from fems.raw.fast.machine import reader
-from fems.raw.labels import NO_TIME, layout_of_format, read_labels
+from fems.raw.interval_labels import may_be_intervals, read_times
+from fems.raw.labels import NO_TIME, layout_of_format
 from fems.raw.text import BadLine
 from fems.raw.typed import Coded, TypedRows, coded_constants, scaled, scales, unit_of_cells
 from fems.registry.feed import FactoryFeed
@@ -155,8 +156,10 @@ def read(batch: Batch) -> TypedRows | None:
         if name not in coded:
             count = int(filled.n[buffers.TEXTS + k])
             coded[name] = Coded(filled.codes[k, :n], _texts(filled.places[k], filled.letters[k], count))
-    seconds, ahead = _times(filled, coded["timestamp"].texts, source)
+    seconds, ahead, either = _times(filled, coded["timestamp"].texts, source)
     left = _undecided(filled, owner, source.mapping, batch.delimiter)  # as written, before units
+    if either.any():
+        left |= frozenset(owner[either[coded["timestamp"].codes]].tolist())
     values, states, odd, supplied = _numbers(filled, batch, mark, units, scale)
 
     def fields(row: int) -> list[str]:
@@ -243,17 +246,21 @@ def _texts(places: np.ndarray, letters: np.ndarray, count: int) -> pa.Array:
 
 def _times(
     filled: buffers.ReaderBuffers, texts: pa.Array, source: FactoryFeed
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the seconds of each time text and those that its clock is ahead, as `read_labels` does."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the seconds of each time text and those that its clock is ahead; and whether its whole file must be seen.
+
+    As `read_times` does.
+    """
     seconds = filled.moments[: len(texts)].copy()
     ahead = np.full(len(texts), NO_TIME, np.int64)
+    either = np.zeros(len(texts), bool)
     left = np.flatnonzero(seconds == buffers.UNREAD)
     if len(left):
         zone = source.mapping.timezone or source.zone
-        seconds[left], ahead[left] = read_labels(
-            texts.take(pa.array(left)).to_pylist(), source.mapping.time_formats, zone
-        )
-    return seconds, ahead
+        written = texts.take(pa.array(left)).to_pylist()
+        seconds[left], ahead[left] = read_times(written, source.mapping, source.grain_minutes, zone)
+        either[left] = may_be_intervals(written, source.mapping)
+    return seconds, ahead, either
 
 
 def _numbers(
