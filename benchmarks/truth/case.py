@@ -1,7 +1,7 @@
 """A factory's feed as one block of cells: what was true, what was published, and what was done to the files."""
 
 from dataclasses import dataclass
-from datetime import UTC, date
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 
@@ -226,14 +226,12 @@ def _standing(
     """Mark the readings of sensors that stand still, by the truth's events; no feed but steam traps has some."""
     standing = np.zeros(truth.shape[:2], bool)
     for path in sorted(folder.glob("*.parquet")):
-        events = pq.read_table(path).to_pylist()
-        for event in (each for each in events if each["kind"] == "sensor_stuck"):
-            sensor = sensors.index(event["sensor_id"])
-            # events are kept to the minute: what stands still is what does not change from one interval to the next
-            begin, end = (
-                np.datetime64(event[edge].astimezone(UTC).replace(tzinfo=None), "us")
-                for edge in ("start", "end")
-            )
+        events = pq.read_table(path, filters=[("kind", "=", "sensor_stuck")])
+        # events are kept to the minute: what stands still is what does not change from one interval to the next
+        for name, begin, end in zip(
+            events["sensor_id"].to_pylist(), _utc(events["start"]), _utc(events["end"]), strict=True
+        ):
+            sensor = sensors.index(name)
             still = np.diff(truth[sensor, :, 0], prepend=np.nan) == 0
             standing[sensor] |= still & (starts > begin) & (starts < end)
     return standing
