@@ -3,13 +3,13 @@
 import os
 import threading
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import date
 from pathlib import Path
 
 from embedded.stack import Stack
-from faults.cells import MOMENTS, STAGES, Cell
-from faults.inject import FAULTS
+from faults.cells import FULL, MOMENTS, STAGES, Cell
+from faults.inject import FAULTS, little_room
 from faults.plant import FACTORY
 from faults.results import NOT, Result, reruns
 from faults.stage import EPOCHS, Worker
@@ -128,19 +128,25 @@ class Bench:
 
     def _disturbed(self, cell: Cell, delay: float) -> tuple[bool, bool]:
         """Run a stage with a fault after some seconds; tell whether it ended well, and whether the fault met it."""
+        folder = self.disk or self.stack.config.state
+        with little_room(folder) if cell.fault == FULL else nullcontext():
+            return self._run_under(cell, folder, delay)
+
+    def _run_under(self, cell: Cell, folder: Path, delay: float) -> tuple[bool, bool]:
         task = None if cell.by_dag else self.worker.start(cell.stage, FACTORY)
         ended, met, done = threading.Event(), threading.Event(), threading.Event()
+
+        def in_place() -> None:
+            if not ended.is_set():
+                met.set()
 
         def disturb() -> None:
             try:
                 if not ended.wait(delay):
-                    pid = (
-                        task
-                        if cell.service == "task"
-                        else self.stack.supervisor.states()[cell.service]["pid"]
-                    )
-                    met.set()
-                    FAULTS[cell.fault](pid or 0, self.disk or self.stack.config.state)
+                    pid = task or 0
+                    if cell.service != "task":
+                        pid = self.stack.supervisor.states()[cell.service]["pid"]
+                    FAULTS[cell.fault](pid, folder, in_place)
             finally:
                 done.set()
 

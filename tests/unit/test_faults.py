@@ -1,6 +1,7 @@
 """The matrix of faults: what is tried, what counts as well, and that it goes on where it stopped."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,9 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 from faults.cells import FULL, KILL, MOMENTS, SERVICES, STAGES, STOP, Cell, cells
-from faults.inject import FAULTS
+from faults.inject import FAULTS, LEFT_MB, little_room
 from faults.results import NOT, Result, Results, reruns
 from faults.state import State
+
+from embedded import room
 
 GOOD = Result(True, 0, 0, True, "by itself", 3.0, "1.0")
 CELL = Cell("ingest", "minio", KILL, "middle")
@@ -98,7 +101,9 @@ def family() -> psutil.Process:
 
 def test_a_killed_service_takes_its_children_along(family: psutil.Process, tmp_path: Path) -> None:
     child = family.children()[0]
-    FAULTS[KILL](family.pid, tmp_path)
+    met: list[bool] = []
+    FAULTS[KILL](family.pid, tmp_path, lambda: met.append(True))
+    assert met
     os.waitpid(family.pid, 0)
     psutil.wait_procs([child], 5)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
@@ -117,10 +122,31 @@ def test_a_stopped_service_stands_still_with_its_children_and_goes_on(
 
     monkeypatch.setattr("faults.inject.time.sleep", look)
     try:
-        FAULTS[STOP](family.pid, tmp_path)
+        FAULTS[STOP](family.pid, tmp_path, lambda: None)
         assert seen == [psutil.STATUS_STOPPED] * 2
         assert psutil.STATUS_STOPPED not in (family.status(), child.status())
     finally:
         for process in (child, family):
             process.send_signal(signal.SIGKILL)
         os.waitpid(family.pid, 0)
+
+
+def test_a_full_disk_is_full_to_its_last_block_and_then_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("faults.inject.STOPPED_S", 0.3)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=300m", "none", tmp_path], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("no small disk can be mounted here: that takes root")
+    try:
+        left: list[int] = []
+        before = shutil.disk_usage(tmp_path).free
+        with little_room(tmp_path):
+            assert room.free_mb(tmp_path) == LEFT_MB
+            FAULTS[FULL](0, tmp_path, lambda: left.append(shutil.disk_usage(tmp_path).free))
+        assert left and not any(left)
+        assert shutil.disk_usage(tmp_path).free == before
+    finally:
+        subprocess.run(["umount", "--lazy", tmp_path], check=True)
