@@ -18,7 +18,7 @@ from fems import __version__
 from fems.errors import FemsError
 
 TRIES, PATIENCE_S = 4, 300.0
-_SHORT_S = 60.0
+_SHORT_S = 8.0
 FIRST, MONTHS = date(2025, 1, 1), 2
 """What is there before the monitored forecast is made; a month more is what it is measured by."""
 

@@ -111,7 +111,9 @@ def _read_weekdays(page: "_Page", formats: tuple[str, ...], zone: str | None) ->
     named = [(i, *found) for i in page.pending for found in weekdays.without_name(page.texts[i])]
     if not named:
         return
-    rests = _read([rest for _, rest, _ in named], formats, zone)
+    # strptime knows the names of one language
+    bare = tuple(re.sub(r"[(\[]?%[aA][)\].,]*", "", form).replace("  ", " ").strip() for form in formats)
+    rests = _read([rest for _, rest, _ in named], bare, zone)
     for k, (i, rest, weekday) in enumerate(named):
         seconds = int(rests.seconds[k])
         if seconds != NO_TIME and weekdays.falls_on(seconds, weekday, rest):

@@ -351,6 +351,10 @@ WEEKDAYS: dict[str, tuple[Label | str, dict[str, Any]]] = {
         lambda t: f"{('Mo', 'Di', 'Mi', 'Do', 'Fr', 'Sa', 'So')[t.weekday()]}, {t:%d.%m.%Y %H:%M}",
         {"time_format": "%d.%m.%Y %H:%M"},
     ),
+    "German, and in the format": (
+        lambda t: f"{t:%d.%m.%Y} ({('Mo', 'Di', 'Mi', 'Do', 'Fr', 'Sa', 'So')[t.weekday()]}) {t:%H:%M}",
+        {"time_format": "%d.%m.%Y (%a) %H:%M"},
+    ),
     "a mail's": ("%a, %d %b %Y %H:%M:%S +0900", {"time_format": "%d %b %Y %H:%M:%S %z"}),
     "with both ends": (lambda t: f"{t:%a %Y-%m-%d %H:%M} - {t + pd.Timedelta('1h'):%H:%M}", {}),
 }  # fmt: skip
