@@ -148,7 +148,7 @@ class Trial:
         self._log_is_there(dag_id, run_id, mapped)
 
     def _log_is_there(self, dag_id: str, run_id: str, task_id: str) -> None:
-        """See that the log of a task that ended is in the object store, with the key that Airflow has."""
+        """See that the log of a task comes to the object store once it has ended, with the key that Airflow has."""
         from minio import Minio
 
         key = json.loads((STATE / "secrets" / "airflow_connections").read_text())["fems_logs"]
@@ -156,8 +156,11 @@ class Trial:
             f"127.0.0.1:{PORTS['FEMS_MINIO_PORT']}", access_key=key["login"], secret_key=key["password"], secure=False
         )  # fmt: skip
         prefix = f"tasks/dag_id={dag_id}/run_id={run_id}/task_id={task_id}/"
-        if not list(store.list_objects("logs", prefix=prefix, recursive=True)):
-            raise Failure(f"the log of {task_id} is not in the object store")
+        _until(
+            f"the log of {task_id} in the object store",
+            lambda: list(store.list_objects("logs", prefix=prefix, recursive=True)),
+            patience=60,
+        )
 
     def _api(self) -> Any:
         from embedded.airflow_api import AirflowApi

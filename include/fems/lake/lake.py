@@ -391,4 +391,5 @@ def _packed(make: Callable[[], "pa.Table"]) -> bytes:
 
 def _labelled(table: "pa.Table", manifest: Manifest, name: str) -> bytes:
     about = manifest.model_dump(mode="json", exclude={"days"}) | {"grain": name}
-    return to_parquet(table.replace_schema_metadata({b"fems": to_json(about)}))
+    # in one line: where lines are broken, Python's slow writer does it
+    return to_parquet(table.replace_schema_metadata({b"fems": to_json(about, indent=None)}))

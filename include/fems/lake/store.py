@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -59,6 +60,20 @@ class Store(Protocol):
         """Remove an object; nothing happens if there is none."""
 
 
+def _files_below(folder: str, below: str) -> Iterator[str]:
+    """Yield the paths of all files below a folder, from `below` on; links to folders are not followed."""
+    try:
+        entries = os.scandir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    with entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files_below(entry.path, f"{below}{entry.name}/")
+            elif entry.is_file():
+                yield f"{below}{entry.name}"
+
+
 class FolderStore:
     """A folder that holds the same keys as the bucket would; raw/ may lie in another one, and is only read there."""
 
@@ -72,14 +87,9 @@ class FolderStore:
         """Yield the key of every file under a prefix, in order."""
         folder = prefix.rpartition("/")[0]  # as in a bucket, a prefix may end inside a name
         base = self._path(folder + "/")
-        for path in sorted(base.rglob("*"), key=lambda p: p.as_posix()):
-            key = f"{folder}/{path.relative_to(base).as_posix()}".lstrip("/")
-            if (
-                key.startswith(prefix)
-                and key > (after or "")
-                and path.is_file()
-                and not path.name.endswith(".part")
-            ):
+        for name in sorted(_files_below(str(base), "")):
+            key = f"{folder}/{name}".lstrip("/")
+            if key.startswith(prefix) and key > (after or "") and not key.endswith(".part"):
                 yield key
 
     def list(self, prefix: str, after: str | None = None) -> Iterator[StoredObject]:

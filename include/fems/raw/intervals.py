@@ -47,13 +47,22 @@ def unlike_the_grain(
     step = grain_minutes * 60
     apart_of: dict[tuple[int, int], int] = {}
     edges = np.searchsorted(owner, np.arange(int(owner[-1]) + 2)).tolist()
-    held = np.zeros(len(times.local), bool)
     for i, (begin, end) in enumerate(pairwise(edges)):
-        held[:] = False
-        held[codes[begin:end]] = True
-        local = times.local[held]
-        local = np.unique(local[local != NO_TIME])
-        apart = _interval(local)
+        if begin == end:
+            continue
+        first = int(codes[begin:end].min())
+        held = np.bincount(codes[begin:end] - first) > 0
+        local = times.local[first : first + len(held)][held]
+        if not (local[1:] > local[:-1]).all() or local[0] == NO_TIME:
+            local = np.unique(local[local != NO_TIME])
+        if (
+            len(local) >= _FEWEST
+            and local[-1] - local[0] == (len(local) - 1) * step
+            and not (local % step).any()
+        ):
+            apart: int | None = step  # nearly all files: no row off the grid, and none left out
+        else:
+            apart = _interval(local)
         coarser = apart is not None and apart > step and len(local) >= _FEWEST_COARSE
         if apart is not None and (coarser or (apart < step and step % apart == 0)):
             apart_of[i, -1] = apart // 60
