@@ -182,6 +182,9 @@ class Trial:
     def down(self) -> None:
         """Take down containers, network and volumes of this project."""
         self.engine.compose("--profile", "workers", "down", "--volumes", check=False)
+        for name in self.services:  # podman-compose leaves the second of two that --scale made
+            for container in self.engine.containers(name):
+                self.engine.run("rm", "--force", container, check=False)
         self.say("down")
 
 
