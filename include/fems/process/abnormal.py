@@ -105,10 +105,8 @@ def stuck_values(values: np.ndarray, stuck: Stuck, usual: np.ndarray, grain_minu
     for s in np.unique(cells // values.shape[1]).tolist():
         cells = np.union1d(cells, s * values.shape[1] + _repeats_over_gaps(values[s], floor[s], length))
     sensor = cells // values.shape[1]
-    least = np.zeros(len(values))
-    for s in np.unique(sensor):
-        least[s] = stuck.above_steps * resolution(values[s])
-    result: np.ndarray = cells[np.abs(values.reshape(-1)[cells]) >= least[sensor]]
+    least = _in_steps(stuck.above_steps, values, sensor)
+    result: np.ndarray = cells[np.abs(values.reshape(-1)[cells]) >= least]
     return result
 
 
@@ -126,10 +124,8 @@ def _still_in_a_trend(values: np.ndarray, repeats: np.ndarray, length: int) -> n
     sensor, begin, end = sensor[inside], begin[inside], end[inside]
     held = values[sensor, begin]
     before, after = held - values[sensor, begin - 2], values[sensor, end] - held
-    least = np.zeros(len(values))
-    for s in np.unique(sensor):
-        least[s] = _TREND_STEPS * resolution(values[s])
-    moves = (np.sign(before) == np.sign(after)) & (np.abs(before) >= least[sensor])
+    least = _in_steps(_TREND_STEPS, values, sensor)
+    moves = (np.sign(before) == np.sign(after)) & (np.abs(before) >= least)
     moves &= np.abs(after) >= np.abs(before)
     return cells_of(sensor[moves], begin[moves], end[moves], steps)[0]
 
@@ -143,6 +139,13 @@ def _repeats_over_gaps(series: np.ndarray, floor: float, length: int) -> np.ndar
     same[0] &= (known != 0) & (np.abs(known) >= floor)
     result: np.ndarray = places[longer_than(same, length)]
     return result
+
+
+def _in_steps(count: int, values: np.ndarray, sensor: np.ndarray) -> np.ndarray:
+    """Return how much so many steps of the resolution are, for each of some sensors; float64, as long as `sensor`."""
+    sensors, which = np.unique(sensor, return_inverse=True)
+    amounts = np.array([count * resolution(values[s]) for s in sensors], np.float64)
+    return amounts[which]
 
 
 def resolution(series: np.ndarray) -> float:

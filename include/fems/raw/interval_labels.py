@@ -32,9 +32,8 @@ _HAS_TIME = re.compile(r"\d\s*[:시]|\s\d{4}$")
 
 @dataclass(frozen=True)
 class _Ends:
-    """A label cut in two; `index`: its place among the labels."""
+    """A label cut in two."""
 
-    index: int
     first: str
     last: str
 
@@ -59,35 +58,35 @@ def read_times(
     """
     seconds, ahead = read_labels(labels, mapping.time_formats, zone)
     either = may_be_intervals(labels, mapping) & (ahead != NO_TIME)
-    pairs = [
-        pair
+    pairs = {
+        i: pair
         for i in np.flatnonzero((seconds == NO_TIME) | either).tolist()
-        if (pair := _cut(i, labels[i].strip()))
-    ]
+        if (pair := _cut(labels[i].strip()))
+    }
     if not pairs:
         return seconds, ahead
     step = grain_minutes * 60
-    starts, clocks = read_labels([pair.first for pair in pairs], mapping.time_formats, zone)
-    ends, end_clocks = read_labels([_whole(pair) for pair in pairs], mapping.time_formats, zone)
+    starts, clocks = read_labels([pair.first for pair in pairs.values()], mapping.time_formats, zone)
+    ends, end_clocks = read_labels([_whole(pair) for pair in pairs.values()], mapping.time_formats, zone)
     fits = np.zeros(len(labels), bool)
-    for k, pair in enumerate(pairs):
+    for k, (i, pair) in enumerate(pairs.items()):
         if starts[k] == NO_TIME:
             continue
         start = int(starts[k])
         length = _length(pair.last, start, int(ends[k]), int(clocks[k]), int(end_clocks[k]))
-        fits[pair.index] = length is not None and _is_interval(length, step, start, zone)
+        fits[i] = length is not None and _is_interval(length, step, start, zone)
     if not fits[either].all():
         fits &= ~either  # what is behind them is their offset
     elif either.sum() == 1 and fits.sum() == 1:
         seconds[either] = ahead[either] = NO_TIME  # one alone does not tell
         fits &= ~either
-    for k, pair in enumerate(pairs):
-        if fits[pair.index]:
+    for k, i in enumerate(pairs):
+        if fits[i]:
             marked = int(starts[k]) + (step if mapping.time_marks == "end" else 0)
             # a midnight is then taken for that of the day after, and this one needs no such mending
             again = mapping.midnight == "same_day" and marked % _DAY_S == 0
-            seconds[pair.index] = marked - (_DAY_S if again else 0)
-            ahead[pair.index] = clocks[k]
+            seconds[i] = marked - (_DAY_S if again else 0)
+            ahead[i] = clocks[k]
     return seconds, ahead
 
 
@@ -105,20 +104,20 @@ def may_be_intervals(labels: list[str], mapping: FileMapping) -> np.ndarray:
 
 def names_both_ends(text: str) -> bool:
     """Tell whether a label names two times."""
-    return _cut(0, text.strip()) is not None
+    return _cut(text.strip()) is not None
 
 
 def first_end(text: str) -> str:
     """Return the first time of a label that names two; any other as it is."""
-    ends = _cut(0, text.strip())
+    ends = _cut(text.strip())
     return text if ends is None else ends.first
 
 
-def _cut(index: int, text: str) -> _Ends | None:
+def _cut(text: str) -> _Ends | None:
     for match in _BETWEEN.finditer(text):
         first, last = text[: match.start()], text[match.end() :]
         if _HAS_TIME.search(first):
-            return _Ends(index, first, last)
+            return _Ends(first, last)
     return None
 
 

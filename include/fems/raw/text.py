@@ -109,7 +109,7 @@ def read_delimited(
     if records and len(numbers):  # now that it is known what stands between how many fields
         names = with_trailing_delimiter(header, delimiter, lines.text(numbers[0]))
         lines = _Lines(body, mapping, lines.records(records, first, delimiter, len(names)))
-    numbers = lines.numbers[first:]
+        numbers = lines.numbers[first:]
     if not len(numbers):
         raise UndecodableObject("the object has a header and no row")
     below = units_below(header, delimiter, lines.text(numbers[0]))
