@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -19,6 +18,7 @@ from fems.flows.past_months import PastMonths
 from fems.flows.platform import Platform, timed
 from fems.flows.publish import publish, question
 from fems.lake.lake import Lake
+from fems.lake.records import side_by_side
 from fems.process.explain import why_unusable
 from fems.process.losses import losses
 from fems.process.partition import Partition
@@ -51,10 +51,8 @@ def stale_factories(platform: Platform, factory_ids: Iterable[str], now: datetim
 
     wanted = list(factory_ids)
     prune_marks(platform.lake, platform.settings, lookout.now)
-    with ThreadPoolExecutor(LOOKS) as pool:
-        return [
-            factory_id for factory_id, news in zip(wanted, pool.map(is_stale, wanted), strict=True) if news
-        ]
+    found = side_by_side(is_stale, wanted, LOOKS)
+    return [factory_id for factory_id, news in zip(wanted, found, strict=True) if news]
 
 
 def reconcile_factory(platform: Platform, factory_id: str, now: datetime | None = None) -> list[str]:

@@ -62,7 +62,7 @@ def train_factory(
         "book_version": ", ".join(sorted({p["book_version"] for p in seen.values()})),
         "code_version": code_version(),
         "simulated": str(platform.plant.factory(factory_id).simulated).lower(),
-        "training_set_warnings": str(len(evaluated.failed("warning"))),
+        "training_set_warnings": str(evaluated.record.warning_failed),
         **({"reason": reason} if reason else {}),
     }
     params: dict[str, str | int | float] = {

@@ -20,12 +20,12 @@ READERS = 16
 """Requests that wait for the store side by side."""
 
 
-def side_by_side(read: Callable[[A], B], wanted: Iterable[A]) -> list[B]:
+def side_by_side(read: Callable[[A], B], wanted: Iterable[A], readers: int = READERS) -> list[B]:
     """Return what is read for each, in their order; a request waits much longer than it works."""
     each = list(wanted)
     if len(each) < 2:
         return [read(one) for one in each]
-    with ThreadPoolExecutor(READERS) as pool:
+    with ThreadPoolExecutor(readers) as pool:
         return list(pool.map(read, each))
 
 
