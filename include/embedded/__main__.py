@@ -23,6 +23,7 @@ from embedded.services import by_name
 from embedded.stack import GROUPS, Stack, private_files, tail
 from embedded.supervision import log_file
 from fems.errors import ConfigError, FemsError
+from fems.tracking.rest import experiments_page
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
@@ -217,7 +218,7 @@ def show_addresses(stack: Stack) -> None:
         ),
         (
             "MLflow",
-            f"{config.mlflow_url}/#/experiments?workflowType=machine_learning",
+            experiments_page(config.mlflow_url),
             f"reader / {secret.mlflow_reader_password}, or admin / {secret.mlflow_admin_password}",
         ),
         ("MinIO (S3)", config.minio_url, f"{access_key('operator')} / {secret.store_passwords['operator']}"),

@@ -3,7 +3,7 @@
 import json
 from typing import TYPE_CHECKING
 
-from fems.tracking.names import DESCRIPTION, EXPERIMENT, VIEW, VIEW_PREFIX
+from fems.tracking.names import DESCRIPTION, EXPERIMENT, VIEW
 from fems.tracking.server import despite_races
 
 if TYPE_CHECKING:
@@ -29,25 +29,23 @@ _COLUMNS = [
     *(f"metrics.`{name}`" for name in HEADLINES),
     *(f"tags.`{name}`" for name in ("factory", "simulated", "promotion")),
 ]
+_VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
+_VIEW = json.dumps(
+    {
+        "searchFilter": "tags.level = 'factory'",
+        "orderByKey": "tags.`month`",
+        "orderByAsc": False,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "modelVersionFilter": "All Runs",
+        "datasetsFilter": [],
+        "selectedColumns": _COLUMNS,
+    }
+)
+"""What MLflow's page keeps of a shared view: the factories' runs, newest month first, with their figures.
 
-
-def view() -> str:
-    """Return what MLflow's page keeps of a shared view: the factories' runs, newest month first, with their figures.
-
-    Its own order, by time, would show the months alone, and no figure.
-    """
-    return json.dumps(
-        {
-            "searchFilter": "tags.level = 'factory'",
-            "orderByKey": "tags.`month`",
-            "orderByAsc": False,
-            "startTime": "ALL",
-            "lifecycleFilter": "Active",
-            "modelVersionFilter": "All Runs",
-            "datasetsFilter": [],
-            "selectedColumns": _COLUMNS,
-        }
-    )
+Its own order, by time, would show the months alone, and no figure.
+"""
 
 
 def experiment_id(client: "MlflowClient") -> str:
@@ -57,13 +55,13 @@ def experiment_id(client: "MlflowClient") -> str:
     found = client.get_experiment_by_name(EXPERIMENT)
     if found is None:
         try:
-            tags = {DESCRIPTION: _ABOUT, f"{VIEW_PREFIX}{VIEW}": view()}
+            tags = {DESCRIPTION: _ABOUT, _VIEW_TAG: _VIEW}
             return str(client.create_experiment(EXPERIMENT, tags=tags))
         except MlflowException:
             found = client.get_experiment_by_name(EXPERIMENT)
             if found is None:
                 raise
     made = str(found.experiment_id)
-    if found.tags.get(f"{VIEW_PREFIX}{VIEW}") != view():  # another version made it
-        despite_races(lambda: client.set_experiment_tag(made, f"{VIEW_PREFIX}{VIEW}", view()))
+    if found.tags.get(_VIEW_TAG) != _VIEW:  # another version made it
+        despite_races(lambda: client.set_experiment_tag(made, _VIEW_TAG, _VIEW))
     return made

@@ -3,8 +3,8 @@
 EXPERIMENT = "fems-train"
 DESCRIPTION = "mlflow.note.content"
 """The tag that MLflow's pages show as a description, in Markdown."""
-VIEW_PREFIX, VIEW = "mlflow.sharedViewState.", "models"
-"""The tag of an experiment in which its page finds a shared view, and the name of ours."""
+VIEW = "models"
+"""The shared view that the experiment's page opens with."""
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 """Aliases: the version that forecasts, and the newest one that does not."""

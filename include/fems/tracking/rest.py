@@ -52,11 +52,15 @@ def models_page(uri: str) -> str:
         ServiceUnavailable, AccessDenied, ConfigError: as `champion_metrics`.
     """
     found = _get(uri, "experiments/get-by-name", {"experiment_name": EXPERIMENT})
-    page = f"{uri.rstrip('/')}/#/experiments"
     if found is None:
-        return f"{page}?workflowType=machine_learning"
-    made = found["experiment"]["experiment_id"]
-    return f"{page}/{made}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}"
+        return experiments_page(uri)
+    shown = f"/{found['experiment']['experiment_id']}/runs"
+    return f"{experiments_page(uri, shown)}&viewStateShareKey={VIEW}"
+
+
+def experiments_page(uri: str, below: str = "") -> str:
+    """Return the address of MLflow's page of experiments, or of one below it, without what is for language models."""
+    return f"{uri.rstrip('/')}/#/experiments{below}?workflowType=machine_learning"
 
 
 class _Champion(NamedTuple):
