@@ -4,6 +4,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,35 @@ def test_a_full_disk_is_said_and_forgotten_when_there_is_room(small_disk: Path) 
             time.sleep(0.5)
         store.put("raw/new", b"x")
         assert store.get("raw/kept") == b"kept" and store.get("raw/new") == b"x"
+    finally:
+        (small_disk / "fill").unlink(missing_ok=True)
+        stack.down()
+
+
+def test_supervisord_outlives_a_disk_without_a_free_block(small_disk: Path) -> None:
+    airflow, mlflow, minio = free_ports(3)
+    stack = Stack(Config.of(small_disk / "state", airflow_port=airflow, mlflow_port=mlflow, minio_port=minio))
+    stack.up(("storage",))
+    try:
+        for log in stack.config.logs.glob("*"):  # so that the next line needs a page of its own
+            with log.open("ab") as file:
+                file.write(b" " * (-log.stat().st_size % 4096))
+        filled = fill(small_disk, 1)
+        with filled.open("ab", buffering=0) as file, suppress(OSError):
+            while file.write(bytes(4096)) == 4096:
+                pass
+        pids = [stack.supervisor.states()[name]["pid"] for name in ("minio", "postgres")]
+        for pid in pids:  # of which supervisord has to log something
+            os.kill(pid, 9)
+        time.sleep(3)
+        assert stack.running()
+        filled.unlink()
+        deadline = time.monotonic() + 60
+        while {word for service, word, _ in stack.status() if service.group == "storage"} != {"healthy"}:
+            assert time.monotonic() < deadline, stack.status()
+            time.sleep(0.5)
+        stack.down()  # which supervisord logs, and there is room
+        assert "the disk was full: up to" in (stack.config.logs / "supervisord.log").read_text()
     finally:
         (small_disk / "fill").unlink(missing_ok=True)
         stack.down()
