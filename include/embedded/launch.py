@@ -24,6 +24,8 @@ def main(state: str, name: str) -> None:
         postgres.run(config, secret)
     if name == "valkey":
         valkey.run(config, secret)
+    if name == "minio":
+        volume.forget_locks(config.state / name)
     command, variables = service.command(config), environment.clean() | service.env(config, secret)
     os.chdir(config.state)
     if service.scratch:

@@ -49,3 +49,13 @@ def hand_over(folder: Path, account: pwd.struct_passwd) -> None:
             "UPDATE jfs_node SET uid = ?, gid = ? WHERE uid <> ?",
             (account.pw_uid, account.pw_gid, account.pw_uid),
         )
+
+
+def forget_locks(folder: Path) -> None:
+    """Take away the locks of a gateway that was killed: the next would wait a minute for them, and know no account.
+
+    Only while no gateway runs on it.
+    """
+    with closing(sqlite3.connect(meta_file(folder))) as meta, meta:
+        meta.execute("DELETE FROM jfs_flock")
+        meta.execute("DELETE FROM jfs_plock")

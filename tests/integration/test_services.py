@@ -3,16 +3,18 @@
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 import psutil
 import pytest
 from minio import Minio
 
-from embedded import postgres
+from embedded import postgres, volume
 from embedded.config import Config
 from embedded.ports import free_ports
 from embedded.processes import descendants
@@ -105,6 +107,23 @@ def test_an_object_outlives_a_killed_minio(services: Stack) -> None:
     client(services).put_object("fems", "kept", io.BytesIO(b"bytes"), 5)
     kill_and_wait(services, "minio")
     assert client(services).get_object("fems", "kept").read() == b"bytes"
+
+
+def test_a_gateway_that_was_killed_with_its_locks_held_knows_its_accounts_at_once(services: Stack) -> None:
+    services.supervisor.stop_programs(["minio"], 20)
+    with closing(sqlite3.connect(volume.meta_file(services.config.state / "minio"))) as meta, meta:
+        session = (
+            10**6,
+            int(time.time()) + 300,
+            b"{}",
+        )  # of the killed one; it counts as alive until it expires
+        meta.execute("INSERT INTO jfs_session2 (sid, expire, info) VALUES (?, ?, ?)", session)
+        meta.execute(
+            "INSERT INTO jfs_flock (inode, sid, owner, ltype) SELECT inode, ?, 1, ? FROM jfs_node",
+            (session[0], ord("W")),
+        )
+    services.supervisor.start_program("minio")
+    wait_until(lambda: healthy(services, "minio"), 20)
 
 
 def test_a_killed_postgres_comes_back_with_its_rows(services: Stack) -> None:
