@@ -3,15 +3,16 @@
 ARG BASE=python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d
 FROM ${BASE}
 
-# No .pyc in layers that are thrown away, and logs as they come.
+# Logs as they come.
 ENV PYTHONUNBUFFERED=1 \
     AIRFLOW_HOME=/opt/airflow \
     PYTHONPATH=/opt/fems/include
 
 WORKDIR /opt/fems
 COPY requirements-uv.txt requirements.txt ./
+# Compiled here: what runs in a container may not write beside the packages, and would compile them at each start.
 RUN pip install --no-cache-dir --require-hashes --requirement requirements-uv.txt \
-    && uv pip install --system --no-cache --require-hashes --requirement requirements.txt
+    && uv pip install --system --no-cache --compile-bytecode --require-hashes --requirement requirements.txt
 # Ends the build where a package needs a library that this image lacks.
 COPY include/embedded/natives.py ./
 RUN python natives.py
@@ -30,6 +31,7 @@ COPY expectations ./expectations
 COPY dags ./dags
 COPY plugins ./plugins
 COPY kubernetes ./kubernetes
+RUN python -m compileall -q include plugins
 
 USER 50000
 CMD ["airflow", "version"]

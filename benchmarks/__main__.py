@@ -26,6 +26,7 @@ class Part(StrEnum):
     """What can be measured alone."""
 
     process = "process"
+    ingest = "ingest"
     truth = "truth"
     linear = "linear"
     quality = "quality"
@@ -76,6 +77,15 @@ def _process(bench: Path, console: Console) -> list[Measurement]:
 
     with console.status("process, beside pandas and polars"):
         return speed.beside_peers(bench, settings())
+
+
+def _ingest(bench: Path, console: Console) -> list[Measurement]:
+    from benchmarks import (
+        ingest,
+    )  # only here: it starts the object store, and its peer is for `make bench` alone
+
+    with console.status("ingest from the object store and back, beside a script in polars"):
+        return ingest.rows(bench, console.print)
 
 
 def _linear(bench: Path, console: Console) -> list[Measurement]:
@@ -157,6 +167,7 @@ def _traps(bench: Path, console: Console) -> list[Measurement]:
 
 _MEASURED: dict[Part, Callable[[Path, Console], list[Measurement]]] = {
     Part.process: _process,
+    Part.ingest: _ingest,
     Part.truth: _truth,
     Part.linear: _linear,
     Part.quality: _quality,

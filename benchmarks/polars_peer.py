@@ -4,6 +4,10 @@ The same with `over("sensor_id")` on one frame takes about twice as long. It doe
 flags, no typing of dirty numbers, no filling from earlier weeks, no account of the rows.
 """
 
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+
 import polars as pl
 
 from benchmarks.job import (
@@ -24,31 +28,35 @@ NAME = f"polars {pl.__version__}"
 
 def run(job: Job) -> None:
     """Make the three Parquet files."""
+    for grain, table in tables(job.files, job.rated_kw, job.zone, job.first, job.end).items():
+        table.write_parquet(job.out / f"{grain}.parquet")
+
+
+def tables(
+    files: Sequence[Path] | Sequence[bytes], rated_kw: Mapping[str, float], zone: str, first: date, end: date
+) -> dict[str, pl.DataFrame]:
+    """Return the three tables of raw files by grain; see `benchmarks.job.Job` for the arguments."""
     raw = (
-        pl.scan_csv(job.files, infer_schema=False)
+        pl.scan_csv(list(files), infer_schema=False)
         .select(
             pl.col("timestamp").str.to_datetime(TIME_FORMAT, time_unit="us", strict=False),
             "sensor_id",
             pl.col(VALUES).cast(pl.Float64, strict=False),
         )
         .drop_nulls("timestamp")
-        .with_columns(pl.col("timestamp").dt.replace_time_zone(job.zone))
+        .with_columns(pl.col("timestamp").dt.replace_time_zone(zone))
         .collect()
     )
-    midnights = [
-        pl.lit(day).cast(pl.Datetime("us")).dt.replace_time_zone(job.zone) for day in (job.first, job.end)
-    ]
+    midnights = [pl.lit(day).cast(pl.Datetime("us")).dt.replace_time_zone(zone) for day in (first, end)]
     grid = pl.LazyFrame().select(timestamp=pl.datetime_range(*midnights, interval="1m", closed="left"))
     plans = []
     for (sensor_id,), rows in sorted(raw.partition_by("sensor_id", as_dict=True, include_key=False).items()):
-        first = rows.lazy().unique("timestamp", keep="first", maintain_order=True)
-        native = grid.join(first, on="timestamp", how="left", maintain_order="left")
-        native = _short_gaps_filled(_cleaned(native, job.rated_kw[str(sensor_id)]))
+        unique = rows.lazy().unique("timestamp", keep="first", maintain_order=True)
+        native = grid.join(unique, on="timestamp", how="left", maintain_order="left")
+        native = _short_gaps_filled(_cleaned(native, rated_kw[str(sensor_id)]))
         plans.append(native.select("timestamp", pl.lit(sensor_id).alias("sensor_id"), *VALUES))
     native = pl.concat(pl.collect_all(plans, engine="in-memory"))
-    native.write_parquet(job.out / "native.parquet")
-    for grain, every in (("hour", "1h"), ("day", "1d")):
-        _summed(native, every).write_parquet(job.out / f"{grain}.parquet")
+    return {"native": native, "hour": _summed(native, "1h"), "day": _summed(native, "1d")}
 
 
 def _cleaned(native: pl.LazyFrame, rated_kw: float) -> pl.LazyFrame:
