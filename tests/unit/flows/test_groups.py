@@ -1,24 +1,25 @@
 """Groups of factories, each for one task."""
 
 from datetime import date
+from typing import Literal
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fems.flows.groups import group_factories, rows_a_day
+from fems.flows.groups import group_factories
 from fems.registry.factory import Equipment, Factory
 from fems.registry.mapping import FileMapping
 from fems.registry.plant import Plant
 
 
-def plant_with(machines: list[int]) -> Plant:
-    """A plant whose factories have so many machines each, a row an hour."""
+def plant_with(machines: list[int], grain: Literal["1min", "1h"] = "1h") -> Plant:
+    """A plant whose factories have so many machines each."""
     mapping = FileMapping(time_format="%Y-%m-%d %H:%M:%S")
     factories = {
         f"F{i}": Factory(
             name="F",
             name_ko="F",
-            grain={"meter": "1h"},
+            grain={"meter": grain},
             mapping={"meter": "m"},
             since=date(2020, 1, 1),
             equipment={
@@ -52,9 +53,13 @@ def test_every_factory_is_in_one_group_and_no_group_is_too_large(
 
 
 def test_groups_take_about_as_long_as_each_other() -> None:
-    plant = plant_with([9, 1, 1, 1, 3, 1, 1, 1])
-    groups = group_factories(plant, list(plant.factories), at_once=2, most=25, most_groups=1000)
-    assert [sum(rows_a_day(plant, each) for each in group) for group in groups] == [9 * 24, 9 * 24]
+    def groups(*machines: int, grain: Literal["1min", "1h"]) -> list[list[str]]:
+        plant = plant_with(list(machines), grain)
+        return group_factories(plant, list(plant.factories), at_once=2, most=25, most_groups=1000)
+
+    # Of few rows the files weigh; of many the rows weigh as well.
+    assert [len(group) for group in groups(9, 1, 1, 1, 3, 1, 1, 1, grain="1h")] == [4, 4]
+    assert groups(9, 1, 1, 1, 3, grain="1min") == [["F0", "F3"], ["F1", "F2", "F4"]]
 
 
 def test_ten_thousand_factories_fit_what_airflow_maps() -> None:
