@@ -1,9 +1,10 @@
 """`make containers`: the image and docker-compose.yaml in a container engine, from raw files to a forecast.
 
 Builds the image from the Dockerfile, brings the file up in the order that it asks for, has Airflow in it run ingest,
-training and forecast of a small simulated plant, restarts each container in the middle of a stage, does a part again
-with Celery's workers, and takes everything down. A base image that cannot be pulled is made here with mmdebstrap; of
-images that cannot be pulled the stand-ins of `standins/` take the place. What was run on what is printed at the end.
+training and forecast of a small simulated plant, restarts each container in the middle of a stage, attacks what runs,
+does a part again with Celery's workers, and takes everything down. A base image that cannot be pulled is made here with
+mmdebstrap; of images that cannot be pulled the stand-ins of `standins/` take the place. What was run on what is printed
+at the end.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from attacks import attack
 from engine import PATIENCE, PORTS, ROOT, STATE, Engine, Failure, engine_name
 from images import COMPOSE_FILE, build
 
@@ -179,6 +181,11 @@ class Trial:
             raise Failure(f"what was published does not add up: {status}")
         self.say(f"{FACTORY}: {rows}; forecast of {forecast['rows']} rows, {forecast['kwh']:.0f} kWh")
 
+    def attacked(self) -> None:
+        """Try what should not go in."""
+        held, allowed = attack(self.engine, self.services)
+        self.say(f"attacks: {held} held off; {allowed} tries that should go in do")
+
     def down(self) -> None:
         """Take down containers, network and volumes of this project."""
         self.engine.compose("--profile", "workers", "down", "--volumes", check=False)
@@ -234,6 +241,7 @@ def trial(engine: Engine, workers: int) -> None:
         it.stage("train", {"factories": [FACTORY], "epochs": 2}, RESTARTS["train"])
         it.stage("forecast", {"factories": [FACTORY]}, RESTARTS["forecast"])
         it.status()
+        it.attacked()
         if workers:
             engine.environment |= {"FEMS_EXECUTOR": "CeleryExecutor", "FEMS_PARALLELISM": str(2 * workers)}
             it.engine.compose("down", check=False)
