@@ -35,6 +35,8 @@ from fems.settings import ROOT, settings
 
 MONTHS = 12
 TURNS = 3
+_OURS = ("processed/", "quarantine/", "quality/", "index/")
+_INGEST = ("fems.cli.main", "ingest", FACTORY)
 _RAW = f"raw/meter/factory={FACTORY}/"
 
 
@@ -66,6 +68,8 @@ def rows(bench: Path, progress: Callable[[str], None], months: int = MONTHS) -> 
                         turn, *took[-1][0], *took[-1][1]
                     )
                 )
+            both.draw(bench / "ingest.svg")
+            progress(f"where its time goes: {bench / 'ingest.svg'}")
             return _lines(both.rows, took[1:])
         finally:
             stack.down()
@@ -90,8 +94,17 @@ class _Both:
 
     def ours(self) -> tuple[float, float]:
         """Ingest what is landed; return the seconds and the core seconds, the gateway's included."""
-        self._remove("processed/", "quarantine/", "quality/", "index/")
-        return self._run("fems.cli.main", "ingest", FACTORY)
+        self._remove(*_OURS)
+        return self._run(*_INGEST)
+
+    def draw(self, picture: Path) -> None:
+        """Ingest once more, and draw a flame graph of our process: what its threads were at, 200 times a second."""
+        self._remove(*_OURS)
+        py_spy = shutil.which("py-spy", path=os.pathsep.join(f"{folder}/bin" for folder in sys.path))
+        if py_spy is None:
+            raise ConfigError("there is no py-spy: run this by `make bench`, which installs it")
+        options = ["record", "--rate", "200", "--format", "flamegraph", "--output", str(picture), "--"]
+        self._call([py_spy, *options, sys.executable, "-m", *_INGEST])
 
     def peer(self) -> tuple[float, float]:
         """Let the script do it; return what `ours` does."""
@@ -125,14 +138,15 @@ class _Both:
 
     def _run(self, module: str, *words: str) -> tuple[float, float]:
         begun, cores = perf_counter(), self._core_seconds()
+        self._call([sys.executable, "-m", module, *words])
+        return perf_counter() - begun, self._core_seconds() - cores
+
+    def _call(self, command: list[str]) -> None:
         done = subprocess.run(
-            [sys.executable, "-m", module, *words],
-            env=self._environment, cwd=ROOT, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        took = perf_counter() - begun, self._core_seconds() - cores
+            command, env=self._environment, cwd=ROOT, capture_output=True, text=True, check=False
+        )
         if done.returncode:
-            raise ConfigError(f"{module} {words[0]}: {done.stdout[-800:]}{done.stderr[-1500:]}")
-        return took
+            raise ConfigError(f"{' '.join(command[:4])}: {done.stdout[-800:]}{done.stderr[-1500:]}")
 
     def _core_seconds(self) -> float:
         gateway = psutil.Process(self._stack.supervisor.states()["minio"]["pid"]).cpu_times()
