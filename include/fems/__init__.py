@@ -3,4 +3,4 @@
 The domain package. It knows nothing of Airflow; `dags/` and the `fems` command are two doors to the same flows.
 """
 
-__version__ = "0.6.0"
+__version__ = "0.6.1"
