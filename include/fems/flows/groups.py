@@ -7,10 +7,7 @@ from fems.registry.plant import Plant
 
 _DAY_MINUTES = 1440
 _FILE_ROWS = 5_000
-"""What a file a day takes beyond its rows, in rows: its request, and its share of a month's evaluation and publishing.
-
-`python -m benchmarks --only ingest,versions`: 1.8 s a million rows where files are few and large, 8 s where they are many.
-"""
+"""What a file a day takes beyond its rows, in rows: requests, and its share of evaluating and publishing a month."""
 
 
 def work_a_day(plant: Plant, factory_id: str) -> int:

@@ -27,6 +27,7 @@ from fems.model.month_ahead.gate_inference import TrainedGate, about_shipped_gat
 from fems.model.month_ahead.model import MonthAheadModel
 from fems.model.month_ahead.train import train_month_ahead
 from fems.model.one_step.inputs import CALENDAR_FEATURES, input_columns
+from fems.model.one_step.model import as_graph, predict_batches
 from fems.model.one_step.train import train_one_step
 from fems.model.scaling import MinMaxScaler
 from fems.model.train import TrainedFactory, train_factory
@@ -282,6 +283,20 @@ def test_one_step_scores_itself_beside_persistence(trained: TrainedFactory) -> N
     # A forecast of an hour does not see that hour.
     changed = one.predict(planted(history, history.hours[800]))
     pd.testing.assert_series_equal(changed[: history.hours[800]], one.predict(history)[: history.hours[800]])
+
+
+def test_a_graph_is_as_exact_as_the_network_itself(trained: TrainedFactory) -> None:
+    network = trained.one_step.network
+    windows = np.random.default_rng(0).random((700, *network.input_shape[1:]), dtype=np.float32)
+    itself = np.concatenate(
+        [
+            np.asarray(network(windows[:512], training=False)),
+            np.asarray(network(windows[188:], training=False))[324:],
+        ]
+    )
+    found = predict_batches(as_graph(network), windows)
+    assert np.array_equal(found, itself[:, 0])
+    assert np.allclose(predict_batches(as_graph(network, xla=True), windows), found, atol=1e-6)
 
 
 def test_a_trained_factory_tells_everything(trained: TrainedFactory) -> None:

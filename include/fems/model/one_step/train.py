@@ -15,7 +15,7 @@ from fems.model.baselines import persistence
 from fems.model.floors import fit_floors
 from fems.model.history import MEASURED, Floats, History
 from fems.model.one_step.inputs import input_columns
-from fems.model.one_step.model import OneStepModel, predict_batches
+from fems.model.one_step.model import OneStepModel, as_graph, predict_batches
 from fems.model.one_step.windows import sliding, windows_with_target
 from fems.model.runtime import prepare
 from fems.model.scaling import MinMaxScaler
@@ -175,10 +175,10 @@ def _fit(
         steps_per_execution=min(20, steps),
     )
     curve: list[dict[str, float]] = []
-    held = validation.inputs()
+    held, graph = validation.inputs(), as_graph(network, xla=True)
 
     def note(epoch: int, logs: dict[str, float]) -> None:
-        logs["val_loss"] = float(np.mean((predict_batches(network, held) - validation.change) ** 2))
+        logs["val_loss"] = float(np.mean((predict_batches(graph, held) - validation.change) ** 2))
         curve.append({"loss": float(logs["loss"]), "val_loss": logs["val_loss"]})
         if on_epoch:
             on_epoch(epoch + 1, curve[-1])
