@@ -1,12 +1,14 @@
 """Passwords are tried slowly: an ASGI middleware that any of the web servers can stand behind."""
 
+import asyncio
 import hashlib
 import math
 import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, MutableMapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -15,7 +17,11 @@ App = Callable[..., Any]
 FREE_FAILURES = 5
 """Wrong passwords that cost nothing: a person mistypes."""
 LONGEST_WAIT_S = 60.0
+PATIENCE_S = 30.0
+"""How long a request stands in line while others that nobody has judged yet are asked; then it is refused, too."""
 _REMEMBERED = 10_000
+_STANDING = 1_000
+"""Requests that may stand in line for one user and address."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,9 @@ class Attempt:
 class _Count:
     failures: int = 0
     pending: int = 0
+    waiting: int = 0
     not_before: float = 0.0
+    judged: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class LoginThrottle:
@@ -71,7 +79,7 @@ class LoginThrottle:
         count = self._counts.setdefault(attempt.who, _Count())
         self._counts.move_to_end(attempt.who)
         known = digest in self._right
-        wait = 0.0 if known else self._wait(count)
+        wait = 0.0 if known else await self._turn(count)
         if wait:
             await _refuse(send, wait)
             return
@@ -90,11 +98,27 @@ class LoginThrottle:
             count.pending -= 1
             self._judge(count, digest, status, attempt.who)
 
-    def _wait(self, count: _Count) -> float:
-        if count.failures + count.pending < FREE_FAILURES:
-            return 0.0
-        # One at a time from here on: many at once would all be let through before the first is judged.
-        return max(count.not_before - self._clock(), 1.0 if count.pending else 0.0, 0.0)
+    async def _turn(self, count: _Count) -> float:
+        """Wait for a turn; return 0.0 when it comes, and after how many seconds to try again where it does not.
+
+        So many are under way at once as there may be wrong ones: more would be let through before the first is judged.
+        Who comes with the right password for the first time, many times at once, is not refused but waits.
+        """
+        deadline = self._clock() + PATIENCE_S
+        while True:
+            now = self._clock()
+            if count.failures >= FREE_FAILURES:  # one at a time from here on
+                return max(count.not_before - now, 1.0 if count.pending else 0.0, 0.0)
+            if count.failures + count.pending < FREE_FAILURES:
+                return 0.0
+            if now >= deadline or count.waiting >= _STANDING:
+                return 1.0
+            count.waiting += 1
+            try:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(count.judged.wait(), deadline - now)
+            finally:
+                count.waiting -= 1
 
     def _judge(self, count: _Count, digest: bytes, status: int, who: str) -> None:
         if status == 401:
@@ -108,7 +132,9 @@ class LoginThrottle:
             if digest:
                 self._right[digest] = None
                 self._right.move_to_end(digest)
-        if not count.failures and not count.pending:
+        count.judged.set()  # wakes those who stand in line, each to look again
+        count.judged = asyncio.Event()
+        if not count.failures and not count.pending and not count.waiting:
             self._counts.pop(who, None)
         for kept in (self._counts, self._right):
             while len(kept) > _REMEMBERED:

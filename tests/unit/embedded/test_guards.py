@@ -13,9 +13,10 @@ from guards.mlflow_door import MlflowDoor, refusal
 class Server:
     """Answers 401 to every password but the right one; counts how many it was shown."""
 
-    def __init__(self) -> None:
+    def __init__(self, right: int = 200) -> None:
         self.now = 0.0
-        self.seen = 0
+        self.right = right
+        self.seen = self.under_way = self.most = 0
         self.throttle = LoginThrottle(self.answer, self.attempt, lambda: self.now)
 
     @staticmethod
@@ -24,10 +25,12 @@ class Server:
 
     async def answer(self, scope: Any, receive: Any, send: Any) -> None:
         self.seen += 1
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
         await asyncio.sleep(0)
-        await send(
-            {"type": "http.response.start", "status": 200 if scope["password"] in (b"", b"right") else 401}
-        )
+        self.under_way -= 1
+        good = scope["password"] in (b"", b"right")
+        await send({"type": "http.response.start", "status": self.right if good else 401})
 
     async def ask(self, password: bytes, who: str = "u") -> int:
         found: list[int] = []
@@ -63,6 +66,40 @@ def test_a_thousand_at_once_are_five() -> None:
 
     assert asyncio.run(together()).count(401) == 5
     assert server.seen == 5
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_hundred_at_once_with_the_right_password_are_all_answered(status: int) -> None:
+    server = Server(right=status)
+
+    async def together() -> list[int]:
+        return await asyncio.gather(*(server.ask(b"right") for _ in range(100)))
+
+    assert asyncio.run(together()) == [status] * 100
+    assert server.most <= 5 or status == 200  # once it was right, all pass at once
+
+
+def test_who_stands_in_line_for_too_long_is_refused() -> None:
+    server = Server()
+
+    async def hang(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.Event().wait()
+
+    async def together() -> list[int]:
+        server.throttle.app = hang
+        stuck = [asyncio.create_task(server.ask(b"any")) for _ in range(5)]
+        await asyncio.sleep(0)
+        late = asyncio.create_task(server.ask(b"right"))
+        await asyncio.sleep(0)
+        server.now += 31
+        (count,) = server.throttle._counts.values()
+        count.judged.set()  # as when one is judged: it looks at the clock again
+        answer = await late
+        for task in stuck:
+            task.cancel()
+        return [answer]
+
+    assert asyncio.run(together()) == [429]
 
 
 def test_a_password_that_was_right_before_passes_and_forgives() -> None:
