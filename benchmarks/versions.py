@@ -77,7 +77,10 @@ class Version:
         """Return a version that finds a stack, and nothing else of this process's environment."""
         own = {key: value for key, value in os.environ.items() if not key.startswith(("FEMS_", "AIRFLOW"))}
         own |= {
-            "PYTHONPATH": str(code / "include"),
+            # 0.4.0 needs LightGBM, which is among what `make bench` installs
+            "PYTHONPATH": os.pathsep.join(
+                filter(None, [str(code / "include"), os.environ.get("PYTHONPATH")])
+            ),
             "FEMS_STATE_DIR": str(config.state),
             "FEMS_AIRFLOW_PORT": str(config.airflow_port),
             "FEMS_MLFLOW_PORT": str(config.mlflow_port),
