@@ -103,7 +103,7 @@ fuzz: setup ## mutated files of every kind: no crash, no more than 1 GB, every r
 	PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ)
 
 bench: setup $(VENV)/bench/.ready ## the measurements, as a table and as JSON
-	@PYTHONPATH=$(VENV)/bench $(BIN)/python -m benchmarks $(BENCH)
+	@PYTHONPATH=$(CURDIR)/$(VENV)/bench $(BIN)/python -m benchmarks $(BENCH)
 
 # The peers have a folder of their own: the project's environment stays what requirements.txt says.
 $(VENV)/bench/.ready: benchmarks/requirements.txt $(VENV)/.ready
