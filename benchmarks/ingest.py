@@ -21,7 +21,7 @@ import psutil  # type: ignore[import-untyped]
 import yaml
 from minio import Minio
 
-from benchmarks import agreement, data
+from benchmarks import agreement, data, flame
 from benchmarks.ingest_script import OUT
 from benchmarks.job import GRAINS
 from benchmarks.measurement import Measurement
@@ -68,8 +68,8 @@ def rows(bench: Path, progress: Callable[[str], None], months: int = MONTHS) -> 
                         turn, *took[-1][0], *took[-1][1]
                     )
                 )
-            both.draw(bench / "ingest.svg")
-            progress(f"where its time goes: {bench / 'ingest.svg'}")
+            both.draw(bench / "ingest.png")
+            progress(f"where its time goes: {bench / 'ingest.png'}")
             return _lines(both.rows, took[1:])
         finally:
             stack.down()
@@ -103,8 +103,13 @@ class _Both:
         py_spy = shutil.which("py-spy", path=os.pathsep.join(f"{folder}/bin" for folder in sys.path))
         if py_spy is None:
             raise ConfigError("there is no py-spy: run this by `make bench`, which installs it")
-        options = ["record", "--rate", "200", "--format", "flamegraph", "--output", str(picture), "--"]
+        stacks = picture.with_suffix(".stacks")
+        options = ["record", "--rate", "200", "--format", "raw", "--output", str(stacks), "--"]
         self._call([py_spy, *options, sys.executable, "-m", *_INGEST])
+        seen = flame.tree(stacks.read_text())
+        flame.draw(
+            seen, f"Where the time of an ingest goes: {seen.samples / 200:.1f} s of all threads", picture
+        )
 
     def peer(self) -> tuple[float, float]:
         """Let the script do it; return what `ours` does."""
