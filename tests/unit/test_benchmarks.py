@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from benchmarks import agreement, data, pandas_peer
+from benchmarks import agreement, data, flame, pandas_peer
 from benchmarks.job import VALUES, Job
 from benchmarks.registry import FACTORY, bench_plant
 from benchmarks.truth import case, fill, kinds, sound
@@ -234,3 +234,25 @@ def test_a_version_runs_with_its_own_code_and_nothing_of_our_environment(
     assert seen.split() == ["None", str(ROOT / "include" / "fems" / "__init__.py")]
     with pytest.raises(Failed, match=r"ours: python .*no such factory"):
         version.run("python", "raise SystemExit('no such factory')")
+
+
+def test_a_flame_graph_shows_our_functions_and_the_libraries_below_them(tmp_path: Path) -> None:
+    seen = flame.tree(
+        "\n".join(
+            [
+                "run (threading.py:982);work (concurrent/futures/thread.py:58);Store.get (fems/lake/store.py:3);"
+                "get_object (minio/api.py:9);urlopen (urllib3/poolmanager.py:1) 60",
+                "run (threading.py:982);_worker (concurrent/futures/thread.py:81) 500",
+                "<module> (fems/cli/main.py:62);ingest (fems/cli/data.py:9);__init__ (fems/quality/evaluate.py:7);"
+                "_find_and_load (<frozen importlib._bootstrap>:1176);<module> (fems/quality/gx.py:1);"
+                "<module> (great_expectations/__init__.py:11);<module> (scipy/stats.py:1) 30",
+                "<module> (fems/cli/main.py:62);ingest (fems/cli/data.py:9) 10",
+            ]
+        )
+    )
+    ingest = seen.calls["ingest (cli/data.py)"]
+    assert seen.samples == 100 and ingest.samples == 40
+    assert list(seen.calls["Store.get (lake/store.py)"].calls) == ["object store"]
+    assert list(ingest.calls["__init__ (quality/evaluate.py)"].calls) == ["import great_expectations"]
+    flame.draw(seen, "what a test saw", tmp_path / "flame.png")
+    assert (tmp_path / "flame.png").read_bytes().startswith(b"\x89PNG")
