@@ -22,7 +22,7 @@ from attacks import attack
 from engine import PATIENCE, PORTS, ROOT, STATE, Engine, Failure, engine_name
 from images import COMPOSE_FILE, build
 
-FACTORY, OTHER, MONTHS = "2160", "1120", 3
+FACTORY, OTHER, MONTHS = "2160", "1120", 9
 RESTARTS = {
     "ingest": ("minio", "postgres", "scheduler"),
     "train": ("mlflow", "api-server"),
@@ -113,7 +113,7 @@ class Trial:
         self.say(f"landed {factory}, {months} months: {words.splitlines()[-1] if words else 'nothing said'}")
 
     def stage(self, dag_id: str, conf: dict[str, Any], restart: Sequence[str] = ()) -> None:
-        """Have Airflow run a Dag; restart containers one after another while it runs."""
+        """Have Airflow run a Dag; restart containers one after another, as fast as the engine does it, while it runs."""
         api = self._api()
         _until(f"Dag {dag_id}", lambda: api.dag(dag_id))
         api.unpause(dag_id)
@@ -129,12 +129,14 @@ class Trial:
                 for i in api.task_instances(dag_id, run_id, task_id=mapped)
             ),
         )
+        states = {}
         for name in restart:
+            states[name] = _answer(lambda: api.run(dag_id, run_id)["state"]) or "not to be asked"
             for container in self.engine.containers(name):
                 self.engine.run("restart", "--time", "5", container)
-            during = _answer(lambda: api.run(dag_id, run_id)["state"])
+        for name, state in states.items():
             self.wait_for(name)
-            self.say(f"{name}: restarted while {dag_id} was {during or 'not to be asked'}")
+            self.say(f"{name}: restarted while {dag_id} was {state}")
         run = _until(
             f"{dag_id} to end",
             lambda: _ended(_answer(lambda: api.run(dag_id, run_id))),
