@@ -113,7 +113,7 @@ class Trial:
         self.say(f"landed {factory}, {months} months: {words.splitlines()[-1] if words else 'nothing said'}")
 
     def stage(self, dag_id: str, conf: dict[str, Any], restart: Sequence[str] = ()) -> None:
-        """Have Airflow run a Dag; restart containers one after another, as fast as the engine does it, while it runs."""
+        """Have Airflow run a Dag; restart containers while it runs, as fast as the engine does it."""
         api = self._api()
         _until(f"Dag {dag_id}", lambda: api.dag(dag_id))
         api.unpause(dag_id)
