@@ -86,6 +86,7 @@ class Stack:
         with private_files(), _lock(self.config.state / "stack.lock"):
             fresh = not self.running()
             if fresh:
+                self.supervisor.end_left_behind()
                 require_free(_wanted(self.config, wanted))
                 self._write_secrets()
                 self.config.save()
@@ -102,7 +103,7 @@ class Stack:
     def down(self) -> bool:
         """Stop everything that `up` started, and only that. Returns False if nothing ran."""
         if not self.running():
-            return False
+            return self.supervisor.end_left_behind()
         with _lock(self.config.state / "stack.lock"):
             self.supervisor.shutdown()
         return True

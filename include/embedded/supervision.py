@@ -39,6 +39,28 @@ class Supervisor:
         except (OSError, ValueError, psutil.Error):
             return None
 
+    def end_left_behind(self) -> bool:
+        """End what a supervisord that was killed left behind: a scheduler that waits for its workers, for instance.
+
+        All that it ran is of its session and works in the state folder; whatever else was given its number is not.
+
+        Returns:
+            Whether there was anything.
+        """
+        if self.process() is not None or not self._pidfile.exists():
+            return False
+        with suppress(OSError, ValueError):
+            session = int(self._pidfile.read_text())
+            left = [process for process in psutil.process_iter() if self._is_of(process, session)]
+            end(left)
+            return bool(left)
+        return False
+
+    def _is_of(self, process: psutil.Process, session: int) -> bool:
+        with suppress(OSError, psutil.Error):
+            return os.getsid(process.pid) == session and Path(process.cwd()).is_relative_to(self.config.state)
+        return False
+
     def start(self) -> None:
         """Start supervisord in a session of its own, with every program known and none started.
 

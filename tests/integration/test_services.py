@@ -188,6 +188,34 @@ def test_services_end_when_supervisord_is_killed_and_can_be_started_again(small:
     small.down()
 
 
+def test_what_outlives_a_killed_supervisord_is_ended_and_nothing_else_is(small: Stack) -> None:
+    small.up(("storage",))
+    process = small.supervisor.process()
+    assert process is not None
+    process.kill()
+    process.wait()
+    stubborn = [
+        sys.executable,
+        "-c",
+        "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(300)",
+    ]
+    # Of a session that is led by another process: as if the number had been given away.
+    leader = subprocess.Popen(stubborn, start_new_session=True, cwd=small.config.state)
+    elsewhere = subprocess.Popen(stubborn, start_new_session=True, cwd="/")
+    try:
+        pidfile = small.config.state / "supervisord.pid"
+        pidfile.write_text(str(elsewhere.pid))
+        assert not small.down() and elsewhere.poll() is None
+        pidfile.write_text(str(leader.pid))
+        assert small.down()
+        leader.wait(10)
+        assert elsewhere.poll() is None and not small.down()
+    finally:
+        for each in (leader, elsewhere):
+            each.kill()
+            each.wait()
+
+
 def test_down_works_when_the_sockets_were_cleaned_away(small: Stack) -> None:
     small.up(("storage",))
     everything = family(small)
