@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
-from fems_airflow import run_notes, task_process, warm_start
+from fems_airflow import run_notes, task_process
 from fems_airflow.door import middlewares
 from fems_airflow.links import QUALITY_PATH, QualityLink, ReportLink
 from fems_airflow.pages import PREFIX, app
@@ -22,4 +22,4 @@ class FemsPlugin(AirflowPlugin):
         {"name": "Operations", "href": f"{PREFIX}/health", "destination": "nav", "url_route": "fems-health"},
     ]
     operator_extra_links: ClassVar = [QualityLink(), ReportLink()]
-    listeners: ClassVar = [run_notes, task_process, warm_start]
+    listeners: ClassVar = [run_notes, task_process]
