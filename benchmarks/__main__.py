@@ -80,9 +80,7 @@ def _process(bench: Path, console: Console) -> list[Measurement]:
 
 
 def _ingest(bench: Path, console: Console) -> list[Measurement]:
-    from benchmarks import (
-        ingest,
-    )  # only here: it starts the object store, and its peer is for `make bench` alone
+    from benchmarks import ingest  # only here: it starts the object store, and brings polars
 
     with console.status("ingest from the object store and back, beside a script in polars"):
         return ingest.rows(bench, console.print)

@@ -47,10 +47,8 @@ def tree(raw: str) -> Node:
 
 def _names(frames: list[re.Match[str]]) -> Iterator[str]:
     """Yield our own functions, then the first library below the last of them; imports by what is imported."""
-    own = [frame for frame in frames if frame["file"].startswith("fems/")]
     imports = next((i for i, frame in enumerate(frames) if "importlib" in frame["file"]), None)
-    if imports is not None:
-        own = [frame for frame in own if frames.index(frame) < imports]
+    own = [frame for frame in frames[:imports] if frame["file"].startswith("fems/")]
     for frame in own:
         if frame["function"] != "<module>" and "<locals>" not in frame["function"]:
             yield f"{frame['function']} ({frame['file'].removeprefix('fems/')})"

@@ -17,27 +17,26 @@ from statistics import median
 from time import perf_counter
 
 import polars as pl
-import psutil  # type: ignore[import-untyped]
 import yaml
 from minio import Minio
 
 from benchmarks import agreement, data, flame
 from benchmarks.ingest_script import OUT
 from benchmarks.job import GRAINS
+from benchmarks.local_stack import clean_environment, free_config, gateway_core_seconds
 from benchmarks.measurement import Measurement
 from benchmarks.registry import FACTORY, START, bench_plant, raw_files
 from embedded.accounts import LAKE
-from embedded.config import Config
-from embedded.ports import free_ports
 from embedded.stack import Stack
 from fems.errors import ConfigError
+from fems.lake import keys
 from fems.settings import ROOT, settings
 
 MONTHS = 12
 TURNS = 3
 _OURS = ("processed/", "quarantine/", "quality/", "index/")
 _INGEST = ("fems.cli.main", "ingest", FACTORY)
-_RAW = f"raw/meter/factory={FACTORY}/"
+_RAW = keys.raw_prefix("meter", FACTORY)
 
 
 def rows(bench: Path, progress: Callable[[str], None], months: int = MONTHS) -> list[Measurement]:
@@ -48,11 +47,10 @@ def rows(bench: Path, progress: Callable[[str], None], months: int = MONTHS) -> 
         DataError: they do not agree; nothing was timed.
     """
     simulated = raw_files(bench)
-    airflow, mlflow, minio = free_ports(3)
     with tempfile.TemporaryDirectory(prefix="fems-bench-ingest-") as scratch:
         folder = Path(scratch)
         folder.chmod(0o711)  # the gateway has a user of its own
-        stack = Stack(Config.of(folder / "state", airflow_port=airflow, mlflow_port=mlflow, minio_port=minio))
+        stack = Stack(free_config(folder / "state"))
         stack.up(("storage",))
         try:
             plant = data.first_months(simulated, months, folder / "in")
@@ -84,8 +82,7 @@ class _Both:
         self._address = f"127.0.0.1:{stack.config.minio_port}"
         self._keys = secret.minio_user, secret.minio_password
         self._client = Minio(self._address, *self._keys, secure=False)
-        own = {key: value for key, value in os.environ.items() if not key.startswith(("FEMS_", "AIRFLOW"))}
-        self._environment = own | stack.environment() | {"FEMS_CONFIG_DIR": str(registry)}
+        self._environment = clean_environment() | stack.environment() | {"FEMS_CONFIG_DIR": str(registry)}
         files = sorted(plant.glob(f"{_RAW}date=*/*.csv"))
         days = sorted({date.fromisoformat(file.parent.name.removeprefix("date=")) for file in files})
         self.days, self._end = len(days), days[-1] + timedelta(days=1)
@@ -154,9 +151,8 @@ class _Both:
             raise ConfigError(f"{' '.join(command[:4])}: {done.stdout[-800:]}{done.stderr[-1500:]}")
 
     def _core_seconds(self) -> float:
-        gateway = psutil.Process(self._stack.supervisor.states()["minio"]["pid"]).cpu_times()
         ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return float(gateway.user + gateway.system + ended.ru_utime + ended.ru_stime)
+        return gateway_core_seconds(self._stack) + ended.ru_utime + ended.ru_stime
 
     def _list(self, *prefixes: str) -> list[str]:
         listings = [self._client.list_objects(LAKE, prefix=prefix, recursive=True) for prefix in prefixes]

@@ -15,17 +15,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from time import perf_counter, process_time
 
-import psutil  # type: ignore[import-untyped]
-
 from benchmarks import night_ingest
+from benchmarks.local_stack import free_config, gateway_core_seconds
 from benchmarks.measurement import Measurement, alone, peak_mb
 from benchmarks.night_ingest import counted_requests
 from benchmarks.night_lake import FEED, factory_ids, fill, months_of, raw_of
 from embedded import volume
 from embedded.accounts import LAKE
-from embedded.config import Config
-from embedded.ports import free_ports
-from embedded.processes import descendants
 from embedded.stack import Stack
 from fems.canonical import fingerprint
 from fems.contracts.feed_index import FeedIndex
@@ -82,9 +78,8 @@ def plant_of(factories: Sequence[str]) -> Plant:
 
 def rows(counts: tuple[int, ...] = COUNTS) -> list[Measurement]:
     """Make the lake and look for news in the first N factories: nothing new, 1 % late files, a file each."""
-    airflow, mlflow, minio = free_ports(3)
     with tempfile.TemporaryDirectory(prefix="fems-bench-night-") as state:
-        stack = Stack(Config.of(Path(state), airflow_port=airflow, mlflow_port=mlflow, minio_port=minio))
+        stack = Stack(free_config(Path(state)))
         try:
             return _measured(stack, counts)
         finally:
@@ -168,19 +163,12 @@ def _landing(platform: Platform, day: date) -> Callable[[str], None]:
 def _look_alone(stack: Stack, factories: Sequence[str]) -> Look:
     """Look in a process of its own, whose memory is that of the look."""
     words = [sys.executable, "-m", "benchmarks.night", factories[0], factories[-1]]
-    before = _core_seconds(stack)
+    before = gateway_core_seconds(stack)
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
     client = Look(**json.loads(done.stdout.splitlines()[-1]))
-    return replace(client, core_seconds=client.core_seconds + _core_seconds(stack) - before)
-
-
-def _core_seconds(stack: Stack) -> float:
-    """Return what the gateway has taken of the cores since it was started."""
-    gateway = psutil.Process(stack.supervisor.states()["minio"]["pid"])
-    times = [process.cpu_times() for process in (gateway, *descendants(gateway))]
-    return sum(each.user + each.system for each in times)
+    return replace(client, core_seconds=client.core_seconds + gateway_core_seconds(stack) - before)
 
 
 def look(factories: Sequence[str]) -> Look:

@@ -18,9 +18,9 @@ from time import perf_counter
 
 import psutil  # type: ignore[import-untyped]
 
+from benchmarks.local_stack import clean_environment, free_config
 from benchmarks.measurement import Measurement
 from embedded.config import Config
-from embedded.ports import free_ports
 from embedded.processes import descendants
 from fems.errors import ConfigError
 from fems.settings import ROOT
@@ -75,8 +75,7 @@ class Version:
     @classmethod
     def of(cls, name: str, code: Path, config: Config) -> "Version":
         """Return a version that finds a stack, and nothing else of this process's environment."""
-        own = {key: value for key, value in os.environ.items() if not key.startswith(("FEMS_", "AIRFLOW"))}
-        own |= {
+        own = clean_environment() | {
             # 0.4.0 needs LightGBM, which is among what `make bench` installs
             "PYTHONPATH": os.pathsep.join(
                 filter(None, [str(code / "include"), os.environ.get("PYTHONPATH")])
@@ -148,8 +147,8 @@ def rows(
     found: list[Measurement] = []
     with tempfile.TemporaryDirectory(prefix="fems-versions-") as scratch:
         folder = Path(scratch)
-        earlier = Version.of(EARLIER, checkout(EARLIER_COMMIT, folder / "code"), _config(folder / "e"))
-        ours = Version.of("this version", ROOT, _config(folder / "o"))
+        earlier = Version.of(EARLIER, checkout(EARLIER_COMMIT, folder / "code"), free_config(folder / "e"))
+        ours = Version.of("this version", ROOT, free_config(folder / "o"))
         plant = folder / "plant"
         chosen = {earlier.name: _options(factories), ours.name: list(factories)}
         earlier.run("fems", "simulate", str(plant), *chosen[earlier.name], "--months", str(months))
@@ -172,11 +171,6 @@ def rows(
 def _options(factories: Sequence[str]) -> list[str]:
     """Return how factories are chosen at the shell in the earlier version."""
     return [word for factory in factories for word in ("--factory", factory)]
-
-
-def _config(state: Path) -> Config:
-    airflow, mlflow, minio = free_ports(3)
-    return Config.of(state, airflow_port=airflow, mlflow_port=mlflow, minio_port=minio)
 
 
 def _measured(

@@ -47,14 +47,15 @@ class Supervisor:
         Returns:
             Whether there was anything.
         """
-        if self.process() is not None or not self._pidfile.exists():
+        if self.process() is not None:
             return False
-        with suppress(OSError, ValueError):
+        try:
             session = int(self._pidfile.read_text())
-            left = [process for process in psutil.process_iter() if self._is_of(process, session)]
-            end(left)
-            return bool(left)
-        return False
+        except (OSError, ValueError):
+            return False
+        left = [process for process in psutil.process_iter() if self._is_of(process, session)]
+        end(left)
+        return bool(left)
 
     def _is_of(self, process: psutil.Process, session: int) -> bool:
         with suppress(OSError, psutil.Error):

@@ -41,10 +41,22 @@ def fill(disk: Path, leave_mb: int) -> Path:
     return path
 
 
-def test_a_full_disk_is_said_and_forgotten_when_there_is_room(small_disk: Path) -> None:
+def stack_on(disk: Path) -> Stack:
     airflow, mlflow, minio = free_ports(3)
-    stack = Stack(Config.of(small_disk / "state", airflow_port=airflow, mlflow_port=mlflow, minio_port=minio))
+    stack = Stack(Config.of(disk / "state", airflow_port=airflow, mlflow_port=mlflow, minio_port=minio))
     stack.up(("storage",))
+    return stack
+
+
+def wait_until_healthy(stack: Stack) -> None:
+    deadline = time.monotonic() + 60
+    while {word for service, word, _ in stack.status() if service.group == "storage"} != {"healthy"}:
+        assert time.monotonic() < deadline, stack.status()
+        time.sleep(0.5)
+
+
+def test_a_full_disk_is_said_and_forgotten_when_there_is_room(small_disk: Path) -> None:
+    stack = stack_on(small_disk)
     try:
         key = stack.credentials.store_passwords["operator"]
         store = MinioStore(stack.config.minio_url, access_key("operator"), key, LAKE, stack.config.state)
@@ -64,10 +76,7 @@ def test_a_full_disk_is_said_and_forgotten_when_there_is_room(small_disk: Path) 
         assert {stack.supervisor.states()[name]["statename"] for name in ("minio", "postgres")} == {"RUNNING"}
         assert "starts by itself" in (stack.config.logs / "minio.log").read_text()
         filled.unlink()
-        deadline = time.monotonic() + 60
-        while {word for service, word, _ in stack.status() if service.group == "storage"} != {"healthy"}:
-            assert time.monotonic() < deadline, stack.status()
-            time.sleep(0.5)
+        wait_until_healthy(stack)
         store.put("raw/new", b"x")
         assert store.get("raw/kept") == b"kept" and store.get("raw/new") == b"x"
     finally:
@@ -76,9 +85,7 @@ def test_a_full_disk_is_said_and_forgotten_when_there_is_room(small_disk: Path) 
 
 
 def test_supervisord_outlives_a_disk_without_a_free_block(small_disk: Path) -> None:
-    airflow, mlflow, minio = free_ports(3)
-    stack = Stack(Config.of(small_disk / "state", airflow_port=airflow, mlflow_port=mlflow, minio_port=minio))
-    stack.up(("storage",))
+    stack = stack_on(small_disk)
     try:
         for log in stack.config.logs.glob("*"):  # so that the next line needs a page of its own
             with log.open("ab") as file:
@@ -93,10 +100,7 @@ def test_supervisord_outlives_a_disk_without_a_free_block(small_disk: Path) -> N
         time.sleep(3)
         assert stack.running()
         filled.unlink()
-        deadline = time.monotonic() + 60
-        while {word for service, word, _ in stack.status() if service.group == "storage"} != {"healthy"}:
-            assert time.monotonic() < deadline, stack.status()
-            time.sleep(0.5)
+        wait_until_healthy(stack)
         stack.down()  # which supervisord logs, and there is room
         assert "the disk was full: up to" in (stack.config.logs / "supervisord.log").read_text()
     finally:
